@@ -21,4 +21,4 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/packages.rs"));
 }
 
-pub use generated::cordboard::{auth, call, notifier, options, switch};
+pub use generated::cordboard::{auth, call, callcontrol, notifier, options, session, switch};
