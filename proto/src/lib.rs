@@ -21,4 +21,6 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/packages.rs"));
 }
 
-pub use generated::cordboard::{auth, call, callcontrol, notifier, options, session, switch};
+pub use generated::cordboard::{
+    auth, call, callcontrol, conference, notifier, options, session, switch,
+};
