@@ -1,0 +1,33 @@
+//! The domain of the engine: calls, legs, and what commands and events do to them.
+//!
+//! [`Customer`] is one pure, synchronous state machine for all calls of one PBX
+//! environment. It takes an [`Input`] and returns [`Effect`]s; it asks no clock,
+//! makes no ids of its own beyond those of the injected [`Names`], and knows no
+//! socket, store or switch. Since one customer is one machine, a command that
+//! touches several calls is one transition, and of two racing commands one simply
+//! comes second.
+//!
+//! Three things are derived and never stored twice: the state that a leg shows
+//! ([`Leg::state`]), who hears whom ([`media`]), and which events follow
+//! ([`Customer`] compares what each leg shows with what it told last).
+
+mod call;
+mod command;
+mod customer;
+mod effect;
+mod leg;
+mod media;
+mod names;
+mod party;
+mod reason;
+mod view;
+
+pub use call::Call;
+pub use command::{Action, CallerScope, Cause, Command, Originate, Outcome, Refusal, allowed_states};
+pub use customer::Customer;
+pub use effect::{Effect, Input, ResolveFailure, Route};
+pub use leg::{Leg, State};
+pub use names::{CallId, Names, Tag};
+pub use party::{Account, Party};
+pub use reason::Standard;
+pub use view::{IvrInfo, LegView, Seen};

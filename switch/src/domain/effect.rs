@@ -1,0 +1,122 @@
+//! What goes into the customer's state machine and what comes out of it.
+
+use super::command::{Command, Outcome};
+use super::names::{CallId, Tag};
+use super::party::Account;
+use super::view::{IvrInfo, LegView, Seen};
+use crate::driver::{self, ChannelId, Op, Shown};
+
+/// Something that the customer's calls react to.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An application commands.
+    Command(Command),
+    /// An account's phone dials.
+    PhoneDials {
+        /// The waiting channel.
+        channel: ChannelId,
+        /// Whose phone.
+        account: Account,
+        /// What it dialled.
+        dialled: String,
+    },
+    /// A call comes in from outside the environment; its number has been resolved.
+    TrunkCall {
+        /// The waiting channel.
+        channel: ChannelId,
+        /// Who calls.
+        from: Shown,
+        /// What was dialled.
+        dialled: String,
+        /// What that is.
+        route: Route,
+    },
+    /// Something happened on a channel.
+    Channel(driver::Event),
+    /// The directory's answer to [`Effect::Resolve`].
+    Resolved {
+        /// The call that waits for it.
+        call_id: CallId,
+        /// What the number is.
+        answer: Result<Route, ResolveFailure>,
+    },
+    /// Time has passed [`super::Customer::next_deadline`].
+    Tick,
+}
+
+/// What a number is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// An account of this environment.
+    Account(Account),
+    /// A number of another environment on this switch.
+    Foreign {
+        /// The number.
+        number: String,
+    },
+    /// A number of the public network.
+    Pstn {
+        /// The number as a trunk takes it.
+        number: String,
+    },
+    /// Nothing.
+    Nowhere,
+}
+
+/// Why a number was not resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResolveFailure {
+    /// The caller may not call: no credit, or blocked.
+    NotAllowed,
+    /// The directory does not answer.
+    Unavailable,
+}
+
+/// What the customer's state machine wants done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Has the driver do it; in this order.
+    Drive(Op),
+    /// Tells of a leg's new state; the newest is also what lists show.
+    Tell(Box<LegView>),
+    /// Tells of a digit or a prompt.
+    TellIvr {
+        /// The call.
+        call_id: CallId,
+        /// The leg.
+        tag: Tag,
+        /// The conversation.
+        tracking_id: String,
+        /// What happened.
+        info: IvrInfo,
+        /// Who may see it.
+        seen_by: Seen,
+    },
+    /// Asks the directory what a number is; the answer comes as [`Input::Resolved`].
+    Resolve {
+        /// The call that waits.
+        call_id: CallId,
+        /// Who dials and pays.
+        i_account: i64,
+        /// What is dialled.
+        number: String,
+    },
+    /// Answers a command, when all effects before it are done.
+    Reply {
+        /// The command.
+        command_id: String,
+        /// Its outcome.
+        outcome: Outcome,
+    },
+    /// Answers the driver's offer of a channel.
+    Accepted {
+        /// The channel.
+        channel: ChannelId,
+        /// The call that it became.
+        call_id: CallId,
+        /// Its leg.
+        tag: Tag,
+    },
+    /// A call is over; nothing more will be told of it.
+    Over(CallId),
+}

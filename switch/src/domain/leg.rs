@@ -1,0 +1,165 @@
+//! A leg: one party's connection.
+//!
+//! # State table
+//!
+//! | phase | event or command | next phase |
+//! | --- | --- | --- |
+//! | `Trying` | its phone or far end is alerted | `Ringing` |
+//! | `Trying` | (incoming caller) the called leg is dialled | `Early` |
+//! | `Trying`, `Ringing` | answers, and another end is there already | `Connected` |
+//! | `Trying`, `Ringing` | answers first | `Early` |
+//! | `Early` | the other end answers | `Connected` |
+//! | any but `Ended` | hang-up, refusal, time-out, command | `Ended` |
+//!
+//! Within `Connected` the shown state follows from who holds whom:
+//! own hold `holding`, else the other's hold `held`, else `connected`.
+
+use mesh::clock::Timestamp;
+
+use super::command::Cause;
+use super::names::Tag;
+use super::party::Party;
+use super::view::LegView;
+use crate::driver::{ChannelId, Reason, Source};
+
+/// State of a leg as the public API names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// Being set up.
+    Trying,
+    /// Its own phone or far end is alerted.
+    Ringing,
+    /// On the line, waiting for the other end.
+    Early,
+    /// Through.
+    Connected,
+    /// Held by the other party.
+    Held,
+    /// Holds the other party.
+    Holding,
+    /// Over.
+    Terminated,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Trying,
+        Self::Ringing,
+        Self::Early,
+        Self::Connected,
+        Self::Held,
+        Self::Holding,
+        Self::Terminated,
+    ];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trying => "trying",
+            Self::Ringing => "ringing",
+            Self::Early => "early",
+            Self::Connected => "connected",
+            Self::Held => "held",
+            Self::Holding => "holding",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+/// How far a leg is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Being set up.
+    Trying,
+    /// Alerted.
+    Ringing,
+    /// On the line, alone.
+    Early,
+    /// Through.
+    Connected,
+    /// Over.
+    Ended(Reason),
+}
+
+/// Which end of the call the leg is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The one who calls, or for whom the call was placed.
+    Caller,
+    /// The one who is called.
+    Callee,
+}
+
+/// Direction as the public API tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Was called, or came in over a trunk.
+    Incoming,
+    /// Placed the call, or goes out over a trunk.
+    Outgoing,
+}
+
+/// One party's connection.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    pub(super) tag: Tag,
+    pub(super) channel: ChannelId,
+    /// True for a channel that came in and has not been answered by the engine.
+    pub(super) awaits_answer: bool,
+    pub(super) end: End,
+    pub(super) direction: Direction,
+    pub(super) is_external: bool,
+    pub(super) caller: Party,
+    pub(super) callee: Party,
+    /// The leg's own account.
+    pub(super) i_account: Option<i64>,
+    pub(super) phase: Phase,
+    /// Holds the other party.
+    pub(super) holds: bool,
+    pub(super) start_time: Timestamp,
+    pub(super) connect_time: Option<Timestamp>,
+    pub(super) update_time: Timestamp,
+    /// When ringing ends without an answer.
+    pub(super) deadline: Option<Timestamp>,
+    /// What the driver was last told that the leg hears.
+    pub(super) hears: Source,
+    /// The command that made this leg answer, until it does.
+    pub(super) picked_up_by: Option<Cause>,
+    /// Commands that wait for the answer.
+    pub(super) waiting: Vec<String>,
+    /// What was told of it last.
+    pub(super) told: Option<Box<LegView>>,
+}
+
+impl Leg {
+    /// Tag.
+    #[must_use]
+    pub fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    /// True until it has ended.
+    pub(super) fn is_alive(&self) -> bool {
+        !matches!(self.phase, Phase::Ended(_))
+    }
+
+    /// True when it has been connected and not ended.
+    pub(super) fn is_connected(&self) -> bool {
+        self.phase == Phase::Connected
+    }
+
+    /// The state that it shows, given whether the other party holds it.
+    pub(super) fn state(&self, is_held: bool) -> State {
+        match self.phase {
+            Phase::Trying => State::Trying,
+            Phase::Ringing => State::Ringing,
+            Phase::Early => State::Early,
+            Phase::Connected if self.holds => State::Holding,
+            Phase::Connected if is_held => State::Held,
+            Phase::Connected => State::Connected,
+            Phase::Ended(_) => State::Terminated,
+        }
+    }
+}

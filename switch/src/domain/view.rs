@@ -1,0 +1,72 @@
+//! What a leg shows to applications: the domain's form of the public call object.
+
+use std::collections::BTreeSet;
+
+use mesh::clock::Timestamp;
+
+use super::command::Cause;
+use super::leg::{Direction, State};
+use super::names::{CallId, Tag};
+use super::party::Party;
+use crate::driver::Reason;
+
+/// One leg of a call as applications see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegView {
+    /// The call.
+    pub call_id: CallId,
+    /// The leg.
+    pub tag: Tag,
+    /// The conversation.
+    pub tracking_id: String,
+    /// The conversation before a transfer.
+    pub previous_tracking_id: Option<String>,
+    /// State.
+    pub state: State,
+    /// Direction.
+    pub direction: Direction,
+    /// True on trunk legs.
+    pub is_external: bool,
+    /// Who called.
+    pub caller: Party,
+    /// Who was called.
+    pub callee: Party,
+    /// The leg's own account.
+    pub i_account: Option<i64>,
+    /// When the leg came to be.
+    pub start_time: Timestamp,
+    /// When it was connected first.
+    pub connect_time: Option<Timestamp>,
+    /// When this state began.
+    pub update_time: Timestamp,
+    /// Seconds since `connect_time`, 0 before.
+    pub duration_seconds: u64,
+    /// Why it ended.
+    pub reason: Option<Reason>,
+    /// The command that caused this state.
+    pub caused_by: Option<Cause>,
+    /// Number of the event among those of its call.
+    pub sequence: u64,
+    /// Who may see it.
+    pub seen_by: Seen,
+}
+
+/// Who may see a call, besides its customer and those above: everybody who ever was a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Accounts that are or were a party.
+    pub i_accounts: BTreeSet<i64>,
+    /// Access numbers through which it came.
+    pub access_numbers: BTreeSet<String>,
+    /// Queues in which it is or was.
+    pub i_c_queues: BTreeSet<i64>,
+}
+
+/// What happened to a prompt or to digits on a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IvrInfo {
+    /// Public name of the event, e.g. `dtmf`.
+    pub event: &'static str,
+    /// The digits.
+    pub digits: Option<String>,
+}

@@ -1,0 +1,295 @@
+//! The port between the engine and whatever carries the voice.
+//!
+//! A driver knows channels (one party's connection each) and nothing of calls,
+//! accounts' rights or the API. The engine names a channel before it exists and
+//! tells the driver, per channel, what to do ([`Op`]); the driver tells the engine
+//! what happened ([`Event`]). Two rules keep both sides simple:
+//!
+//! - **The engine's model is the truth.** A channel that the engine has hung up is
+//!   gone for it at once; a late event about it is ignored. So an operation on a
+//!   channel that no longer exists is no error.
+//! - **Media is declared, not scripted.** [`Op::Hear`] says what a channel hears from
+//!   now on, derived from the call's state; how to get there (bridges, music on hold,
+//!   snooping) is the driver's matter.
+//!
+//! Events may be lost on a real switch. [`Driver::channels`] lists what is there, so
+//! that the engine can compare and correct.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+/// Names a channel: one party's connection to the switch. Made by the engine for channels that
+/// it dials, by the driver for those that come in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelId(pub String);
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Why a channel ended: the SIP code and the text that goes with it in the public API
+/// (`../docs`: "Reasons"), e.g. 486 "Busy Here".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// SIP response code, or 487 for a party that hung up.
+    pub code: u16,
+    /// Public text.
+    pub text: String,
+}
+
+/// Number and name that are shown to a party.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Number.
+    pub number: String,
+    /// Name; may be empty.
+    pub name: String,
+}
+
+/// Whom to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An account's phone.
+    Phone {
+        /// The account's id.
+        account_id: String,
+    },
+    /// A number of the public network, through a trunk.
+    Trunk {
+        /// The number.
+        number: String,
+    },
+    /// Another customer's environment on this switch, as over a trunk: the driver makes a pair
+    /// of channels, dials with one and offers the other as [`Origin::Join`].
+    Join {
+        /// The number dialled there.
+        number: String,
+    },
+}
+
+/// What the engine calls a channel; a driver keeps it for people who look at the switch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// The call.
+    pub call_id: String,
+    /// The leg.
+    pub tag: String,
+    /// The leg's state as the API names it, e.g. `connected`.
+    pub state: String,
+}
+
+/// What a channel hears.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Source {
+    /// Nothing.
+    #[default]
+    Silence,
+    /// The tone of a phone that rings at the other end.
+    Ringback,
+    /// Music on hold.
+    Music,
+    /// These channels, mixed; empty when there is nobody to hear.
+    Parties(BTreeSet<ChannelId>),
+}
+
+/// Something that the engine wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Makes a channel and alerts its party. Its end comes as [`Event::Ended`], at once when the
+    /// party cannot be reached at all.
+    Dial {
+        /// Name for the new channel.
+        channel: ChannelId,
+        /// Whom.
+        endpoint: Endpoint,
+        /// What the party is shown.
+        shown: Shown,
+        /// What the engine calls it.
+        label: Label,
+    },
+    /// Tells an incoming channel that the other end is being alerted.
+    Ring {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Answers an incoming channel; no [`Event::Answered`] follows.
+    Answer {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Makes the ringing phone of a dialled channel answer, as its user would;
+    /// [`Event::Answered`] follows.
+    PickUp {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Ends a channel; no [`Event::Ended`] follows. An unanswered incoming channel is refused
+    /// with the reason's code.
+    Hangup {
+        /// The channel.
+        channel: ChannelId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Sets what the channel's party hears from now on.
+    Hear {
+        /// The channel.
+        channel: ChannelId,
+        /// What.
+        source: Source,
+    },
+    /// Plays digits to the channel's party.
+    SendDigits {
+        /// The channel.
+        channel: ChannelId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digits: String,
+    },
+    /// Renames a channel.
+    Label {
+        /// The channel.
+        channel: ChannelId,
+        /// What the engine calls it from now on.
+        label: Label,
+    },
+}
+
+/// Where an incoming channel comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An account's phone dials.
+    Phone {
+        /// The account's id.
+        account_id: String,
+    },
+    /// A call from the public network.
+    Trunk {
+        /// Who calls.
+        from: Shown,
+    },
+    /// A call from another customer's environment on this switch.
+    Join {
+        /// Who calls.
+        from: Shown,
+    },
+}
+
+/// Something that happened on the switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A new channel comes in and waits.
+    Offered {
+        /// The channel.
+        channel: ChannelId,
+        /// From where.
+        origin: Origin,
+        /// What it dialled.
+        dialled: String,
+    },
+    /// The dialled party's phone rings.
+    Ringing {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// The dialled party answered.
+    Answered {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// The channel is gone: refused, not reached, or hung up by its party.
+    Ended {
+        /// The channel.
+        channel: ChannelId,
+        /// How.
+        cause: Cause,
+    },
+    /// The party pressed hold on its phone.
+    Held {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// The party took the call back on its phone.
+    Resumed {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// The party pressed a key.
+    Digit {
+        /// The channel.
+        channel: ChannelId,
+        /// The key.
+        digit: char,
+    },
+}
+
+/// How a channel ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its party hung up an answered call, or gave up an unanswered one.
+    HungUp,
+    /// The far end refused or could not be reached, with this SIP code: 486, 603, 480, 404, …
+    Refused(u16),
+    /// The switch itself lost it.
+    Lost,
+}
+
+/// What the engine made of an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    /// Name of the channel's call and leg; `None` when there is no such channel any more, or
+    /// when an offer was refused.
+    pub label: Option<Label>,
+}
+
+/// An event on its way to the engine.
+#[derive(Debug)]
+pub struct Signal {
+    /// What happened.
+    pub event: Event,
+    /// Told when the engine has taken it in and its answer has been carried out.
+    pub handled: Option<oneshot::Sender<Handled>>,
+}
+
+/// A channel as the switch sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Its name.
+    pub id: ChannelId,
+    /// True when it has been answered.
+    pub is_answered: bool,
+    /// What the engine called it.
+    pub label: Label,
+}
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The switch does not answer.
+    #[error("switch is not reachable")]
+    Unreachable,
+    /// The switch refused; the text is the switch's own.
+    #[error("switch refused: {0}")]
+    Refused(String),
+}
+
+/// A switch.
+#[async_trait]
+pub trait Driver: Send + Sync + fmt::Debug + 'static {
+    /// Carries out one operation; when it returns, the effect is there. Operations on one channel
+    /// are sent one after another; on different channels at the same time.
+    ///
+    /// # Errors
+    /// When the switch did not do it. An operation on a channel that is gone succeeds.
+    async fn run(&self, op: Op) -> Result<(), DriverError>;
+
+    /// Lists the living channels.
+    ///
+    /// # Errors
+    /// When the switch does not answer.
+    async fn channels(&self) -> Result<Vec<Channel>, DriverError>;
+}
