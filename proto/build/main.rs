@@ -1,12 +1,23 @@
 //! Compiles every `.proto` below `cordboard/`, and makes from their options all that the edge
 //! knows of an API method: the dispatch table, the JSON mapping and the published documents.
 
+mod common;
+mod mapping;
+mod markdown;
+mod model;
+mod openapi;
+mod openrpc;
+mod options;
 mod rust;
+mod schema;
 mod sources;
+mod table;
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+
+use crate::model::Model;
 
 fn main() -> anyhow::Result<()> {
     println!("cargo:rerun-if-changed=cordboard");
@@ -16,5 +27,14 @@ fn main() -> anyhow::Result<()> {
     let sources = sources::compile()?;
     std::fs::write(out.join("descriptors.bin"), &sources.encoded)?;
     rust::generate(&sources, &out)?;
+
+    let model = Model::read(&sources.pool)?;
+    std::fs::write(out.join("mapping.rs"), mapping::generate(&model)?)?;
+    std::fs::write(out.join("table.rs"), table::generate(&model)?)?;
+    std::fs::write(out.join("openrpc.json"), openrpc::generate(&model)?)?;
+    for realm in options::REALMS {
+        std::fs::write(out.join(format!("openapi_{realm}.json")), openapi::generate(&model, realm)?)?;
+    }
+    std::fs::write(out.join("api.md"), markdown::generate(&model)?)?;
     Ok(())
 }

@@ -1,7 +1,16 @@
 //! The contract of Cordboard.
 //!
 //! Every message and RPC of the mesh and every method of the public API is declared in the
-//! `.proto` files of this crate, once. What is here is generated from them by `build/`.
+//! `.proto` files of this crate, once. What is here is generated from them by `build/`:
+//!
+//! - the messages, clients and servers, one module a package;
+//! - [`api`]: the table of public methods that the edge dispatches by;
+//! - [`json`]: the JSON form of the public messages;
+//! - [`doc`]: the published documents.
+
+pub mod api;
+pub mod doc;
+pub mod json;
 
 /// Descriptors of every file, encoded, as gRPC reflection wants them.
 pub const FILE_DESCRIPTOR_SET: &[u8] =
@@ -19,6 +28,19 @@ mod generated {
         reason = "prost and tonic write this code"
     )]
     include!(concat!(env!("OUT_DIR"), "/packages.rs"));
+}
+
+mod mapping {
+    #![allow(
+        clippy::all,
+        clippy::pedantic,
+        reason = "build/mapping.rs writes this code, and reads better for it"
+    )]
+    use serde_json::Value;
+
+    use crate::json::{self, Fields, Object, Path, Problems, Range};
+
+    include!(concat!(env!("OUT_DIR"), "/mapping.rs"));
 }
 
 pub use generated::cordboard::{
