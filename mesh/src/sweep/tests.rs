@@ -1,0 +1,225 @@
+//! Sweeps over the store in memory.
+
+use proto::call::v1::CallRef;
+
+use super::*;
+use crate::ledger::memory::{MemoryConfig, MemoryLedger};
+use crate::ledger::{LogRead, NodeLease, ReadFrom, partition_of};
+
+const NODE: &str = "node-1";
+
+struct Fixture {
+    clock: Clock,
+    ledger: MemoryLedger,
+    committed: u64,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let clock = Clock::starting_at(Timestamp::from_micros(1_000_000_000));
+        let config = MemoryConfig { partitions: 4, ..MemoryConfig::default() };
+        Self { ledger: MemoryLedger::new(clock.clone(), config), clock, committed: 0 }
+    }
+
+    /// Writes a leg as the engine of `node` does.
+    async fn put(&mut self, node: &str, i_customer: i64, call: &str, tag: &str, sequence: i64) {
+        self.try_put(node, i_customer, call, tag, sequence).await.unwrap();
+    }
+
+    async fn try_put(
+        &mut self,
+        node: &str,
+        i_customer: i64,
+        call: &str,
+        tag: &str,
+        sequence: i64,
+    ) -> Result<Committed, CommitError> {
+        let record = LegRecord {
+            call_info: Some(CallInfo {
+                call: Some(CallRef { id: call.to_owned(), tag: Some(tag.to_owned()) }),
+                state: State::Connected.into(),
+                i_customer,
+                connect_time: Some(990_000_000),
+                sequence,
+                ..CallInfo::default()
+            }),
+            i_accounts: vec![1, 2],
+            node: node.to_owned(),
+            ..LegRecord::default()
+        };
+        let (state, index) = calls_index::changes(None, &record);
+        // A process of its own for each commit, to keep the test short.
+        self.committed += 1;
+        let writer = Writer {
+            node: format!("{node}-{}", self.committed),
+            node_epoch: 1,
+            sequence: 1,
+            log_epoch: None,
+        };
+        let commit = Commit {
+            partition: partition_of(i_customer, 4),
+            writer,
+            require: Vec::new(),
+            state,
+            index,
+            events: Vec::new(),
+            accounting: Vec::new(),
+            renew_epoch: false,
+        };
+        self.ledger.commit(&commit).await
+    }
+
+    async fn lease(&self, epoch: u64) {
+        let lease = NodeLease {
+            node: NODE.to_owned(),
+            epoch,
+            address: "memory:switch".to_owned(),
+            site: "main".to_owned(),
+            load: 0,
+            accepting: true,
+            remaining: Duration::ZERO,
+        };
+        self.ledger.renew_lease(&lease, Duration::from_secs(15)).await.unwrap();
+    }
+
+    /// What the log tells, oldest first.
+    async fn told(&self) -> Vec<LogEntry> {
+        let mut told = Vec::new();
+        for partition in 0..4 {
+            let from = ReadFrom::Oldest;
+            let read = self.ledger.read_log(partition, &from, 1_000, Duration::ZERO).await.unwrap();
+            let LogRead::Entries(chunk) = read else { panic!("{read:?}") };
+            told.extend(
+                chunk.entries.into_iter().map(|(_, entry)| LogEntry::decode(entry).unwrap()),
+            );
+        }
+        told
+    }
+
+    async fn legs(&self) -> u64 {
+        let mut legs = 0;
+        for partition in 0..4 {
+            legs += self.ledger.page(partition, "all", 0, 1).await.unwrap().total;
+        }
+        legs
+    }
+}
+
+fn info(entry: &LogEntry) -> CallInfo {
+    match &entry.body {
+        Some(log_entry::Body::CallState(info)) => info.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_leg_of_the_node_is_terminated_and_forgotten() {
+    let mut fixture = Fixture::new();
+    for i_customer in 1..=5 {
+        let call = format!("{NODE}.c{i_customer}");
+        fixture.put(NODE, i_customer, &call, "a", 6).await;
+        fixture.put(NODE, i_customer, &call, "b", 7).await;
+    }
+    fixture.put("node-2", 1, "node-2.c", "a", 1).await;
+
+    let swept = end_calls_of(&fixture.ledger, NODE, 3, &fixture.clock).await.unwrap();
+
+    assert_eq!(swept, Swept { calls: 5, legs: 10 });
+    assert_eq!(fixture.legs().await, 1, "the other node's leg is left");
+    let told = fixture.told().await;
+    assert_eq!(told.len(), 10);
+    for entry in &told {
+        let info = info(entry);
+        assert_eq!(entry.i_accounts, [1, 2]);
+        assert_eq!(info.state(), State::Terminated);
+        assert_eq!((info.reason.as_deref(), info.reason_code), (Some("Switch Lost"), Some(503)));
+        assert_eq!(info.duration, 10);
+    }
+    let of_first = told.iter().map(info).filter(|info| info.i_customer == 1);
+    assert_eq!(of_first.map(|info| info.sequence).collect::<Vec<_>>(), [8, 9]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_node_is_fenced_in_every_partition() {
+    let fixture = Fixture::new();
+
+    end_calls_of(&fixture.ledger, NODE, 3, &fixture.clock).await.unwrap();
+
+    for partition in 0..4 {
+        for (node_epoch, is_fenced) in [(3, true), (4, false)] {
+            let writer = Writer { node: NODE.to_owned(), node_epoch, sequence: 1, log_epoch: None };
+            let commit = ending(partition, writer, &Legs::new(), fixture.clock.now());
+            let outcome = fixture.ledger.commit(&commit).await;
+            assert_eq!(matches!(outcome, Err(CommitError::Fenced)), is_fenced, "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_sweepers_one_ends_each_leg() {
+    let mut fixture = Fixture::new();
+    for call in 0..20 {
+        let call = format!("{NODE}.c{call}");
+        fixture.put(NODE, 1, &call, "a", 1).await;
+        fixture.put(NODE, 1, &call, "b", 2).await;
+    }
+
+    let (one, other) = tokio::join!(
+        end_calls_of(&fixture.ledger, NODE, 3, &fixture.clock),
+        end_calls_of_lost(&fixture.ledger, NODE, 3, &fixture.clock),
+    );
+
+    assert_eq!(one.unwrap().legs + other.unwrap().legs, 40);
+    assert_eq!(fixture.told().await.len(), 40);
+    assert_eq!(fixture.legs().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_ends_no_leg_twice() {
+    let mut fixture = Fixture::new();
+    fixture.put(NODE, 1, "node-1.c1", "a", 1).await;
+    fixture.put(NODE, 1, "node-1.c2", "a", 1).await;
+    fixture.ledger.lose_answers(2);
+
+    let swept = end_calls_of(&fixture.ledger, NODE, 3, &fixture.clock).await.unwrap();
+
+    assert_eq!(swept, Swept { calls: 2, legs: 2 });
+    assert_eq!(fixture.told().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_with_another_epoch_does_not_stop_the_sweep() {
+    let mut fixture = Fixture::new();
+    fixture.put(NODE, 1, "node-1.c1", "a", 1).await;
+    let before = fixture.ledger.log_bounds(partition_of(1, 4)).await.unwrap().epoch;
+
+    end_calls_of(&fixture.ledger, NODE, 3, &fixture.clock).await.unwrap();
+    fixture.put(NODE, 1, "node-1.c2", "a", 1).await;
+    end_calls_of(&fixture.ledger, NODE, 4, &fixture.clock).await.unwrap();
+
+    let after = fixture.ledger.log_bounds(partition_of(1, 4)).await.unwrap().epoch;
+    assert_eq!(before, after, "sweeps begin no epoch");
+    assert_eq!(fixture.told().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_came_back_keeps_its_calls() {
+    let mut fixture = Fixture::new();
+    fixture.put(NODE, 1, "node-1.c1", "a", 1).await;
+    fixture.lease(4).await;
+
+    let lost = end_calls_of_lost(&fixture.ledger, NODE, 3, &fixture.clock).await;
+
+    assert!(matches!(lost, Err(SweepError::CameBack)), "{lost:?}");
+    assert_eq!(fixture.legs().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_an_error() {
+    let fixture = Fixture::new();
+    fixture.ledger.set_reachable(false);
+
+    let outcome = end_calls_of(&fixture.ledger, NODE, 3, &fixture.clock).await;
+
+    assert!(matches!(outcome, Err(SweepError::Store(_))), "{outcome:?}");
+}
