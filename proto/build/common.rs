@@ -123,6 +123,23 @@ const COMMON: [(&str, &str, i32, &str); 19] = [
     ),
 ];
 
+/// Says in general what a code means.
+pub(crate) const fn title(code: i32) -> &'static str {
+    match code {
+        -32600 => "not a request",
+        -32601 => "no such method",
+        -32602 => "the params are wrong",
+        -32001 => "not authenticated",
+        -32003 => "not allowed",
+        -32004 => "no such object",
+        -32009 => "not in this state",
+        -32029 => "a limit is reached",
+        -32050 => "not reachable",
+        -32051 => "no answer in time",
+        _ => "internal error",
+    }
+}
+
 /// Returns the common faults, their faultcodes with placeholders.
 pub(crate) fn templates() -> Vec<Fault> {
     COMMON
@@ -145,17 +162,18 @@ pub(crate) fn of(method: &Method) -> Vec<Fault> {
             "NOT_IMPLEMENTED" => api.is_planned,
             // These are raised before there is a method.
             "NO_SUCH_METHOD" | "INVALID_REQUEST" => false,
-            "ENVELOPE_MISSED" | "MUST_CHANGE_PASSWORD" | "LOCKED" | "REALM_REQUIRED"
+            "ENVELOPE_MISSED"
+            | "MUST_CHANGE_PASSWORD"
+            | "LOCKED"
+            | "REALM_REQUIRED"
             | "ACCESS_DENIED" => !api.is_anonymous,
             _ => true,
         };
         can_happen && api.faults.iter().all(|own| own.reason != fault.reason)
     });
     for fault in &mut faults {
-        fault.faultcode = fault
-            .faultcode
-            .replace("<Service>", &method.service)
-            .replace("<method>", &method.verb);
+        fault.faultcode =
+            fault.faultcode.replace("<Service>", &method.service).replace("<method>", &method.verb);
     }
     faults
 }

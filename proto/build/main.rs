@@ -33,7 +33,10 @@ fn main() -> anyhow::Result<()> {
     std::fs::write(out.join("table.rs"), table::generate(&model)?)?;
     std::fs::write(out.join("openrpc.json"), openrpc::generate(&model)?)?;
     for realm in options::REALMS {
-        std::fs::write(out.join(format!("openapi_{realm}.json")), openapi::generate(&model, realm)?)?;
+        std::fs::write(
+            out.join(format!("openapi_{realm}.json")),
+            openapi::generate(&model, realm)?,
+        )?;
     }
     std::fs::write(out.join("api.md"), markdown::generate(&model)?)?;
     Ok(())

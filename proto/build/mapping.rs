@@ -96,8 +96,8 @@ fn default(model: &Model, field: &Field) -> anyhow::Result<Option<String>> {
         Kind::String => format!("{text:?}.to_owned()"),
         Kind::Enum(inner) => {
             let names = model.enumeration(inner)?.names(field)?;
-            let named = names.iter().find(|(name, _)| name == text);
-            let (_, number) = named.with_context(|| format!("no value `{text}`"))?;
+            let default = names.iter().find(|(name, _)| name == text);
+            let (_, number) = default.with_context(|| format!("no value `{text}`"))?;
             format!("{number}_i32")
         }
         Kind::DateTime | Kind::Message(_) => anyhow::bail!("has no default value"),

@@ -32,7 +32,7 @@ pub(crate) struct Method {
     /// `cordboard.callcontrol.v1.CallControlService`.
     pub(crate) grpc_service: String,
     /// `HoldCall`.
-    pub(crate) grpc_method: String,
+    pub(crate) rpc: String,
     /// Full name of the request message.
     pub(crate) request: String,
     /// Full name of the response message.
@@ -177,7 +177,7 @@ impl Model {
             service,
             verb,
             grpc_service: method.parent_service().full_name().to_owned(),
-            grpc_method: method.name().to_owned(),
+            rpc: method.name().to_owned(),
             request: method.input().full_name().to_owned(),
             response: method.output().full_name().to_owned(),
             doc: comment(&method.parent_file(), method.path()),

@@ -36,11 +36,8 @@ pub(crate) fn generate(model: &Model) -> anyhow::Result<String> {
         faults(&common::templates())?
     )?;
 
-    writeln!(code, "fn index(name: &str) -> Option<usize> {{\nSome(match name {{")?;
-    for (name, index) in &names {
-        writeln!(code, "{name:?} => {index},")?;
-    }
-    writeln!(code, "_ => return None,\n}})\n}}")?;
+    // Sorted, as the map is.
+    writeln!(code, "const INDEX: &[(&str, usize)] = &{:?};", names.iter().collect::<Vec<_>>())?;
 
     writeln!(
         code,
@@ -94,7 +91,7 @@ fn entry(model: &Model, method: &Method, code: &mut String) -> anyhow::Result<()
         faults(&api.faults)?,
         faults(&common::of(method))?,
         method.grpc_service,
-        format!("/{}/{}", method.grpc_service, method.grpc_method),
+        format!("/{}/{}", method.grpc_service, method.rpc),
         request.rust,
         response.rust,
     )?;

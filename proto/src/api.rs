@@ -77,7 +77,8 @@ include!(concat!(env!("OUT_DIR"), "/table.rs"));
 /// Finds a method by its name or an alias; case matters.
 #[must_use]
 pub fn method(name: &str) -> Option<&'static Method> {
-    METHODS.get(index(name)?)
+    let found = INDEX.binary_search_by_key(&name, |(known, _)| *known).ok()?;
+    INDEX.get(found).and_then(|(_, method)| METHODS.get(*method))
 }
 
 impl Method {

@@ -2,13 +2,13 @@
 
 use crate::options::v1::Realm;
 
-/// Returns the OpenRPC 1.3 document of all methods.
+/// Returns the `OpenRPC` 1.3 document of all methods.
 #[must_use]
 pub const fn openrpc() -> &'static str {
     include_str!(concat!(env!("OUT_DIR"), "/openrpc.json"))
 }
 
-/// Returns the OpenAPI 3.1 document of the methods that a realm may call; `None` for no realm.
+/// Returns the `OpenAPI` 3.1 document of the methods that a realm may call; `None` for no realm.
 #[must_use]
 pub const fn openapi(realm: Realm) -> Option<&'static str> {
     match realm {

@@ -13,8 +13,7 @@ pub mod doc;
 pub mod json;
 
 /// Descriptors of every file, encoded, as gRPC reflection wants them.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 mod generated {
     #![allow(

@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value};
 
+use super::Message;
 use super::problems::{Path, Problems};
 use super::time::parse_date_time;
-use super::Message;
 
 /// Names of the values of an enum, with their numbers.
 pub type Names = &'static [(&'static str, i32)];
@@ -123,15 +123,12 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads an object.
-#[expect(clippy::unnecessary_wraps, reason = "has the form of the other readers")]
 pub fn message<T: Message>(value: &Value, path: &Path<'_>, problems: &mut Problems) -> Option<T> {
     Some(T::read(value, path, problems))
 }
 
 /// Reads a string with a number of characters in `length`.
-pub fn string(
-    length: Range,
-) -> impl Fn(&Value, &Path<'_>, &mut Problems) -> Option<String> + Copy {
+pub fn string(length: Range) -> impl Fn(&Value, &Path<'_>, &mut Problems) -> Option<String> + Copy {
     move |value, path, problems| match value {
         Value::String(text) if length.has_length(text.chars().count()) => Some(text.clone()),
         other => {
@@ -144,12 +141,12 @@ pub fn string(
 
 /// Reads an integer of 64 bits in `range`.
 pub fn int64(range: Range) -> impl Fn(&Value, &Path<'_>, &mut Problems) -> Option<i64> + Copy {
-    move |value, path, problems| match value.as_i64().filter(|number| range.has(*number)) {
-        Some(number) => Some(number),
-        None => {
+    move |value, path, problems| {
+        let number = value.as_i64().filter(|number| range.has(*number));
+        if number.is_none() {
             problems.add_invalid(path, format_args!("an integer{}", range.words()), value);
-            None
         }
+        number
     }
 }
 
@@ -169,12 +166,12 @@ pub fn double(range: Range) -> impl Fn(&Value, &Path<'_>, &mut Problems) -> Opti
         range.min.is_none_or(|min| min as f64 <= number)
             && range.max.is_none_or(|max| number <= max as f64)
     };
-    move |value, path, problems| match value.as_f64().filter(|number| fits(*number)) {
-        Some(number) => Some(number),
-        None => {
+    move |value, path, problems| {
+        let number = value.as_f64().filter(|number| fits(*number));
+        if number.is_none() {
             problems.add_invalid(path, format_args!("a number{}", range.words()), value);
-            None
         }
+        number
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::io::Write as _;
 
+use super::Message;
 use super::read::Names;
 use super::time::format_date_time;
-use super::Message;
 
 /// One object while it is written.
 #[derive(Debug)]
