@@ -12,7 +12,7 @@ use crate::options::{ApiOptions, FieldOptions, Format, Options};
 
 /// Everything that applications see.
 pub(crate) struct Model {
-    /// The methods, in the order of declaration.
+    /// The methods, in the order of the documents.
     pub(crate) methods: Vec<Method>,
     /// What the server sends unasked.
     pub(crate) sent: Vec<Sent>,
@@ -135,7 +135,9 @@ impl Model {
             messages: BTreeMap::new(),
             enums: BTreeMap::new(),
         };
-        for service in pool.services() {
+        let mut services: Vec<_> = pool.services().collect();
+        services.sort_by_key(|service| reading_order(service.package_name()));
+        for service in services {
             for method in service.methods() {
                 if let Some(api) = options.api(&method)? {
                     model.add_method(&method, api, &options)?;
@@ -299,6 +301,13 @@ impl Field {
     pub(crate) fn is_always_written(&self) -> bool {
         if self.is_list { !self.options.omit_empty } else { !self.is_optional }
     }
+}
+
+/// Places a package where a reader of the documents looks for it.
+fn reading_order(package: &str) -> usize {
+    let order = ["session", "callcontrol", "conference", "auth"];
+    let folder = package.split('.').nth(1).unwrap_or_default();
+    order.iter().position(|known| *known == folder).unwrap_or(order.len())
 }
 
 fn is_optional(field: &FieldDescriptor) -> bool {

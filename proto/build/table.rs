@@ -16,7 +16,7 @@ pub(crate) fn generate(model: &Model) -> anyhow::Result<String> {
 
     writeln!(
         code,
-        "/// Every method of the public API, in the order of declaration.\n\
+        "/// Every method of the public API, in the order of the documents.\n\
          pub const METHODS: &[Method] = &["
     )?;
     for (index, method) in model.methods.iter().enumerate() {

@@ -182,7 +182,7 @@ fn realms_are_those_of_the_contract() {
         method("IVRApplications/add_ivr_application").realms,
         [Realm::Admin, Realm::Reseller]
     );
-    assert!(!method("Customer/get_customer_info").is_open_to(Realm::Account));
+    assert!(!method("Session/login_to_realm").is_open_to(Realm::Account));
 }
 
 #[test]
