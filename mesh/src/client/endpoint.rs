@@ -1,0 +1,223 @@
+//! One instance of a service and its connection.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::client::conn::http2::{Builder, Connection as Http2, SendRequest};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::RwLock;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tracing::{debug, info, warn};
+
+use super::{Backoff, Shared};
+use crate::executor::Executor;
+use crate::net::{Connection, Target};
+
+/// Bytes that a peer may send ahead on one stream.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// Bytes that a peer may send ahead on one connection.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+/// Time between two pings; a peer that hangs is found out within it and [`PING_TIMEOUT`].
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// A ping without answer for this long ends the connection.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection that lasted this long was a success: the backoff begins anew.
+const STABLE: Duration = Duration::from_secs(1);
+
+/// Which instance.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Address {
+    pub(super) target: Target,
+    pub(super) resolved: Option<SocketAddr>,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.resolved {
+            Some(address) => write!(formatter, "{address}"),
+            None => write!(formatter, "{}", self.target),
+        }
+    }
+}
+
+impl Address {
+    fn target(&self) -> Target {
+        match self.resolved {
+            Some(address) => Target::Tcp { host: address.ip().to_string(), port: address.port() },
+            None => self.target.clone(),
+        }
+    }
+}
+
+/// One instance.
+pub(super) struct Endpoint {
+    service: String,
+    address: Address,
+    link: RwLock<Link>,
+    /// Requests under way.
+    pending: AtomicUsize,
+    retired: CancellationToken,
+}
+
+/// State of the connection.
+enum Link {
+    /// An attempt is under way that may succeed: the first, or the one right after a break.
+    Connecting,
+    /// Requests may be sent.
+    Up(SendRequest<Body>),
+    /// The last attempt failed.
+    Down,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &*self.link.read() {
+            Link::Connecting => "connecting",
+            Link::Up(_) => "up",
+            Link::Down => "down",
+        };
+        write!(formatter, "{} {state} {}", self.address, self.pending())
+    }
+}
+
+impl Endpoint {
+    pub(super) fn new(service: String, address: Address, retired: CancellationToken) -> Self {
+        let link = RwLock::new(Link::Connecting);
+        Self { service, address, link, pending: AtomicUsize::new(0), retired }
+    }
+
+    pub(super) const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.sender().is_some()
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        matches!(&*self.link.read(), Link::Connecting)
+    }
+
+    pub(super) fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// The sending end, while the connection stands.
+    pub(super) fn sender(&self) -> Option<SendRequest<Body>> {
+        match &*self.link.read() {
+            Link::Up(sender) if !sender.is_closed() => Some(sender.clone()),
+            Link::Up(_) | Link::Connecting | Link::Down => None,
+        }
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> Pending {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        Pending(Arc::clone(self))
+    }
+
+    /// Sends nothing more; requests under way go on.
+    pub(super) fn retire(&self) {
+        self.retired.cancel();
+        *self.link.write() = Link::Down;
+    }
+
+    fn set(&self, link: Link) {
+        *self.link.write() = link;
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Pending(Arc<Endpoint>);
+
+impl Pending {
+    /// Name of the service, for messages.
+    pub(super) fn service(&self) -> &str {
+        &self.0.service
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Keeps `endpoint` connected until it is retired or the pool ends.
+pub(super) fn supervise(shared: &Arc<Shared>, endpoint: Arc<Endpoint>) {
+    let shared = Arc::clone(shared);
+    shared.tasks.clone().spawn(async move {
+        let mut backoff = Backoff::default();
+        let retired = endpoint.retired.clone();
+        let keep_connected = async {
+            loop {
+                connect_once(&shared, &endpoint, &mut backoff).await;
+            }
+        };
+        retired.run_until_cancelled(keep_connected).await;
+        endpoint.set(Link::Down);
+        shared.changed();
+    });
+}
+
+/// Connects, and returns when the connection is over or, after a failure, the wait is.
+async fn connect_once(shared: &Shared, endpoint: &Endpoint, backoff: &mut Backoff) {
+    let (sender, driver) = match connect(shared, endpoint).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            let was_connecting = endpoint.is_connecting();
+            endpoint.set(Link::Down);
+            shared.changed();
+            if was_connecting {
+                warn!(service = %shared.name, address = %endpoint.address, error = %error, "instance is down");
+            }
+            return sleep(backoff.next()).await;
+        }
+    };
+    let connected_at = Instant::now();
+    endpoint.set(Link::Up(sender));
+    shared.was_up.store(true, std::sync::atomic::Ordering::Release);
+    shared.changed();
+    info!(service = %shared.name, address = %endpoint.address, "instance is up");
+
+    // Ends when the peer goes away, says that it is about to, or does not answer pings.
+    let outcome = driver.await;
+
+    endpoint.set(Link::Connecting);
+    shared.changed();
+    debug!(service = %shared.name, address = %endpoint.address, outcome = ?outcome, "connection ended");
+    if connected_at.elapsed() >= STABLE {
+        backoff.reset();
+    } else {
+        sleep(backoff.next()).await;
+    }
+}
+
+type Driver = Http2<TokioIo<Connection>, Body, Executor>;
+
+async fn connect(
+    shared: &Shared,
+    endpoint: &Endpoint,
+) -> Result<(SendRequest<Body>, Driver), Box<dyn std::error::Error + Send + Sync>> {
+    let connection = shared.network.connect(&endpoint.address.target()).await?;
+    let connected = Builder::new(Executor::new(shared.tasks.clone()))
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(connection))
+        .await?;
+    Ok(connected)
+}
