@@ -26,7 +26,7 @@ pub use call::Call;
 pub use command::{Action, CallerScope, Cause, Command, Originate, Outcome, Refusal, allowed_states};
 pub use customer::Customer;
 pub use effect::{Effect, Input, ResolveFailure, Route};
-pub use leg::{Leg, State};
+pub use leg::{Direction, Leg, State};
 pub use names::{CallId, Names, Tag};
 pub use party::{Account, Party};
 pub use reason::Standard;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
 use super::command::{Action, CallerScope, Cause, Refusal, allowed_states};
@@ -33,6 +34,7 @@ pub(super) enum Plan {
 /// A call of one customer.
 #[derive(Clone, Debug)]
 pub struct Call {
+    pub(super) owner: Owner,
     pub(super) id: CallId,
     pub(super) tracking_id: String,
     pub(super) plan: Plan,
@@ -63,8 +65,15 @@ pub(super) struct NewLeg {
 }
 
 impl Call {
-    pub(super) fn new(id: CallId, tracking_id: String, plan: Plan, destination: String) -> Self {
+    pub(super) fn new(
+        owner: Owner,
+        id: CallId,
+        tracking_id: String,
+        plan: Plan,
+        destination: String,
+    ) -> Self {
         Self {
+            owner,
             id,
             tracking_id,
             plan,
@@ -211,6 +220,7 @@ impl Call {
             Phase::Trying | Phase::Ringing | Phase::Early | Phase::Connected => None,
         };
         LegView {
+            owner: self.owner,
             call_id: self.id.clone(),
             tag: leg.tag.clone(),
             tracking_id: self.tracking_id.clone(),

@@ -61,6 +61,15 @@ impl Customer {
         self.calls.values().map(|call| call.living().count()).sum()
     }
 
+    /// What the engine calls a channel now.
+    #[must_use]
+    pub fn label_of(&self, channel: &ChannelId) -> Option<Label> {
+        let (call_id, tag) = self.channels.get(channel)?;
+        let call = self.calls.get(call_id)?;
+        let leg = call.leg(tag)?;
+        Some(label(call_id, leg, call.state(leg)))
+    }
+
     /// When [`Input::Tick`] is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
@@ -81,6 +90,12 @@ impl Customer {
             Input::Channel(event) => self.channel(event),
             Input::Resolved { call_id, answer } => self.resolved(&call_id, answer),
             Input::Tick => self.tick(),
+            Input::Stop => {
+                let calls: Vec<CallId> = self.calls.keys().cloned().collect();
+                for call_id in calls {
+                    self.end_call(&call_id, &Standard::SwitchLost.reason(), None);
+                }
+            }
         }
         std::mem::take(&mut self.effects)
     }

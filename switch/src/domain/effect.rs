@@ -42,6 +42,8 @@ pub enum Input {
     },
     /// Time has passed [`super::Customer::next_deadline`].
     Tick,
+    /// The node stops: every call ends with "Switch Lost".
+    Stop,
 }
 
 /// What a number is.
@@ -59,6 +61,8 @@ pub enum Route {
         /// The number as a trunk takes it.
         number: String,
     },
+    /// A number of the environment behind which nobody can be reached now.
+    Unattended,
     /// Nothing.
     Nowhere,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
 use super::command::Cause;
@@ -13,6 +14,8 @@ use crate::driver::Reason;
 /// One leg of a call as applications see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegView {
+    /// Whose call it is.
+    pub owner: Owner,
     /// The call.
     pub call_id: CallId,
     /// The leg.

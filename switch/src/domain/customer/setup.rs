@@ -26,6 +26,7 @@ impl Customer {
             originate;
         let caller = Party::account(&account);
         let mut call = Call::new(
+            self.owner,
             call_id.clone(),
             self.names.tracking_id(),
             Plan::AdmittingOrigination,
@@ -95,6 +96,7 @@ impl Customer {
         let call_id = self.names.call();
         let (tag, _) = self.names.leg();
         let mut call = Call::new(
+            self.owner,
             call_id.clone(),
             self.names.tracking_id(),
             Plan::AdmittingDialled,
@@ -123,6 +125,7 @@ impl Customer {
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let failure = match &answer {
             Ok(Route::Nowhere) => Some(Standard::NotFound),
+            Ok(Route::Unattended) => Some(Standard::NotAnswered),
             Ok(_) => None,
             Err(ResolveFailure::NotAllowed) => Some(Standard::NotAllowed),
             Err(ResolveFailure::Unavailable) => Some(Standard::Unavailable),
@@ -171,6 +174,10 @@ impl Customer {
             Route::Account(account) => (Endpoint::from(account), Some(account.i_account), false),
             Route::Foreign { number } => (Endpoint::Join { number: number.clone() }, None, true),
             Route::Pstn { number } => (Endpoint::Trunk { number: number.clone() }, None, true),
+            Route::Unattended => {
+                self.end_call(call_id, &Standard::NotAnswered.reason(), None);
+                return;
+            }
             Route::Nowhere => {
                 self.end_call(call_id, &Standard::NotFound.reason(), None);
                 return;
@@ -280,7 +287,7 @@ fn callee_of(route: &Route, dialled: &str) -> Party {
     match route {
         Route::Account(account) => Party::account(account),
         Route::Foreign { number } | Route::Pstn { number } => Party::number(number),
-        Route::Nowhere => Party::number(dialled),
+        Route::Unattended | Route::Nowhere => Party::number(dialled),
     }
 }
 

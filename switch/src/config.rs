@@ -1,0 +1,80 @@
+//! Settings of the switch service.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::driver::sim;
+
+/// Settings of the switch service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Name of the node; the first part of every call id. Unique in the environment.
+    pub node: String,
+    /// Site of the node: commands of a site go to its own nodes.
+    pub site: String,
+    /// Where others reach the command API, when it is not where it listens,
+    /// e.g. `http://switch-0.switch:7105`.
+    pub advertise: Option<String>,
+    /// The switch to drive: `sim`.
+    pub driver: Driver,
+    /// Life of the node's lease in the store; a node is lost when it has lapsed and more.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    /// Commands that may wait for one customer; more are refused.
+    pub max_waiting_commands: usize,
+    /// Bytes of events that may wait for the store in each partition; beyond them only the newest
+    /// state of each leg is kept, and readers are told of the gap.
+    pub outbox_bytes: usize,
+    /// Time that stopping may take until the store knows of every ended call.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+    /// The simulator.
+    pub sim: sim::Config,
+}
+
+/// The switch to drive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    /// The built-in simulator.
+    #[default]
+    Sim,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: "switch-1".to_owned(),
+            site: "main".to_owned(),
+            advertise: None,
+            driver: Driver::Sim,
+            lease: Duration::from_secs(15),
+            max_waiting_commands: 1024,
+            outbox_bytes: 64 * 1024 * 1024,
+            drain_timeout: Duration::from_secs(5),
+            sim: sim::Config::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// With a sentence that names the key and what would be right.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.node.is_empty() || !self.node.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        {
+            return Err("switch.node has to be letters, digits and hyphens, without a dot".into());
+        }
+        if self.lease < Duration::from_secs(1) {
+            return Err("switch.lease has to be at least 1s".into());
+        }
+        if self.max_waiting_commands == 0 {
+            return Err("switch.max_waiting_commands has to be above 0".into());
+        }
+        self.sim.validate().map_err(|error| format!("switch.sim.{error}"))
+    }
+}

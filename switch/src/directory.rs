@@ -1,0 +1,144 @@
+//! What the engine asks of the directory: who dials, and where a number leads.
+
+use async_trait::async_trait;
+use mesh::caller::Owner;
+use mesh::client::Pool;
+use proto::auth::v1 as pb;
+use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
+
+use crate::domain::{Account, ResolveFailure, Route};
+use crate::driver::sim;
+
+/// Where a number leads, and in whose environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The environment that the number belongs to, when it belongs to one.
+    pub owner: Option<Owner>,
+    /// What it is.
+    pub route: Route,
+}
+
+/// The directory does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("directory does not answer")]
+pub struct DirectoryError(#[source] pub Box<tonic::Status>);
+
+/// The engine's view of the directory.
+#[async_trait]
+pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
+    /// Finds an account by its id.
+    ///
+    /// # Errors
+    /// When the directory does not answer.
+    async fn account(&self, account_id: &str) -> Result<Option<Account>, DirectoryError>;
+
+    /// Finds what `number` is for an account that dials it and pays.
+    ///
+    /// # Errors
+    /// [`ResolveFailure`] says why the call cannot go on.
+    async fn resolve(
+        &self,
+        i_customer: i64,
+        i_account: i64,
+        number: &str,
+    ) -> Result<Route, ResolveFailure>;
+
+    /// Finds what `number` is for a call that comes in from outside.
+    ///
+    /// # Errors
+    /// When the directory does not answer.
+    async fn destination(&self, number: &str) -> Result<Destination, DirectoryError>;
+}
+
+/// The directory behind auth's gRPC.
+#[derive(Clone, Debug)]
+pub struct AuthDirectory {
+    client: AuthorizationServiceClient<Pool>,
+}
+
+impl AuthDirectory {
+    /// The directory of the auth service that `pool` reaches.
+    #[must_use]
+    pub fn new(pool: Pool) -> Self {
+        Self { client: AuthorizationServiceClient::new(pool) }
+    }
+
+    async fn ask(
+        &self,
+        i_customer: i64,
+        i_account: i64,
+        number: &str,
+    ) -> Result<pb::ResolveNumberResponse, DirectoryError> {
+        let request =
+            pb::ResolveNumberRequest { i_customer, i_account, number: number.to_owned() };
+        let answer = self.client.clone().resolve_number(request).await;
+        Ok(answer.map_err(|status| DirectoryError(Box::new(status)))?.into_inner())
+    }
+}
+
+#[async_trait]
+impl Directory for AuthDirectory {
+    async fn account(&self, account_id: &str) -> Result<Option<Account>, DirectoryError> {
+        let by = pb::get_account_request::By::AccountId(account_id.to_owned());
+        let request = pb::GetAccountRequest { by: Some(by) };
+        let answer = self.client.clone().get_account(request).await;
+        let answer = answer.map_err(|status| DirectoryError(Box::new(status)))?.into_inner();
+        Ok(answer.account.map(crate::wire::account))
+    }
+
+    async fn resolve(
+        &self,
+        i_customer: i64,
+        i_account: i64,
+        number: &str,
+    ) -> Result<Route, ResolveFailure> {
+        let answer = self.ask(i_customer, i_account, number).await.map_err(|error| {
+            tracing::warn!(error = %error.0, "directory does not answer");
+            ResolveFailure::Unavailable
+        })?;
+        if answer.refused {
+            return Err(ResolveFailure::NotAllowed);
+        }
+        Ok(destination(answer).route)
+    }
+
+    async fn destination(&self, number: &str) -> Result<Destination, DirectoryError> {
+        Ok(destination(self.ask(0, 0, number).await?))
+    }
+}
+
+fn destination(answer: pb::ResolveNumberResponse) -> Destination {
+    use pb::resolve_number_response::Route as Found;
+    match answer.route {
+        Some(Found::Account(account)) => {
+            let account = crate::wire::account(account);
+            let owner = Owner { i_reseller: account.i_reseller, i_customer: account.i_customer };
+            Destination { owner: Some(owner), route: Route::Account(account) }
+        }
+        Some(Found::ForeignAccount(account)) => {
+            Destination { owner: None, route: Route::Foreign { number: account.account_id } }
+        }
+        Some(Found::Pstn(number)) => Destination { owner: None, route: Route::Pstn { number } },
+        Some(Found::HuntGroup(group)) => Destination {
+            owner: Some(Owner { i_reseller: group.i_reseller, i_customer: group.i_customer }),
+            route: Route::Unattended,
+        },
+        Some(Found::AccessNumber(access)) => Destination {
+            owner: access.owner.map(|owner| Owner {
+                i_reseller: owner.i_reseller,
+                i_customer: owner.i_customer,
+            }),
+            route: Route::Unattended,
+        },
+        Some(Found::Nowhere(_)) | None => Destination { owner: None, route: Route::Nowhere },
+    }
+}
+
+/// The simulated phones exist for the accounts of the directory.
+#[async_trait]
+impl sim::Phonebook for AuthDirectory {
+    async fn is_account(&self, account_id: &str) -> Result<bool, sim::PhonebookError> {
+        let account = self.account(account_id).await;
+        Ok(account.map_err(|error| sim::PhonebookError(Box::new(error)))?.is_some())
+    }
+}

@@ -1,0 +1,82 @@
+//! Whose home this node is. All calls of a customer live on one node at a time.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mesh::ledger::{Home, Ledger};
+use parking_lot::Mutex;
+
+/// Whose home this node is.
+#[derive(Debug)]
+pub(super) struct Homes {
+    ledger: Arc<dyn Ledger>,
+    node: String,
+    node_epoch: AtomicU64,
+    known: Mutex<HashSet<i64>>,
+}
+
+impl Homes {
+    pub(super) fn new(ledger: Arc<dyn Ledger>, node: String) -> Self {
+        Self { ledger, node, node_epoch: AtomicU64::new(0), known: Mutex::default() }
+    }
+
+    pub(super) fn set_node_epoch(&self, epoch: u64) {
+        self.node_epoch.store(epoch, Ordering::Release);
+        self.known.lock().clear();
+    }
+
+    /// Forgets whose home it is: somebody else may have become it.
+    pub(super) fn clear(&self) {
+        self.known.lock().clear();
+    }
+
+    /// Makes sure that this node is the customer's home; takes over from a node whose lease is
+    /// gone. While the store is away this node serves whoever comes: phones never notice.
+    ///
+    /// # Errors
+    /// Names the node that is the home.
+    pub(super) async fn settle(&self, i_customer: i64) -> Result<(), String> {
+        if self.known.lock().contains(&i_customer) {
+            return Ok(());
+        }
+        let me = Home {
+            node: self.node.clone(),
+            node_epoch: self.node_epoch.load(Ordering::Acquire),
+        };
+        let Ok(mut present) = self.ledger.home(i_customer).await else { return Ok(()) };
+        for _ in 0..3 {
+            match &present {
+                Some(home) if *home == me => break,
+                Some(home) if home.node != me.node && self.is_alive(home).await => {
+                    return Err(home.node.clone());
+                }
+                _ => {}
+            }
+            match self.ledger.set_home(i_customer, present.as_ref(), &me).await {
+                Ok(stands) => present = Some(stands),
+                Err(_) => return Ok(()),
+            }
+        }
+        match present {
+            Some(home) if home == me => {
+                self.known.lock().insert(i_customer);
+                Ok(())
+            }
+            Some(home) => Err(home.node),
+            None => Ok(()),
+        }
+    }
+
+    /// True unless the store says that the home's lease has gone or lapsed.
+    async fn is_alive(&self, home: &Home) -> bool {
+        match self.ledger.leases().await {
+            Ok(leases) => leases.iter().any(|lease| {
+                lease.node == home.node
+                    && lease.epoch == home.node_epoch
+                    && !lease.remaining.is_zero()
+            }),
+            Err(_) => true,
+        }
+    }
+}

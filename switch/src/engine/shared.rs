@@ -1,0 +1,136 @@
+//! What the engine's actors share: ports, bounds, and who holds which call and channel.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use mesh::Clock;
+use mesh::ledger::{Ledger, partition_of};
+use parking_lot::Mutex;
+
+use crate::directory::Directory;
+use crate::domain::CallId;
+use crate::driver::{ChannelId, Driver, Op};
+use crate::outbox::Outbox;
+use crate::wire::Place;
+
+/// Bounds of the engine's queues.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Commands that may wait for one customer; more are refused.
+    pub commands: usize,
+    /// Events that may wait for one customer; more hold the driver back.
+    pub signals: usize,
+    /// Steps whose operations may wait before commands have to.
+    pub lane: usize,
+}
+
+/// What every actor needs.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) place: Place,
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) clock: Clock,
+    pub(super) bounds: Bounds,
+    pub(super) outboxes: Vec<Outbox>,
+    calls: Mutex<HashMap<CallId, i64>>,
+    channels: Mutex<HashMap<ChannelId, i64>>,
+    load: AtomicI64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        place: Place,
+        driver: Arc<dyn Driver>,
+        directory: Arc<dyn Directory>,
+        ledger: Arc<dyn Ledger>,
+        clock: Clock,
+        bounds: Bounds,
+        outboxes: Vec<Outbox>,
+    ) -> Self {
+        Self {
+            place,
+            driver,
+            directory,
+            ledger,
+            clock,
+            bounds,
+            outboxes,
+            calls: Mutex::default(),
+            channels: Mutex::default(),
+            load: AtomicI64::new(0),
+        }
+    }
+
+    /// The outbox of a customer's partition.
+    pub(super) fn outbox_of(&self, i_customer: i64) -> Outbox {
+        let partition = partition_of(i_customer, self.ledger.partitions()) as usize;
+        #[expect(clippy::expect_used, reason = "there is one outbox a partition")]
+        self.outboxes.get(partition).expect("an outbox for every partition").clone()
+    }
+
+    /// The customer that a call belongs to.
+    pub(super) fn customer_of_call(&self, call_id: &CallId) -> Option<i64> {
+        self.calls.lock().get(call_id).copied()
+    }
+
+    /// The customer that a channel belongs to.
+    pub(super) fn customer_of_channel(&self, channel: &ChannelId) -> Option<i64> {
+        self.channels.lock().get(channel).copied()
+    }
+
+    pub(super) fn note_call(&self, call_id: &CallId, i_customer: i64) {
+        let mut calls = self.calls.lock();
+        if !calls.contains_key(call_id) {
+            calls.insert(call_id.clone(), i_customer);
+        }
+    }
+
+    pub(super) fn forget_call(&self, call_id: &CallId) {
+        self.calls.lock().remove(call_id);
+    }
+
+    pub(super) fn note_channel(&self, channel: &ChannelId, i_customer: i64) {
+        self.channels.lock().insert(channel.clone(), i_customer);
+    }
+
+    pub(super) fn forget_channel(&self, channel: &ChannelId) {
+        self.channels.lock().remove(channel);
+    }
+
+    /// Keeps track of the channels that an operation makes or ends, before it is carried out.
+    pub(super) fn note_op(&self, op: &Op, i_customer: i64) {
+        match op {
+            Op::Dial { channel, .. } => self.note_channel(channel, i_customer),
+            Op::Hangup { channel, .. } => self.forget_channel(channel),
+            Op::Ring { .. }
+            | Op::Answer { .. }
+            | Op::PickUp { .. }
+            | Op::Hear { .. }
+            | Op::SendDigits { .. }
+            | Op::Label { .. } => {}
+        }
+    }
+
+    pub(super) fn note_load(&self, before: usize, after: usize) {
+        let change = i64::try_from(after).unwrap_or(0) - i64::try_from(before).unwrap_or(0);
+        self.load.fetch_add(change, Ordering::Relaxed);
+    }
+
+    /// Live legs of the node.
+    pub(super) fn load(&self) -> u64 {
+        u64::try_from(self.load.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// Forgets every call and channel: the node has been fenced.
+    pub(super) fn clear(&self) {
+        self.calls.lock().clear();
+        self.channels.lock().clear();
+        self.load.store(0, Ordering::Relaxed);
+        for outbox in &self.outboxes {
+            outbox.clear();
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The life of a node: its lease, its writers, and what happens when it was taken for lost.
+//!
+//! | state | event | next |
+//! | --- | --- | --- |
+//! | joining | the store gave a lease with a new epoch, calls of earlier epochs are ended | member |
+//! | joining | the store is away | joining; calls go on, events wait in the outboxes |
+//! | member | the lease is renewed, or the store is away | member |
+//! | member | a commit is fenced, or the lease is lost | cast out |
+//! | cast out | every call is dropped and hung up | joining |
+//! | any | stop | calls end, events are written, the lease is given back |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::Clock;
+use mesh::health::Component;
+use mesh::ledger::{LeaseError, Ledger, NodeLease};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::engine::Engine;
+use crate::outbox::{Ended, Outbox, Writing};
+
+/// What a node's life needs.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) site: String,
+    pub(crate) address: String,
+    pub(crate) lease: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) clock: Clock,
+    pub(crate) engine: Engine,
+    pub(crate) outboxes: Vec<Outbox>,
+    pub(crate) store: Component,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Pause between tries to join.
+const JOIN_PAUSE: Duration = Duration::from_millis(200);
+
+impl Node {
+    /// Lives until `stop`.
+    pub(crate) async fn live(self, stop: CancellationToken) {
+        loop {
+            let Some(epoch) = self.join(&stop).await else { return };
+            self.engine.set_node_epoch(epoch);
+            tracing::info!(node = self.name, epoch, "switch node joined");
+            let writers = CancellationToken::new();
+            let fenced = CancellationToken::new();
+            let writing = self.start_writers(epoch, &writers, &fenced);
+            let cast_out = tokio::select! {
+                () = self.renew(epoch) => true,
+                () = fenced.cancelled() => true,
+                () = stop.cancelled() => false,
+            };
+            if !cast_out {
+                self.engine.stop(self.drain_timeout).await;
+            }
+            writers.cancel();
+            writing.close();
+            writing.wait().await;
+            if !cast_out {
+                if let Err(error) = self.ledger.remove_lease(&self.name, epoch).await {
+                    tracing::warn!(%error, "lease was not given back");
+                }
+                return;
+            }
+            tracing::error!(node = self.name, epoch, "node was taken for lost, drops its calls");
+            self.engine.abandon().await;
+        }
+    }
+
+    fn lease(&self, epoch: u64) -> NodeLease {
+        NodeLease {
+            node: self.name.clone(),
+            epoch,
+            address: self.address.clone(),
+            site: self.site.clone(),
+            load: self.engine.load(),
+            accepting: true,
+            remaining: self.lease,
+        }
+    }
+
+    /// Gets a lease under a new epoch and ends what earlier epochs left behind.
+    async fn join(&self, stop: &CancellationToken) -> Option<u64> {
+        let mut warned = false;
+        loop {
+            match self.try_join().await {
+                Ok(epoch) => {
+                    self.store.ready();
+                    return Some(epoch);
+                }
+                Err(error) if !warned => {
+                    tracing::warn!(error, "store is away, events wait");
+                    self.store.degraded("the store is away: events wait in memory");
+                    warned = true;
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(JOIN_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn try_join(&self) -> Result<u64, String> {
+        let epoch = self.ledger.renew_lease(&self.lease(0), self.lease).await;
+        let epoch = epoch.map_err(|error| error.to_string())?;
+        if let Some(earlier) = epoch.checked_sub(1) {
+            mesh::sweep::end_calls_of(self.ledger.as_ref(), &self.name, earlier, &self.clock)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(epoch)
+    }
+
+    /// Renews the lease until another process has the node's name.
+    async fn renew(&self, epoch: u64) {
+        loop {
+            tokio::time::sleep(self.lease / 5).await;
+            match self.ledger.renew_lease(&self.lease(epoch), self.lease).await {
+                Ok(_) if self.engine.store_is_flowing() => self.store.ready(),
+                Ok(_) | Err(LeaseError::Unavailable(_)) => {
+                    self.store.degraded("the store is away: events wait in memory");
+                }
+                Err(LeaseError::Lost) => return,
+            }
+        }
+    }
+
+    /// One writer a partition; the first that is fenced says so.
+    fn start_writers(
+        &self,
+        node_epoch: u64,
+        stop: &CancellationToken,
+        fenced: &CancellationToken,
+    ) -> TaskTracker {
+        let running = TaskTracker::new();
+        for (partition, outbox) in (0..).zip(&self.outboxes) {
+            let writing = Writing {
+                ledger: Arc::clone(&self.ledger),
+                partition,
+                node: self.name.clone(),
+                node_epoch,
+                clock: self.clock.clone(),
+            };
+            let (outbox, stop, fenced) = (outbox.clone(), stop.clone(), fenced.clone());
+            let writer = running.track_future(async move {
+                if writing.run(outbox, stop).await == Ended::Fenced {
+                    fenced.cancel();
+                }
+            });
+            self.tasks.spawn(writer);
+        }
+        running
+    }
+}

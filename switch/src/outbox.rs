@@ -1,0 +1,239 @@
+//! The one way from the engine to the store: an ordered, bounded queue per
+//! partition and the task that commits it.
+//!
+//! | the store | the outbox |
+//! | --- | --- |
+//! | answers | commits what has queued up, oldest first, several transitions at a time |
+//! | is away | keeps the commit under way, to be sent again unchanged, and queues |
+//! | is away for too long | folds the queue into the newest state of each leg; the log gets a new epoch when the store is back, so that readers are told of the gap |
+//! | has lost something, or came back empty | writes the commit under way and every living leg again, under the new epoch |
+//! | says that this node is fenced | stops for good; the engine hangs up what it still has |
+
+mod queue;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::Clock;
+use mesh::ledger::{Commit, CommitError, Epoch, Ledger, Partition, Writer};
+use proto::switch::v1::LegRecord;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use self::queue::{Queue, Work};
+use crate::wire;
+
+pub use self::queue::Batch;
+
+/// Bounds of an outbox.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes that may queue before the queue is folded.
+    pub max_bytes: usize,
+    /// Events that one commit carries at most.
+    pub commit_events: usize,
+}
+
+/// The engine's side: takes what is to be written.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    queue: Arc<Queue>,
+}
+
+impl Outbox {
+    /// An empty outbox.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self { queue: Arc::new(Queue::new(bounds)) }
+    }
+
+    /// Queues one transition's outcome. The receiver is told when it is in the store, or as soon
+    /// as it is known that the store is away: then it will be there later.
+    #[must_use = "drop it when nobody waits"]
+    pub fn push(&self, batch: Batch) -> oneshot::Receiver<()> {
+        self.queue.push(batch)
+    }
+
+    /// True while the store takes commits.
+    #[must_use]
+    pub fn is_flowing(&self) -> bool {
+        self.queue.is_flowing()
+    }
+
+    /// True when nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Forgets everything: the node is fenced.
+    pub fn clear(&self) {
+        self.queue.clear();
+    }
+}
+
+/// What ended a writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// The node is fenced: it must write nothing more.
+    Fenced,
+}
+
+/// Commits one outbox under one node epoch.
+#[derive(Debug)]
+pub struct Writing {
+    /// The store.
+    pub ledger: Arc<dyn Ledger>,
+    /// The partition.
+    pub partition: Partition,
+    /// This node.
+    pub node: String,
+    /// Its lease.
+    pub node_epoch: u64,
+    /// Wall time, for the entries that repeat a leg's state.
+    pub clock: Clock,
+}
+
+/// Longest pause between two tries.
+const MAX_BACKOFF: Duration = Duration::from_millis(500);
+
+impl Writing {
+    /// Commits until stopped or fenced. What has queued up before the stop is still tried once.
+    pub async fn run(self, outbox: Outbox, stop: CancellationToken) -> Ended {
+        let queue = outbox.queue;
+        let mut sequence = 0;
+        let mut log_epoch: Option<Epoch> = None;
+        loop {
+            let work = tokio::select! {
+                biased;
+                work = queue.next(&self.clock) => work,
+                () = stop.cancelled() => return Ended::Stopped,
+            };
+            sequence += 1;
+            let mut commit = self.commit(&work, sequence, log_epoch.clone());
+            match self.send(&queue, &mut commit, &stop).await {
+                Sent::Done(epoch) => log_epoch = Some(epoch),
+                Sent::EpochChanged(epoch) => {
+                    match self.write_again(&queue, &work, epoch, &stop).await {
+                        Ok((epoch, last_sequence)) => {
+                            log_epoch = Some(epoch);
+                            sequence = last_sequence;
+                        }
+                        Err(ended) => return ended,
+                    }
+                }
+                Sent::Ended(ended) => return ended,
+            }
+            queue.finished(work);
+        }
+    }
+
+    fn commit(&self, work: &Work, sequence: u64, log_epoch: Option<Epoch>) -> Commit {
+        Commit {
+            partition: self.partition,
+            writer: Writer {
+                node: self.node.clone(),
+                node_epoch: self.node_epoch,
+                sequence,
+                log_epoch,
+            },
+            require: Vec::new(),
+            state: work.state.clone(),
+            index: work.index.clone(),
+            events: work.events.clone(),
+            accounting: Vec::new(),
+            renew_epoch: work.after_gap,
+        }
+    }
+
+    /// Sends one commit until the store has decided on it.
+    async fn send(&self, queue: &Queue, commit: &mut Commit, stop: &CancellationToken) -> Sent {
+        let mut pause = Duration::from_millis(10);
+        loop {
+            match self.ledger.commit(commit).await {
+                Ok(committed) => {
+                    queue.set_flowing(true);
+                    return Sent::Done(committed.epoch);
+                }
+                Err(CommitError::EpochChanged(epoch)) => return Sent::EpochChanged(epoch),
+                Err(CommitError::Fenced) => return Sent::Ended(Ended::Fenced),
+                Err(CommitError::Conflict) => {
+                    tracing::error!(partition = self.partition, "store refused a commit");
+                    return Sent::Done(commit.writer.log_epoch.clone().unwrap_or(Epoch {
+                        born_millis: 0,
+                        nonce: 0,
+                    }));
+                }
+                Err(CommitError::Unavailable(error)) => {
+                    if queue.is_flowing() {
+                        tracing::warn!(
+                            partition = self.partition,
+                            error = %error,
+                            "store is away, events wait"
+                        );
+                    }
+                    queue.set_flowing(false);
+                }
+            }
+            if stop.is_cancelled() {
+                return Sent::Ended(Ended::Stopped);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(MAX_BACKOFF);
+        }
+    }
+
+    /// The store has another epoch than we knew: writes the work under way and then every living
+    /// leg again, in as many commits as it takes. Begins anew when the epoch changes meanwhile.
+    async fn write_again(
+        &self,
+        queue: &Queue,
+        work: &Work,
+        mut epoch: Epoch,
+        stop: &CancellationToken,
+    ) -> Result<(Epoch, u64), Ended> {
+        tracing::warn!(partition = self.partition, "log has a new epoch, calls are written again");
+        'anew: loop {
+            let now = self.clock.now();
+            let mut sequence = 0;
+            let index = format!("node:{}", self.node);
+            let found = self.ledger.page(self.partition, &index, 0, u64::MAX >> 1).await;
+            let strangers = queue.without_strangers(&found.unwrap_or_default().records);
+            let first = Work { events: work.events.clone(), ..strangers };
+            let living = queue.living();
+            let chunks = std::iter::once(first)
+                .chain(living.chunks(SNAPSHOT_LEGS).map(|legs| queue.everything(legs, now)));
+            for mut chunk in chunks {
+                sequence += 1;
+                chunk.after_gap = false;
+                let mut commit = self.commit(&chunk, sequence, Some(epoch.clone()));
+                match self.send(queue, &mut commit, stop).await {
+                    Sent::Done(same) => epoch = same,
+                    Sent::EpochChanged(newer) => {
+                        epoch = newer;
+                        continue 'anew;
+                    }
+                    Sent::Ended(ended) => return Err(ended),
+                }
+            }
+            return Ok((epoch, sequence));
+        }
+    }
+}
+
+/// Legs that one commit of a snapshot carries.
+const SNAPSHOT_LEGS: usize = 200;
+
+/// What became of a commit.
+enum Sent {
+    Done(Epoch),
+    EpochChanged(Epoch),
+    Ended(Ended),
+}
+
+/// The event that tells a leg's newest state once more.
+fn retold(record: &LegRecord, now: mesh::clock::Timestamp) -> bytes::Bytes {
+    prost::Message::encode_to_vec(&wire::entry_of(record, now, "")).into()
+}

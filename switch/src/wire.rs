@@ -1,0 +1,285 @@
+//! The rim of the domain: its types to and from the messages of the contract.
+
+use mesh::caller::{Owner, Scope};
+use mesh::clock::Timestamp;
+use proto::call::v1 as call_pb;
+use proto::options::v1::Realm;
+use proto::switch::v1 as pb;
+
+use crate::domain::{
+    Account, Action, CallId, Cause, Command, IvrInfo, LegView, Originate, Party, Refusal, Seen,
+    State, Tag,
+};
+
+/// Why a command message was refused before it reached a call.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Malformed {
+    /// A part is missing or senseless.
+    #[error("{0}")]
+    Field(&'static str),
+}
+
+/// An account.
+pub(crate) fn account(account: pb::Account) -> Account {
+    Account {
+        i_account: account.i_account,
+        account_id: account.account_id,
+        name: account.name,
+        i_customer: account.i_customer,
+        i_reseller: account.i_reseller,
+    }
+}
+
+/// A command and, for a new call, whose it is.
+pub(crate) fn command(request: pb::CommandRequest) -> Result<(Command, Option<Owner>), Malformed> {
+    use pb::command_request::Command as Is;
+    let caller = request.caller.ok_or(Malformed::Field("caller is missing"))?;
+    let scope = scope(&caller)?;
+    let cause =
+        Cause { request_id: caller.request_id, login: caller.login, method: caller.method };
+    if request.command_id.is_empty() {
+        return Err(Malformed::Field("command_id is missing"));
+    }
+    let mut owner = None;
+    let action = match request.command.ok_or(Malformed::Field("command is missing"))? {
+        Is::OriginateCall(originate) => {
+            let (originate, of) = self::originate(originate)?;
+            owner = Some(of);
+            Action::Originate(Box::new(originate))
+        }
+        Is::GetCall(get) => Action::Get(target(get.call)?.0),
+        Is::AnswerCall(answer) => {
+            let (call_id, tag) = target(answer.call)?;
+            Action::Answer(call_id, tag)
+        }
+        Is::RejectCall(reject) => {
+            let (call_id, tag) = target(reject.call)?;
+            Action::Reject(call_id, tag, code(reject.reason_code)?)
+        }
+        Is::TerminateCall(terminate) => {
+            let (call_id, tag) = target(terminate.call)?;
+            Action::Terminate(call_id, tag, code(terminate.reason_code)?)
+        }
+        Is::HoldCall(hold) => {
+            let (call_id, tag) = target(hold.call)?;
+            Action::Hold(call_id, tag)
+        }
+        Is::ResumeCall(resume) => {
+            let (call_id, tag) = target(resume.call)?;
+            Action::Resume(call_id, tag)
+        }
+        Is::SendDtmf(send) => {
+            let (call_id, tag) = target(send.call)?;
+            Action::SendDigits(call_id, tag, send.digits)
+        }
+    };
+    Ok((Command { id: request.command_id, scope, cause, action }, owner))
+}
+
+fn scope(caller: &pb::Caller) -> Result<Scope, Malformed> {
+    match caller.realm() {
+        Realm::Admin => Ok(Scope::Everything),
+        Realm::Reseller => Ok(Scope::Reseller { i_reseller: caller.i_reseller }),
+        Realm::Customer => Ok(Scope::Customer { i_customer: caller.i_customer }),
+        Realm::Account => Ok(Scope::Account {
+            i_customer: caller.i_customer,
+            i_account: caller.i_account,
+        }),
+        Realm::Unspecified => Err(Malformed::Field("caller.realm is missing")),
+    }
+}
+
+fn target(call: Option<call_pb::CallRef>) -> Result<(CallId, Option<Tag>), Malformed> {
+    let call = call.ok_or(Malformed::Field("call is missing"))?;
+    Ok((CallId(call.id), call.tag.map(Tag)))
+}
+
+fn code(code: Option<i32>) -> Result<Option<u16>, Malformed> {
+    code.map(|code| {
+        u16::try_from(code)
+            .ok()
+            .filter(|code| (200..700).contains(code))
+            .ok_or(Malformed::Field("reason_code is not a SIP code from 200 to 699"))
+    })
+    .transpose()
+}
+
+fn originate(message: pb::OriginateCall) -> Result<(Originate, Owner), Malformed> {
+    let account = self::account(message.account.ok_or(Malformed::Field("account is missing"))?);
+    let owner = Owner { i_reseller: account.i_reseller, i_customer: account.i_customer };
+    let seconds = u64::try_from(message.timeout_seconds).unwrap_or(0);
+    if seconds == 0 {
+        return Err(Malformed::Field("timeout_seconds is not above 0"));
+    }
+    let originate = Originate {
+        call_id: CallId(message.call_id),
+        account,
+        destination: message.destination,
+        caller_id: message.caller_id,
+        caller_name: message.caller_name,
+        timeout: std::time::Duration::from_secs(seconds),
+    };
+    Ok((originate, owner))
+}
+
+/// A refusal as the command API answers it.
+pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
+    let message = refusal.to_string();
+    match refusal {
+        Refusal::CallNotFound(_) => fault_of(tonic::Code::NotFound, "CALL_NOT_FOUND", message),
+        Refusal::TagRequired => fault_of(tonic::Code::InvalidArgument, "TAG_REQUIRED", message),
+        Refusal::WrongState { state, expected } => {
+            let expected: Vec<_> = expected.iter().map(|state| state.name()).collect();
+            let mut fault = fault_of(tonic::Code::FailedPrecondition, "WRONG_STATE", message);
+            fault.metadata.insert("state".to_owned(), state.name().to_owned());
+            fault.metadata.insert("expected_states".to_owned(), expected.join(","));
+            fault
+        }
+    }
+}
+
+/// A fault of the command API itself.
+pub(crate) fn fault_of(code: tonic::Code, reason: &str, message: String) -> pb::Fault {
+    pb::Fault { code: code as i32, reason: reason.to_owned(), message, ..Default::default() }
+}
+
+/// Where the engine runs, for what it tells of calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) node: String,
+    pub(crate) site: String,
+}
+
+/// The newest state of a leg, as the store keeps it.
+pub(crate) fn record(view: &LegView, place: &Place) -> pb::LegRecord {
+    let seen = seen(&view.seen_by);
+    let owner = view.owner;
+    pb::LegRecord {
+        call_info: Some(call_info(view, &place.site)),
+        i_reseller: owner.i_reseller,
+        i_accounts: seen.i_accounts,
+        access_numbers: seen.access_numbers,
+        i_c_queues: seen.i_c_queues,
+        node: place.node.clone(),
+    }
+}
+
+/// The event that tells a record.
+pub(crate) fn entry_of(record: &pb::LegRecord, at: Timestamp, traceparent: &str) -> pb::LogEntry {
+    pb::LogEntry {
+        i_customer: record.call_info.as_ref().map_or(0, |info| info.i_customer),
+        i_reseller: record.i_reseller,
+        i_accounts: record.i_accounts.clone(),
+        access_numbers: record.access_numbers.clone(),
+        i_c_queues: record.i_c_queues.clone(),
+        time_us: at.as_micros(),
+        traceparent: traceparent.to_owned(),
+        body: record.call_info.clone().map(pb::log_entry::Body::CallState),
+    }
+}
+
+/// The event that tells of a digit or a prompt.
+pub(crate) fn ivr_entry(
+    ivr: (CallId, Tag, String, IvrInfo, Seen),
+    owner: Owner,
+    at: Timestamp,
+    traceparent: &str,
+) -> pb::LogEntry {
+    let (call_id, tag, tracking_id, info, seen_by) = ivr;
+    let seen = seen(&seen_by);
+    pb::LogEntry {
+        i_customer: owner.i_customer,
+        i_reseller: owner.i_reseller,
+        i_accounts: seen.i_accounts,
+        access_numbers: seen.access_numbers,
+        i_c_queues: seen.i_c_queues,
+        time_us: at.as_micros(),
+        traceparent: traceparent.to_owned(),
+        body: Some(pb::log_entry::Body::IvrEvent(pb::IvrEvent {
+            call: Some(call_pb::CallRef { id: call_id.0, tag: Some(tag.0) }),
+            tracking_id,
+            ivr_info: Some(pb::IvrInfo {
+                event: info.event.to_owned(),
+                digits: info.digits,
+                ..Default::default()
+            }),
+        })),
+    }
+}
+
+/// Who may see something, in the messages' form.
+struct SeenLists {
+    i_accounts: Vec<i64>,
+    access_numbers: Vec<String>,
+    i_c_queues: Vec<i64>,
+}
+
+fn seen(seen: &Seen) -> SeenLists {
+    SeenLists {
+        i_accounts: seen.i_accounts.iter().copied().collect(),
+        access_numbers: seen.access_numbers.iter().cloned().collect(),
+        i_c_queues: seen.i_c_queues.iter().copied().collect(),
+    }
+}
+
+/// A leg as applications see it.
+pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
+    call_pb::CallInfo {
+        call: Some(call_pb::CallRef {
+            id: view.call_id.0.clone(),
+            tag: Some(view.tag.0.clone()),
+        }),
+        tracking_id: view.tracking_id.clone(),
+        previous_tracking_id: view.previous_tracking_id.clone(),
+        state: state(view.state).into(),
+        r#type: match view.direction {
+            crate::domain::Direction::Incoming => call_pb::Type::Incoming,
+            crate::domain::Direction::Outgoing => call_pb::Type::Outgoing,
+        }
+        .into(),
+        is_external_call: view.is_external,
+        caller: Some(party(&view.caller)),
+        callee: Some(party(&view.callee)),
+        i_customer: view.owner.i_customer,
+        i_account: view.i_account,
+        access_number: view.seen_by.access_numbers.first().cloned(),
+        queue_info: None,
+        conference: None,
+        start_time: view.start_time.as_micros(),
+        connect_time: view.connect_time.map(Timestamp::as_micros),
+        update_time: view.update_time.as_micros(),
+        duration: i64::try_from(view.duration_seconds).unwrap_or(i64::MAX),
+        reason: view.reason.as_ref().map(|reason| reason.text.clone()),
+        reason_code: view.reason.as_ref().map(|reason| i32::from(reason.code)),
+        caused_by: view.caused_by.as_ref().map(|cause| call_pb::CausedBy {
+            request_id: cause.request_id.clone(),
+            login: cause.login.clone(),
+            method: cause.method.clone(),
+        }),
+        moved_to: None,
+        sequence: i64::try_from(view.sequence).unwrap_or(i64::MAX),
+        site: site.to_owned(),
+    }
+}
+
+fn party(party: &Party) -> call_pb::Party {
+    call_pb::Party {
+        i_account: party.i_account,
+        account_id: party.account_id.clone(),
+        number: party.number.clone(),
+        name: party.name.clone(),
+        huntgroup_id: party.huntgroup_id.clone(),
+    }
+}
+
+fn state(state: State) -> call_pb::State {
+    match state {
+        State::Trying => call_pb::State::Trying,
+        State::Ringing => call_pb::State::Ringing,
+        State::Early => call_pb::State::Early,
+        State::Connected => call_pb::State::Connected,
+        State::Held => call_pb::State::Held,
+        State::Holding => call_pb::State::Holding,
+        State::Terminated => call_pb::State::Terminated,
+    }
+}
