@@ -24,7 +24,6 @@ pub mod sweep;
 pub mod server;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod testing;
 pub mod token;
 pub mod trace;
 

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_public_method_says_who_may_call_it() {
-        for method in &proto::api::METHODS {
+        for method in proto::api::METHODS {
             let rpc = find(method.grpc_path).unwrap_or_else(|| panic!("{}", method.grpc_path));
             let access = rpc.access.as_ref().unwrap();
             assert_eq!(access.realms, method.realms);

@@ -128,7 +128,7 @@ impl GrpcServer {
         let kill = CancellationToken::new();
         let _kill_when_dropped = kill.clone().drop_guard();
         let connections = TaskTracker::new();
-        let limits = connection::Limits { age: self.connection_age, streams: self.concurrency };
+        let age = self.connection_age;
         info!(service = self.name, target = %listener.local_target(), "serving");
 
         let accepting = async {
@@ -138,8 +138,7 @@ impl GrpcServer {
                         let (stop, kill) = (stop.clone(), kill.clone());
                         let stack = Arc::clone(&stack);
                         let tasks = connections.clone();
-                        let serving =
-                            connection::serve(connection, stack, limits, tasks, stop, kill);
+                        let serving = connection::serve(connection, stack, age, tasks, stop, kill);
                         connections.spawn(serving);
                     }
                     Err(error) => {
@@ -205,5 +204,7 @@ async fn report(readiness: &Readiness, health: &HealthReporter) {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod probe;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,8 @@
 //! Help for tests.
 
+pub mod redis;
+pub mod token;
+
 use std::future::Future;
 use std::time::Duration;
 

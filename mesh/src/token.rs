@@ -266,3 +266,6 @@ impl Verifier {
         !self.0.keys.borrow().is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,21 +31,18 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// A ping without answer for this long ends the connection.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Streams of one connection. Far above the limit of requests, which refuses: a peer at this limit
+/// would wait without knowing.
+const STREAMS: u32 = 100_000;
+
 /// Requests that a peer may cancel faster than they are accepted; the peers are our own.
 const RESETS: usize = 10_000;
-
-/// Limits of one connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) age: Duration,
-    pub(super) streams: usize,
-}
 
 /// Serves a connection until the peer is done, it is too old, `stop` or `kill`.
 pub(super) async fn serve(
     connection: Connection,
     stack: Arc<Stack>,
-    limits: Limits,
+    age: Duration,
     tasks: TaskTracker,
     stop: CancellationToken,
     kill: CancellationToken,
@@ -59,7 +56,7 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(u32::try_from(limits.streams).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS)
         .max_pending_accept_reset_streams(RESETS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)
@@ -69,7 +66,7 @@ pub(super) async fn serve(
     let mut end = pin!(async {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = sleep(jitter(limits.age)) => {}
+            () = sleep(jitter(age)) => {}
         }
     });
 
