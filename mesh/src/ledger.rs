@@ -20,6 +20,7 @@ use bytes::Bytes;
 
 pub mod memory;
 mod protocol;
+pub mod redis;
 
 /// Number of a partition, from 0.
 pub type Partition = u32;
