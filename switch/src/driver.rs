@@ -15,6 +15,8 @@
 //! Events may be lost on a real switch. [`Driver::channels`] lists what is there, so
 //! that the engine can compare and correct.
 
+pub mod sim;
+
 use std::collections::BTreeSet;
 use std::fmt;
 

@@ -20,6 +20,9 @@ use super::{Follow, Sim};
 /// How long a hand waits for the engine to have acted on it.
 pub(super) const HAND_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long who places a call waits for its name; longer, since without it there is no answer.
+pub(super) const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How often a hand waits for the consequences of consequences.
 const MAX_RIPPLE_ROUNDS: usize = 4;
 
@@ -150,7 +153,7 @@ impl Sim {
         let (channel, handled) =
             self.change(Follow::Yes, |model, _now| model.offer(party, origin, to.to_owned()));
         let channel = channel?;
-        let answer = tokio::time::timeout(HAND_TIMEOUT, future::join_all(handled)).await;
+        let answer = tokio::time::timeout(OFFER_TIMEOUT, future::join_all(handled)).await;
         let is_late = answer.is_err();
         let label = answer.into_iter().flatten().flatten().find_map(|handled| handled.label);
         let Some(label) = label else {

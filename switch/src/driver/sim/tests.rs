@@ -13,7 +13,7 @@ use tokio::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use super::line::Party;
-use super::people::HAND_TIMEOUT;
+use super::people::{HAND_TIMEOUT, OFFER_TIMEOUT};
 use super::*;
 use crate::driver::{Cause, ChannelId, Endpoint, Label, Origin, Reason, Shown, Source};
 

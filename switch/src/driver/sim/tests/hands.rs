@@ -133,9 +133,63 @@ async fn a_call_that_the_engine_is_silent_on_is_given_up() {
     let late = sim.dial("101", "102").await;
 
     assert!(matches!(late, Err(HandError::CallNotTaken)));
-    assert_eq!(started.elapsed(), HAND_TIMEOUT);
+    assert_eq!(started.elapsed(), OFFER_TIMEOUT);
     assert_eq!(sim.channels().await.unwrap(), []);
     drop(never_read);
+}
+
+/// A switch whose engine takes its time before it says that an event is handled, and answers
+/// `inner` when `b` answers.
+fn slow_engine(took: Duration) -> (Arc<Sim>, CancellationToken) {
+    let (signals, mut received) = mpsc::channel::<Signal>(8);
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let deps = Deps {
+        accounts: Arc::new(Accounts),
+        signals,
+        crash: None,
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+    };
+    let sim = Sim::new(&Config { speed: 0.0, ..Config::default() }, deps);
+    let driver = Arc::clone(&sim);
+    tasks.spawn(async move {
+        let mut inner = None;
+        while let Some(Signal { event, handled }) = received.recv().await {
+            match event {
+                Event::Offered { channel, .. } => inner = Some(channel),
+                Event::Answered { channel } if channel == id("b") => {
+                    let channel = inner.take().unwrap();
+                    driver.run(Op::Answer { channel }).await.unwrap();
+                }
+                _ => {}
+            }
+            if let Some(handled) = handled {
+                tokio::time::sleep(took).await;
+                drop(handled.send(Handled::default()));
+            }
+        }
+    });
+    (sim, stop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_waits_for_what_comes_of_it_across_a_join() {
+    for (took, expected) in [(100, Duration::from_millis(200)), (60_000, HAND_TIMEOUT)] {
+        let (sim, stop) = slow_engine(Duration::from_millis(took));
+        sim.set_behaviour("102", Behaviour::Manual {}).await.unwrap();
+        for (channel, endpoint) in
+            [("outer", Endpoint::Join { number: "102".to_owned() }), ("b", phone("102"))]
+        {
+            let (shown, label) = (Shown::default(), Label::default());
+            sim.run(Op::Dial { channel: id(channel), endpoint, shown, label }).await.unwrap();
+        }
+        let started = Instant::now();
+
+        sim.phone_hand("102", Hand::Answer, None).await.unwrap();
+
+        assert_eq!(started.elapsed(), expected);
+        stop.cancel();
+    }
 }
 
 #[tokio::test(start_paused = true)]
