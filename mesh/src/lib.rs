@@ -4,6 +4,7 @@
 //!
 //! Services depend on this crate and on `proto`, never on each other.
 
+pub mod admin;
 pub mod caller;
 pub mod calls_index;
 pub mod client;
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod net;
 pub mod sweep;
 pub mod server;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;

@@ -1,0 +1,169 @@
+//! Logs on stderr, and traces to a collector when one is configured.
+//!
+//! Messages are constant; data goes into fields. Tokens, phone numbers and bodies go nowhere.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use serde::Deserialize;
+use tracing::{Subscriber, warn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+
+pub use crate::trace::{set_parent, traceparent_of_current_span};
+
+/// Libraries whose own spans are never exported: one RPC would produce hundreds.
+const NOT_EXPORTED: &str = "h2=off,hyper=off,hyper_util=off,tonic=off,tower=off,rustls=off";
+
+/// How long the last spans may take to leave.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+type Handle = reload::Handle<EnvFilter, Registry>;
+
+/// Changes the filter of the logs at run time.
+static FILTER: OnceLock<Handle> = OnceLock::new();
+
+/// Section `telemetry`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How log lines are written.
+    pub format: Format,
+    /// What is logged, in the syntax of `tracing`, e.g. `info,mesh=debug`.
+    pub filter: String,
+    /// Where traces go: OTLP over gRPC, e.g. `http://collector:4317`. Without it none are exported.
+    pub otlp_endpoint: Option<String>,
+    /// Share of new traces that are exported, 0 to 1. A trace that came from outside is exported
+    /// when its caller exports it.
+    pub sample_ratio: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            format: Format::Pretty,
+            filter: "info".to_owned(),
+            otlp_endpoint: None,
+            sample_ratio: 1.0,
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// For people.
+    #[default]
+    Pretty,
+    /// For machines, one object a line.
+    Json,
+}
+
+/// Keeps telemetry going; shut it down last, on errors too.
+#[derive(Debug)]
+#[must_use = "spans are lost without a shutdown"]
+pub struct Guard {
+    provider: Option<SdkTracerProvider>,
+}
+
+/// Begins to log and, when configured, to export traces of `service`. Once a process, inside a
+/// runtime.
+///
+/// # Errors
+/// When the filter or the endpoint cannot be read, or telemetry was set up before.
+pub fn init(config: &Config, service: &'static str) -> anyhow::Result<Guard> {
+    if !(0.0..=1.0).contains(&config.sample_ratio) {
+        bail!("telemetry.sample_ratio is {}, not between 0 and 1", config.sample_ratio);
+    }
+    let (filter, handle) = reload::Layer::new(parse_filter(&config.filter)?);
+    let logs = match config.format {
+        Format::Pretty => fmt::layer().with_writer(std::io::stderr).boxed(),
+        Format::Json => fmt::layer()
+            .with_writer(std::io::stderr)
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
+    };
+    let provider = match &config.otlp_endpoint {
+        Some(endpoint) => Some(provider(endpoint, config.sample_ratio, service)?),
+        None => None,
+    };
+    let traces = provider.as_ref().map(|provider| export(provider.tracer("cordboard")));
+    Registry::default()
+        .with(logs.with_filter(filter))
+        .with(traces)
+        .try_init()
+        .context("telemetry was set up before")?;
+    FILTER.set(handle).ok();
+    Ok(Guard { provider })
+}
+
+/// The layer that exports spans.
+fn export<S>(tracer: SdkTracer) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_filter(EnvFilter::new(format!("info,{NOT_EXPORTED}")))
+}
+
+fn provider(
+    endpoint: &str,
+    sample_ratio: f64,
+    service: &'static str,
+) -> anyhow::Result<SdkTracerProvider> {
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .build()
+        .context("telemetry.otlp_endpoint cannot be used")?;
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_service_name(service).with_attribute(version).build();
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sample_ratio)));
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(sampler)
+        .with_resource(resource)
+        .build())
+}
+
+fn parse_filter(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text).with_context(|| format!("telemetry.filter `{text}` cannot be read"))
+}
+
+/// Changes what is logged until the end of the process.
+///
+/// # Errors
+/// When the filter cannot be read, or telemetry is not set up.
+pub fn set_filter(text: &str) -> anyhow::Result<()> {
+    let handle = FILTER.get().context("telemetry is not set up")?;
+    handle.reload(parse_filter(text)?).context("filter cannot be changed")
+}
+
+impl Guard {
+    /// Exports the last spans. Takes at most five seconds.
+    pub async fn shutdown(self) {
+        let Some(provider) = self.provider else { return };
+        // It blocks, and would never end on a runtime with one worker.
+        let flush = move || provider.shutdown_with_timeout(FLUSH_TIMEOUT);
+        match tokio::task::spawn_blocking(flush).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(error = %error, "last spans not exported"),
+            Err(error) => warn!(error = %error, "telemetry did not end"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
