@@ -12,6 +12,26 @@
 //! Each partition has a log with an *epoch*: a name that is new whenever the store
 //! came back empty or without a commit that it had acknowledged. A [`Position`] means
 //! something only together with its epoch.
+//!
+//! # What a writer does
+//!
+//! It begins with `sequence` 1 and no `log_epoch`, one commit of a partition after the
+//! other. What it is told decides the next:
+//!
+//! | answer | next |
+//! |---|---|
+//! | `Ok` | `sequence + 1`, `log_epoch` as answered |
+//! | [`CommitError::Unavailable`] | the same commit again |
+//! | [`CommitError::Conflict`] | another commit with the same `sequence` |
+//! | [`CommitError::EpochChanged`] | its whole state, from `sequence` 1, with the told epoch |
+//! | [`CommitError::Fenced`] | nothing more |
+//!
+//! An epoch empties the log alone. Records and index members stay, also those whose
+//! removal the store forgot, so a writer that sends its whole state removes as well what
+//! it finds of its own and does not have any more.
+//!
+//! The store keeps a note of each writer's name in each partition it wrote to: names are
+//! to be used again, not made up for each commit.
 
 use std::time::Duration;
 
@@ -48,7 +68,8 @@ pub struct Position {
 /// lost can be sent again without being applied twice, and a store that forgot one is found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Writer {
-    /// Name of the node; a sweeper writes under a name of its own.
+    /// Name of the node; a sweeper writes under a name of its own. A process that wrote under a
+    /// lower node epoch of the same name is refused as fenced.
     pub node: String,
     /// The node's lease epoch; below the fence of the partition every commit is refused.
     pub node_epoch: u64,
@@ -86,7 +107,7 @@ pub enum IndexChange {
         index: String,
         /// The member.
         member: String,
-        /// Order in the index, ascending; ties by member.
+        /// Order in the index, ascending; ties by member. Exact within 2^53 either way.
         score: i64,
     },
     /// Removes the member.
@@ -141,7 +162,7 @@ pub enum CommitError {
     /// `log_epoch` set to this epoch and `sequence` 1.
     #[error("log has another epoch")]
     EpochChanged(Epoch),
-    /// A required key does not exist; nothing was written.
+    /// A required key does not exist; nothing was written, and the sequence is still free.
     #[error("required record is gone")]
     Conflict,
     /// The store did not answer. Whether the commit was applied is unknown; sending it again
@@ -183,7 +204,7 @@ pub struct LogBounds {
 pub enum ReadFrom {
     /// After this place of this epoch.
     After(Epoch, Position),
-    /// From the oldest entry of whatever epoch there is.
+    /// From the oldest entry of whatever epoch there is; in an empty log, from the next.
     Oldest,
 }
 
@@ -194,7 +215,8 @@ pub enum LogRead {
     Entries(LogChunk),
     /// The log has another epoch than the reader: what lay between is lost. Go on from `Oldest`.
     EpochChanged(Epoch),
-    /// The reader's place has been trimmed away. Go on from `Oldest`.
+    /// The reader's place has been trimmed away, or lies beyond the end of a log that lost its
+    /// tail. Go on from `Oldest`.
     Trimmed(LogBounds),
 }
 
@@ -203,7 +225,8 @@ pub enum LogRead {
 pub struct Page {
     /// Members in the whole index.
     pub total: u64,
-    /// Keys and records of the page in the index's order; records that expired are left out.
+    /// Keys and records of the page in the index's order; records that expired are left out, and
+    /// their members leave the index.
     pub records: Vec<(String, Bytes)>,
 }
 
@@ -256,7 +279,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     /// See [`CommitError`].
     async fn commit(&self, commit: &Commit) -> Result<Committed, CommitError>;
 
-    /// Reads up to `limit` entries; waits up to `wait` for the first when there is none.
+    /// Reads up to `limit` entries; waits up to `wait` for the first when there is none. Any other
+    /// answer comes at once; only an epoch that begins while a read waits may be told no sooner
+    /// than its first entry, or the end of the wait.
     ///
     /// # Errors
     /// When the store cannot be asked.
@@ -274,7 +299,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     /// When the store cannot be asked.
     async fn log_bounds(&self, partition: Partition) -> Result<LogBounds, StoreError>;
 
-    /// Drops entries older than the retention (time and bytes) of the store's configuration.
+    /// Drops entries older than the retention (time and bytes) of the store's configuration. To
+    /// be called now and then: commits by themselves keep to the bytes, not to the time.
     ///
     /// # Errors
     /// When the store cannot be asked.
@@ -303,7 +329,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     /// empty takes the given epoch as it is.
     ///
     /// # Errors
-    /// [`LeaseError::Lost`] when another process took the node's name with a higher epoch.
+    /// [`LeaseError::Lost`] when another process took the node's name with a higher epoch, or the
+    /// lease of this epoch was removed.
     async fn renew_lease(&self, lease: &NodeLease, ttl: Duration) -> Result<u64, LeaseError>;
 
     /// All leases, lapsed ones included.
@@ -335,8 +362,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     /// When the store cannot be asked.
     async fn home(&self, i_customer: i64) -> Result<Option<Home>, StoreError>;
 
-    /// Makes `home` the customer's home if the present one is `expected`; returns the home that
-    /// stands afterwards.
+    /// Makes `home` the customer's home if the present one is `expected`, or if there is none;
+    /// returns the home that stands afterwards.
     ///
     /// # Errors
     /// When the store cannot be asked.
@@ -351,7 +378,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     /// for a customer, the oldest go first. Used for `request_id`.
     ///
     /// # Errors
-    /// When the store cannot be asked.
+    /// When the store cannot be asked. Whether it was written is then unknown: a second try may
+    /// find the first one's value.
     async fn once(
         &self,
         i_customer: i64,
@@ -385,7 +413,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     /// When the store cannot be asked.
     async fn presence(&self, i_customer: i64, access_number: &str) -> Result<u64, StoreError>;
 
-    /// Accounting records after `after`, oldest first, up to `limit`.
+    /// Accounting records after `after`, oldest first, up to `limit`. Their positions go on from
+    /// epoch to epoch.
     ///
     /// # Errors
     /// When the store cannot be asked.

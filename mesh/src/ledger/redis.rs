@@ -34,6 +34,7 @@ use super::{
     Commit, CommitError, Committed, Home, LeaseError, Ledger, LogBounds, LogChunk, LogRead,
     NodeLease, Once, Page, Partition, Position, ReadFrom, StoreError, partition_of,
 };
+use crate::config::{Secret, read_secret};
 
 mod answer;
 mod commit;
@@ -131,14 +132,12 @@ impl RedisLedger {
         if config.key_prefix.contains(['{', '}']) {
             return refuse("the key prefix must not contain braces");
         }
-        let password = match &config.password_file {
-            Some(file) => match tokio::fs::read_to_string(file).await {
-                Ok(password) => Some(password.trim_end_matches(['\r', '\n']).to_owned()),
-                Err(_) => return refuse("the password file cannot be read"),
-            },
+        let password = match config.password_file.as_deref().map(read_secret) {
+            Some(Err(_)) => return refuse("the password file cannot be read"),
+            Some(Ok(password)) => Some(password),
             None => None,
         };
-        let source = Source::parse(&config.url, password.as_deref())?;
+        let source = Source::parse(&config.url, password.as_ref().map(Secret::expose))?;
         let ledger = Self {
             keys: Keys::new(&config.key_prefix),
             scripts: Scripts::new(),

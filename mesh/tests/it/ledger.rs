@@ -5,6 +5,7 @@ mod commits;
 mod concurrency;
 mod epochs;
 mod logs;
+mod memory_faults;
 mod random;
 mod redis_faults;
 mod shared;

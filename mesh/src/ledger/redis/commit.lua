@@ -93,11 +93,12 @@ arg = arg + event_count
 
 for i = 1, accounting_count do redis.call('XADD', accounting, '*', 'd', ARGV[arg + i]) end
 
--- Twice what came in, so that the work is bounded and yet the log shrinks back to its share.
+-- About as many of the oldest as are too much by the average, and no more than a bounded number.
 if bytes > max_bytes then
+  local too_many = math.ceil((bytes - max_bytes) / bytes * redis.call('XLEN', events)) + 1
   local _
-  _, bytes, trimmed =
-    trim_oldest(events, bytes, trimmed, last, 0, max_bytes, overhead, 2 * event_count + 8)
+  _, bytes, trimmed = trim_oldest(events, bytes, trimmed, last, 0, max_bytes, overhead,
+    math.min(too_many, event_count + 64))
 end
 
 redis.call('HSET', log, 'last', last, 'trimmed', trimmed, 'bytes', string.format('%.0f', bytes),

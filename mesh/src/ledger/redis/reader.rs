@@ -67,10 +67,8 @@ impl Readers {
         self.0.lock().get_mut(&partition)?.idle.pop()
     }
 
-    fn forget_idle(&self, partition: Partition) {
-        if let Some(kept) = self.0.lock().get_mut(&partition) {
-            kept.idle.clear();
-        }
+    fn forget(&self, partition: Partition) {
+        self.0.lock().remove(&partition);
     }
 
     fn put_back(&self, partition: Partition, connection: MultiplexedConnection) {
@@ -103,28 +101,45 @@ impl Reader<'_> {
             return Ok(self.read_at_once(from).await?.map(|(read, _)| read));
         }
         let deadline = Instant::now() + wait.min(LONGEST_WAIT);
-        let (epoch, place) = match from {
-            ReadFrom::After(epoch, place) if self.is_tail(epoch, *place) => (epoch.clone(), *place),
-            _ => match self.read_at_once(from).await? {
-                // The log's end, since nothing comes after the reader's place.
-                Some((LogRead::Entries(chunk), end)) if chunk.entries.is_empty() => {
-                    (chunk.epoch, end)
+        loop {
+            let (epoch, place) = match from {
+                ReadFrom::After(epoch, place) if self.is_tail(epoch, *place) => {
+                    (epoch.clone(), *place)
                 }
-                read => {
-                    let read = read.map(|(read, _)| read);
-                    self.note_tail(read.as_ref(), Position::default());
-                    return Ok(read);
-                }
-            },
-        };
-        let read = self.read_waiting(&epoch, place, deadline).await?;
-        let is_other_log = !matches!(&read, Some(LogRead::Entries(_)));
-        if *from == ReadFrom::Oldest && is_other_log {
-            // Whoever reads the oldest entries takes them from whatever epoch there is.
-            return Ok(self.read_at_once(from).await?.map(|(read, _)| read));
+                _ => match self.read_at_once(from).await? {
+                    // The log's end, since nothing comes after the reader's place.
+                    Some((LogRead::Entries(chunk), end)) if chunk.entries.is_empty() => {
+                        (chunk.epoch, end)
+                    }
+                    read => {
+                        let read = read.map(|(read, _)| read);
+                        self.note_tail(read.as_ref(), Position::default());
+                        return Ok(read);
+                    }
+                },
+            };
+            let answer = match self.readers.take(self.partition) {
+                None => self.wait_on(self.link.open_own().await?, place, deadline).await?,
+                Some(idle) => match self.wait_on(idle, place, deadline).await {
+                    Ok(answer) => answer,
+                    Err(error) if Instant::now() >= deadline => return Err(error),
+                    // It may have died while nobody used it, and the others that were idle with
+                    // it. The store may be another one now: look before waiting.
+                    Err(_) => {
+                        self.readers.forget(self.partition);
+                        continue;
+                    }
+                },
+            };
+            let read = Self::read_answer(answer, &epoch, place)?;
+            let is_other_log = !matches!(&read, Some(LogRead::Entries(_)));
+            if *from == ReadFrom::Oldest && is_other_log {
+                // Whoever reads the oldest entries takes them from whatever epoch there is.
+                return Ok(self.read_at_once(from).await?.map(|(read, _)| read));
+            }
+            self.note_tail(read.as_ref(), place);
+            return Ok(read);
         }
-        self.note_tail(read.as_ref(), place);
-        Ok(read)
     }
 
     /// Reads what there is, and tells where the log ends.
@@ -156,24 +171,12 @@ impl Reader<'_> {
         Ok(Some((judge(place, its_bounds, || entries(its_entries))?, end)))
     }
 
-    async fn read_waiting(
-        &self,
+    /// What a read that waited at `place` was answered.
+    fn read_answer(
+        answer: Value,
         epoch: &Epoch,
         place: Position,
-        deadline: Instant,
     ) -> Result<Option<LogRead>, StoreError> {
-        let answer = match self.readers.take(self.partition) {
-            None => self.wait_on(self.link.open_own().await?, place, deadline).await?,
-            Some(idle) => match self.wait_on(idle, place, deadline).await {
-                Ok(answer) => answer,
-                Err(error) if Instant::now() >= deadline => return Err(error),
-                // It may have died while nobody used it, and with it the others that were idle.
-                Err(_) => {
-                    self.readers.forget_idle(self.partition);
-                    self.wait_on(self.link.open_own().await?, place, deadline).await?
-                }
-            },
-        };
         let [its_entries, its_bounds] = items(answer)?;
         let Some(its_bounds) = bounds(its_bounds)? else { return Ok(None) };
         judge(Some((epoch, place)), its_bounds, || awaited_entries(its_entries)).map(Some)

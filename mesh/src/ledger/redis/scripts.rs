@@ -2,8 +2,7 @@
 
 use redis::{Cmd, Script};
 
-/// One of the scripts.
-#[derive(Debug)]
+/// All of the scripts.
 pub(super) struct Scripts {
     pub(super) commit: Script,
     pub(super) bounds: Script,
@@ -17,6 +16,13 @@ pub(super) struct Scripts {
     pub(super) forget: Script,
     pub(super) note_presence: Script,
     pub(super) presence: Script,
+}
+
+impl std::fmt::Debug for Scripts {
+    /// Without their text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scripts")
+    }
 }
 
 impl Scripts {

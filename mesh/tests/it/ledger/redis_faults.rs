@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::ledger::redis::{RedisConfig, RedisLedger};
-use mesh::ledger::{CommitError, Ledger, Position, ReadFrom};
+use mesh::ledger::{CommitError, Ledger, LogRead, Position, ReadFrom};
 use mesh::testing::redis::RedisServer;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -126,6 +126,22 @@ async fn a_waiting_reader_survives_a_restart() {
     let (read, second) = tokio::join!(read, write);
 
     assert_eq!(read.first().map(|(position, _)| *position), Some(second.last));
+}
+
+#[tokio::test]
+async fn a_reader_learns_soon_that_the_server_came_back_empty() {
+    let mut server = RedisServer::start().await;
+    let ledger = connect(impatient(&server)).await;
+    let first = Node::new("n1").say(&*ledger, "first").await.unwrap();
+    let from = ReadFrom::After(first.epoch.clone(), first.last);
+    ledger.read_log(0, &from, 10, Duration::from_millis(1)).await.unwrap();
+
+    server.restart_empty().await;
+    let started = Instant::now();
+    let read = ledger.read_log(0, &from, 10, Duration::from_secs(9)).await.unwrap();
+
+    assert!(matches!(&read, LogRead::EpochChanged(epoch) if *epoch > first.epoch), "{read:?}");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
