@@ -1,0 +1,118 @@
+//! Every service in a process of its own, over TCP, with a real Redis.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+
+use mesh::testing::redis::RedisServer;
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::sim::Sim;
+
+/// The services, in the order in which they start.
+const SERVICES: [&str; 6] = ["auth", "notifier", "switch", "callcontrol", "conference", "edge"];
+
+/// A mesh of processes. Each service keeps its address over a restart, as behind a Service.
+#[derive(Debug)]
+pub struct Mesh {
+    /// The store.
+    pub redis: RedisServer,
+    processes: BTreeMap<&'static str, Process>,
+    addresses: BTreeMap<&'static str, SocketAddr>,
+    sim: SocketAddr,
+    folder: TempDir,
+    more: Vec<String>,
+}
+
+impl Mesh {
+    /// Starts everything with the demo directory; phones and the trunk take no time.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts everything, with more `--set`s for each service.
+    pub async fn start_with(sets: &[&str]) -> Self {
+        let addresses = SERVICES.into_iter().map(|service| (service, free_address())).collect();
+        let mut mesh = Self {
+            redis: RedisServer::start().await,
+            processes: BTreeMap::new(),
+            addresses,
+            sim: free_address(),
+            folder: TempDir::new().expect("a temporary folder"),
+            more: sets.iter().flat_map(|set| ["--set".to_owned(), (*set).to_owned()]).collect(),
+        };
+        let directory = mesh.folder.path().join("demo.toml");
+        let demo = include_str!("../../cordboard/demo.toml");
+        std::fs::write(&directory, demo).expect("the folder takes files");
+        let import = std::process::Command::new(crate::process::program())
+            .args(["admin", "import"])
+            .arg(&directory)
+            .args(["--database", &mesh.database()])
+            .status();
+        assert!(import.expect("the import runs").success(), "the demo directory is imported");
+        for service in SERVICES {
+            mesh.start_service(service).await;
+        }
+        mesh
+    }
+
+    fn database(&self) -> String {
+        format!("sqlite://{}", self.folder.path().join("directory.db").display())
+    }
+
+    /// Starts a service that is not running.
+    pub async fn start_service(&mut self, service: &'static str) {
+        let mut args = vec![
+            service.to_owned(),
+            "--listen".to_owned(),
+            self.addresses[service].to_string(),
+            "--admin-listen".to_owned(),
+            "127.0.0.1:0".to_owned(),
+            "--redis".to_owned(),
+            self.redis.url(),
+        ];
+        for target in ["auth", "notifier", "callcontrol", "conference"] {
+            let address = self.addresses[target];
+            args.extend(["--set".to_owned(), format!("targets.{target}=[\"http://{address}\"]")]);
+        }
+        match service {
+            "auth" => args.extend(["--database".to_owned(), self.database()]),
+            "switch" => {
+                args.extend(["--sim-listen".to_owned(), self.sim.to_string()]);
+                args.extend(["--set".to_owned(), "switch.sim.speed=0".to_owned()]);
+            }
+            _ => {}
+        }
+        args.extend(self.more.iter().cloned());
+        let process = Process::start(&args).await;
+        self.processes.insert(service, process);
+    }
+
+    /// A running service.
+    pub fn service(&self, service: &str) -> &Process {
+        &self.processes[service]
+    }
+
+    /// Ends a service at once, as a crash does.
+    pub fn kill(&mut self, service: &str) {
+        self.processes.remove(service).expect("it is running").kill();
+    }
+
+    /// The public port.
+    pub fn public(&self) -> SocketAddr {
+        self.addresses["edge"]
+    }
+
+    /// The simulator's hands.
+    pub fn sim(&self) -> Sim {
+        Sim { address: self.sim }
+    }
+}
+
+/// An address that nobody listens on now. Another process could take it before it is used; tests
+/// that need it in a restart have no other way.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+}

@@ -1,0 +1,37 @@
+//! `cordboard demo` and the command line.
+
+use std::process::Command;
+
+use system_tests::process::program;
+
+#[test]
+fn the_demo_plays_every_scenario() {
+    let output = Command::new(program()).args(["demo", "--color", "never"]).output().unwrap();
+
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    for said in ["Alice and Bob hear each other", "Bob hears music", "none missing", "all scenarios played"] {
+        assert!(text.contains(said), "the demo does not say `{said}`:\n{text}");
+    }
+}
+
+#[test]
+fn help_tells_a_newcomer_what_there_is() {
+    let output = Command::new(program()).arg("--help").output().unwrap();
+
+    let text = String::from_utf8_lossy(&output.stdout);
+    for command in ["up", "demo", "phone", "admin", "edge", "auth", "switch", "notifier"] {
+        assert!(text.contains(&format!("\n  {command}")), "no `{command}` in:\n{text}");
+    }
+}
+
+#[test]
+fn a_misspelt_configuration_key_is_refused_by_name() {
+    let output =
+        Command::new(program()).args(["up", "--ephemeral", "--set", "switch.laese=3s"]).output().unwrap();
+
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(errors.contains("laese"), "{errors}");
+}

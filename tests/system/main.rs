@@ -1,0 +1,11 @@
+//! The whole system from outside: what the contract promises, on the real program.
+
+mod demo;
+mod failures;
+mod main_job;
+mod methods;
+mod outages;
+mod resume;
+mod rows;
+mod scope;
+mod structure;
