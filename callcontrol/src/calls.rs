@@ -1,0 +1,267 @@
+//! Commands on calls: finds the node, makes a repeated command the same command, and sends it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mesh::Clock;
+use mesh::fault::RpcError as _;
+use mesh::ledger::{Ledger, Once, StoreError};
+use mesh::trace;
+use proto::call::v1::{CallInfo, CallRef};
+use proto::switch::v1::command_request::Command;
+use proto::switch::v1::{Account, CommandRequest, Done, OriginateCall};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use crate::domain::call_id::CallId;
+use crate::domain::repeat::{self, Record};
+use crate::error::Refusal;
+use crate::homes::Homes;
+use crate::nodes::{Node, Nodes};
+use crate::session::Session;
+use crate::switch::{SendError, SwitchClient};
+
+/// Commands on calls.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    /// Where records of `request_id` lie.
+    pub(crate) ledger: Arc<dyn Ledger>,
+    /// The clock.
+    pub(crate) clock: Clock,
+    /// The nodes.
+    pub(crate) nodes: Nodes,
+    /// The customers' homes.
+    pub(crate) homes: Homes,
+    /// The way to the nodes.
+    pub(crate) switch: SwitchClient,
+    /// Life of a `request_id`.
+    pub(crate) request_id_ttl: Duration,
+    /// How many are kept for a customer.
+    pub(crate) request_id_cap: u64,
+}
+
+/// A `request_id` and what it is given for.
+#[derive(Debug)]
+pub(crate) struct Repeatable<'a> {
+    /// The application's name for the command.
+    pub(crate) request_id: &'a str,
+    /// The params, encoded, with defaults filled in and without `request_id`.
+    pub(crate) params: Vec<u8>,
+}
+
+/// A command and where it goes.
+struct Sending {
+    /// The node of the call; `None` when there is no such node.
+    node: Option<Arc<Node>>,
+    call_id: String,
+    command_id: String,
+    i_customer: i64,
+    command: Command,
+}
+
+impl Sending {
+    fn on_call(node: Option<Arc<Node>>, call: &CallRef, command: Command) -> Self {
+        Self { node, call_id: call.id.clone(), command_id: fresh_id(), i_customer: 0, command }
+    }
+
+    const fn makes_call(&self) -> bool {
+        matches!(self.command, Command::OriginateCall(_))
+    }
+}
+
+/// Stands for the epoch in the record of a command on a call whose node there is not: leases
+/// count from 1.
+const NO_NODE: u64 = 0;
+
+impl Calls {
+    /// Reads the legs of a call.
+    ///
+    /// # Errors
+    /// `CallNotFound`, or what came between.
+    pub(crate) async fn read(
+        &self,
+        session: &Session,
+        call: &CallRef,
+    ) -> Result<Vec<CallInfo>, Refusal> {
+        let node = self.node_of(&call.id).await?;
+        let get = proto::switch::v1::GetCall { call: Some(call.clone()) };
+        let command = Command::GetCall(get);
+        let sending = Sending::on_call(node, call, command);
+        match self.send(session, &sending, None).await {
+            Ok(done) => Ok(done.legs),
+            Err(Refusal::NoAnswer) => Err(Refusal::NotTold),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Has the switch act on a call.
+    ///
+    /// # Errors
+    /// The engine's refusal, or what came between.
+    pub(crate) async fn act(
+        &self,
+        session: &Session,
+        call: &CallRef,
+        command: Command,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Done, Refusal> {
+        let node = self.node_of(&call.id).await?;
+        let sending = Sending::on_call(node, call, command);
+        self.once(session, sending, repeatable).await
+    }
+
+    /// Starts a call; the first leg of the answer is the calling account's.
+    ///
+    /// # Errors
+    /// `NoSwitch`, the engine's refusal, or what came between.
+    pub(crate) async fn originate(
+        &self,
+        session: &Session,
+        account: Account,
+        originate: OriginateCall,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Done, Refusal> {
+        let i_customer = account.i_customer;
+        let node = self.homes.of(i_customer).await?;
+        let call_id = CallId::new(&node.name).to_string();
+        let originate =
+            OriginateCall { call_id: call_id.clone(), account: Some(account), ..originate };
+        let sending = Sending {
+            node: Some(node),
+            call_id,
+            command_id: fresh_id(),
+            i_customer,
+            command: Command::OriginateCall(originate),
+        };
+        self.once(session, sending, repeatable).await
+    }
+
+    /// The node that holds a call, if there can be such a call.
+    async fn node_of(&self, call_id: &str) -> Result<Option<Arc<Node>>, Refusal> {
+        match CallId::parse(call_id) {
+            Some(id) => self.nodes.find(id.node()).await.map_err(Refusal::Store),
+            None => Ok(None),
+        }
+    }
+
+    /// Sends the command; with a `request_id` that was used before, the command that it was used
+    /// for.
+    async fn once(
+        &self,
+        session: &Session,
+        sending: Sending,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Done, Refusal> {
+        let Some(Repeatable { request_id, params }) = repeatable else {
+            return self.send(session, &sending, None).await;
+        };
+        let i_account = session.scope().i_account().unwrap_or(0);
+        let record = Record {
+            fingerprint: repeat::fingerprint(i_account, &session.method, &params),
+            node: sending.node.as_ref().map(|node| node.name.clone()).unwrap_or_default(),
+            node_epoch: sending.node.as_ref().map_or(NO_NODE, |node| node.epoch),
+            command_id: sending.command_id.clone(),
+            call_id: sending.makes_call().then(|| sending.call_id.clone()),
+        };
+        let owner = repeat::partition_owner(session.scope().i_customer(), &session.caller.user);
+        let (key, value) = (repeat::key(request_id), Bytes::from(record.encode()));
+        let (ttl, cap) = (self.request_id_ttl, self.request_id_cap);
+        let asking = self.ledger.once(owner, &key, value.clone(), ttl, cap);
+        let first = within(session.deadline, asking).await.map_err(Refusal::Store)?;
+        match first {
+            Once::Existing(first) => {
+                let first = Record::decode(&first)
+                    .ok_or_else(|| Refusal::BadAnswer("an unreadable record".to_owned()))?;
+                if first.fingerprint != record.fingerprint {
+                    return Err(Refusal::RequestIdReused);
+                }
+                self.again(session, sending, first, request_id).await
+            }
+            Once::Written => {
+                let outcome = self.send(session, &sending, Some(request_id)).await;
+                if outcome.as_ref().is_err_and(Refusal::is_undone) {
+                    self.forget(owner, &key, &value).await;
+                }
+                outcome
+            }
+        }
+    }
+
+    /// Sends the command of an earlier request again, to the process that had it.
+    async fn again(
+        &self,
+        session: &Session,
+        sending: Sending,
+        first: Record,
+        request_id: &str,
+    ) -> Result<Done, Refusal> {
+        if first.node_epoch == NO_NODE {
+            return Err(Refusal::CallNotFound(sending.call_id));
+        }
+        let node = self.nodes.known(&first.node);
+        let node = node.filter(|node| node.epoch == first.node_epoch);
+        let node = node.ok_or(Refusal::OutcomeUnknown)?;
+        let mut command = sending.command;
+        if let Command::OriginateCall(originate) = &mut command {
+            originate.call_id = first.call_id.unwrap_or_default();
+        }
+        let sending =
+            Sending { node: Some(node), command_id: first.command_id, command, ..sending };
+        match self.send(session, &sending, Some(request_id)).await {
+            // The first attempt may have got through.
+            Err(Refusal::SwitchUnreachable(_)) => Err(Refusal::OutcomeUnknown),
+            outcome => outcome,
+        }
+    }
+
+    /// Lets the application try again what was not done.
+    async fn forget(&self, owner: i64, key: &str, value: &[u8]) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        if let Err(error) = within(deadline, self.ledger.forget(owner, key, value)).await {
+            // The next attempt sends the same command again, which does no harm.
+            tracing::warn!(error = mesh::fault::chain(&error), "request_id was not forgotten");
+        }
+    }
+
+    async fn send(
+        &self,
+        session: &Session,
+        sending: &Sending,
+        request_id: Option<&str>,
+    ) -> Result<Done, Refusal> {
+        let Some(node) = &sending.node else {
+            return Err(Refusal::CallNotFound(sending.call_id.clone()));
+        };
+        let request = CommandRequest {
+            command_id: sending.command_id.clone(),
+            deadline_us: session.deadline_time(&self.clock).as_micros(),
+            caller: Some(session.switch_caller(request_id)),
+            traceparent: trace::traceparent_of_current_span(),
+            i_customer: sending.i_customer,
+            command: Some(sending.command.clone()),
+        };
+        let outcome = self.switch.send(&node.target, &request, session.deadline).await;
+        let refusal = match outcome {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(refusal)) => refusal,
+            Err(SendError::NotSent(error)) => Refusal::SwitchUnreachable(error),
+            Err(SendError::NoAnswer) => Refusal::NoAnswer,
+            Err(SendError::Bad(what)) => Refusal::BadAnswer(what),
+        };
+        tracing::debug!(node = node.name, reason = refusal.reason(), "command has no good outcome");
+        Err(refusal)
+    }
+}
+
+async fn within<T>(
+    deadline: Instant,
+    asking: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = |_elapsed| Err(StoreError { message: "no answer in time".to_owned() });
+    timeout_at(deadline, asking).await.unwrap_or_else(late)
+}
+
+fn fresh_id() -> String {
+    Uuid::now_v7().simple().to_string()
+}

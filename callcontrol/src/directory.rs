@@ -1,0 +1,74 @@
+//! What auth knows of accounts and of a session's scope.
+
+use mesh::caller::{Owner, Scope};
+use mesh::client::Pool;
+use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
+use proto::auth::v1::check_scope_request::Of;
+use proto::auth::v1::get_account_request::By;
+use proto::auth::v1::{CheckScopeRequest, GetAccountRequest};
+use proto::switch::v1::Account;
+
+use crate::error::Refusal;
+use crate::session::Session;
+
+/// Asks auth.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    client: AuthorizationServiceClient<Pool>,
+}
+
+impl Directory {
+    /// Asks the auth behind this pool.
+    #[must_use]
+    pub(crate) fn new(auth: Pool) -> Self {
+        Self { client: AuthorizationServiceClient::new(auth) }
+    }
+
+    /// The account that a command is for: the named one, else the session's own.
+    ///
+    /// # Errors
+    /// `AccountNotFound` when there is none, when it is out of the session's scope, or when the
+    /// two names are of two accounts; `MissingParam` when none is named and the session has none.
+    pub(crate) async fn account(
+        &self,
+        session: &Session,
+        account_id: Option<&str>,
+        i_account: Option<i64>,
+    ) -> Result<Account, Refusal> {
+        let named = i_account.map(By::IAccount);
+        let named = named.or_else(|| account_id.map(|id| By::AccountId(id.to_owned())));
+        let own = session.scope().i_account().map(By::IAccount);
+        let by = named.or(own).ok_or(Refusal::MissingParam("account_id"))?;
+        let request = session.request(GetAccountRequest { by: Some(by) });
+        let answer = self.client.clone().get_account(request).await.map_err(Refusal::Directory)?;
+        let account = answer.into_inner().account.ok_or(Refusal::AccountNotFound)?;
+        let is_named = account_id.is_none_or(|id| id == account.account_id)
+            && i_account.is_none_or(|i_account| i_account == account.i_account);
+        if is_named && reaches(session.scope(), &account) {
+            Ok(account)
+        } else {
+            Err(Refusal::AccountNotFound)
+        }
+    }
+
+    /// The customer that an object belongs to; `None` when there is no such object in the
+    /// session's scope.
+    ///
+    /// # Errors
+    /// When auth does not answer.
+    pub(crate) async fn customer_of(
+        &self,
+        session: &Session,
+        of: Of,
+    ) -> Result<Option<i64>, Refusal> {
+        let request = session.request(CheckScopeRequest { of: Some(of) });
+        let answer = self.client.clone().check_scope(request).await.map_err(Refusal::Directory)?;
+        let answer = answer.into_inner();
+        Ok(answer.in_scope.then_some(answer.i_customer))
+    }
+}
+
+fn reaches(scope: &Scope, account: &Account) -> bool {
+    let owner = Owner { i_reseller: account.i_reseller, i_customer: account.i_customer };
+    scope.reaches(owner) && scope.i_account().is_none_or(|own| own == account.i_account)
+}

@@ -1,0 +1,62 @@
+//! What may be dialled and sent as digits.
+
+/// Longest destination.
+const LONGEST: usize = 64;
+
+/// True for what a phone can dial: a number, an account id or a name, 1 to 64 characters of
+/// `0-9 + * # A-Z a-z . _ -`.
+#[must_use]
+pub(crate) fn is_destination(text: &str) -> bool {
+    let is_dialable = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'*' | b'#' | b'.' | b'_' | b'-')
+    };
+    (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_dialable)
+}
+
+/// True for 1 to 64 keys of a phone: `0-9 * # A-D`.
+#[must_use]
+pub(crate) fn is_digits(text: &str) -> bool {
+    let is_key = |byte| matches!(byte, b'0'..=b'9' | b'*' | b'#' | b'A'..=b'D');
+    (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_key)
+}
+
+/// True for an `http` or `https` URL with a host and without credentials. Whether its address is
+/// allowed is decided where it is sent to.
+#[must_use]
+pub(crate) fn is_callback(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let authority = uri.authority();
+    is_web && authority.is_some_and(|host| !host.host().is_empty() && !host.as_str().contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_can_be_dialled() {
+        for text in ["102", "+12025550123", "*72", "alice.smith-1_a", "#1"] {
+            assert!(is_destination(text), "{text}");
+        }
+        for text in ["", " 102", "102@host", "sip:102", "10\n2", "é", &"1".repeat(65)] {
+            assert!(!is_destination(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_are_keys_of_a_phone() {
+        assert!(is_digits("0123456789*#ABCD"));
+        for text in ["", "a", "E", "1 2", "+1", &"1".repeat(65)] {
+            assert!(!is_digits(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn callbacks_are_plain_web_addresses() {
+        assert!(is_callback("https://crm.example.com/calls?x=1"));
+        for text in ["", "/calls", "ftp://a/", "https://u:p@a/", "javascript:alert(1)"] {
+            assert!(!is_callback(text), "{text}");
+        }
+    }
+}

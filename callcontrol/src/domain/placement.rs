@@ -1,0 +1,76 @@
+//! Which node becomes a customer's home.
+
+/// A node that could become a home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate<'a> {
+    /// Name of the node.
+    pub(crate) node: &'a str,
+    /// Its site.
+    pub(crate) site: &'a str,
+    /// Its living legs.
+    pub(crate) load: u64,
+    /// Whether it takes new customers and its lease has not lapsed.
+    pub(crate) is_open: bool,
+}
+
+/// Chooses by site, then by load; among equals by customer and name, so that new customers
+/// spread although the loads are some seconds old. `None` when no node is open.
+#[must_use]
+pub(crate) fn choose<'a>(
+    candidates: impl IntoIterator<Item = Candidate<'a>>,
+    own_site: &str,
+    i_customer: i64,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.is_open)
+        .min_by_key(|candidate| {
+            let is_far = candidate.site != own_site;
+            (is_far, candidate.load, turn(i_customer, candidate.node), candidate.node)
+        })
+        .map(|candidate| candidate.node)
+}
+
+/// An order of nodes that differs from customer to customer.
+fn turn(i_customer: i64, node: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    (i_customer, node).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const fn candidate(node: &'static str, site: &'static str, load: u64) -> Candidate<'static> {
+        Candidate { node, site, load, is_open: true }
+    }
+
+    #[test]
+    fn the_own_site_comes_before_a_smaller_load() {
+        let nodes =
+            [candidate("a", "far", 0), candidate("b", "main", 9), candidate("c", "main", 8)];
+
+        assert_eq!(choose(nodes, "main", 1), Some("c"));
+    }
+
+    #[test]
+    fn a_closed_node_gets_nobody() {
+        let closed = Candidate { is_open: false, ..candidate("a", "main", 0) };
+
+        assert_eq!(choose([closed.clone(), candidate("b", "far", 9)], "main", 1), Some("b"));
+        assert_eq!(choose([closed], "main", 1), None);
+    }
+
+    #[test]
+    fn customers_spread_over_equal_nodes() {
+        let nodes = [candidate("a", "main", 0), candidate("b", "main", 0)];
+
+        let homes: BTreeSet<_> = (0..20).map(|i| choose(nodes.clone(), "main", i)).collect();
+
+        assert_eq!(homes.len(), 2);
+    }
+}

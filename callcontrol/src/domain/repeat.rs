@@ -1,0 +1,111 @@
+//! What a `request_id` stands for: the record that makes a repeated command the same command.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// What a `request_id` was used for first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Hash of what was asked for, see [`fingerprint`].
+    pub(crate) fingerprint: String,
+    /// The node that got the command.
+    pub(crate) node: String,
+    /// That node's epoch: a later process of the same name does not know the command.
+    pub(crate) node_epoch: u64,
+    /// The command.
+    pub(crate) command_id: String,
+    /// The call that the command makes, when it makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) call_id: Option<String>,
+}
+
+impl Record {
+    /// The stored form.
+    #[must_use]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads the stored form.
+    #[must_use]
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// Hash of what is asked for: the account that asks (0 for sessions above), the method, and the
+/// params, encoded with defaults filled in and without `request_id`. Two accounts of a customer
+/// share the ids and not the commands.
+#[must_use]
+pub(crate) fn fingerprint(i_account: i64, method: &str, params: &[u8]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(i_account.to_be_bytes());
+    hasher.update(method.as_bytes());
+    hasher.update([0]);
+    hasher.update(params);
+    hexadecimal(&hasher.finalize())
+}
+
+/// Key of a `request_id`: of fixed length, whatever the application chose.
+#[must_use]
+pub(crate) fn key(request_id: &str) -> String {
+    hexadecimal(&Sha256::digest(request_id.as_bytes()))
+}
+
+/// In whose partition a session's records lie. Those of customers and accounts lie with their
+/// customer. Administrators and resellers have none, and what they command may be any
+/// customer's: for them it is a number made from the user, negative, so that it is no customer's.
+#[must_use]
+pub(crate) fn partition_owner(i_customer: Option<i64>, user: &str) -> i64 {
+    i_customer.unwrap_or_else(|| {
+        let hash: [u8; 32] = Sha256::digest(user.as_bytes()).into();
+        let number = hash.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes));
+        number | i64::MIN
+    })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_what_it_writes() {
+        let record = Record {
+            fingerprint: fingerprint(0, "CallControl/hold_call", b"params"),
+            node: "main-0".to_owned(),
+            node_epoch: 3,
+            command_id: "c1".to_owned(),
+            call_id: None,
+        };
+
+        assert_eq!(Record::decode(&record.encode()), Some(record));
+        assert_eq!(Record::decode(b"other"), None);
+    }
+
+    #[test]
+    fn another_method_params_or_account_is_another_command() {
+        let first = fingerprint(1, "CallControl/hold_call", b"params");
+
+        assert_eq!(first, fingerprint(1, "CallControl/hold_call", b"params"));
+        assert_ne!(first, fingerprint(1, "CallControl/resume_call", b"params"));
+        assert_ne!(first, fingerprint(1, "CallControl/hold_call", b"other"));
+        assert_ne!(first, fingerprint(2, "CallControl/hold_call", b"params"));
+    }
+
+    #[test]
+    fn users_above_customers_have_records_of_their_own() {
+        let one = partition_owner(None, "admin:1");
+
+        assert!(one < 0);
+        assert_ne!(one, partition_owner(None, "admin:2"));
+        assert_eq!(partition_owner(Some(7), "customer:7"), 7);
+    }
+}

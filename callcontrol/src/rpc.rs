@@ -1,0 +1,97 @@
+//! The RPCs: each is taken apart, handed on, and answered in a file of its own.
+
+mod answer_call;
+mod check;
+mod get_call_info;
+mod get_sip_calls_list;
+mod hold_call;
+mod originate_call;
+mod reject_call;
+mod resume_call;
+mod send_dtmf;
+mod terminate_call;
+
+use std::sync::Arc;
+
+use proto::callcontrol::v1 as api;
+use proto::callcontrol::v1::call_control_service_server::CallControlService;
+use tonic::{Request, Response, Status};
+
+use crate::calls::Calls;
+use crate::directory::Directory;
+use crate::error::Refusal;
+use crate::list::Lists;
+
+/// The service.
+#[derive(Clone, Debug)]
+pub(crate) struct Rpc {
+    /// Commands.
+    pub(crate) calls: Arc<Calls>,
+    /// Lists.
+    pub(crate) lists: Arc<Lists>,
+    /// Accounts.
+    pub(crate) directory: Directory,
+}
+
+/// Implements the service: the methods of `handled` by the function `handle` of the module of
+/// the same name, those of `refused` by `NOT_IMPLEMENTED`.
+macro_rules! methods {
+    (
+        handled { $($handled:ident($asked:ident) -> $answered:ident;)+ }
+        refused { $($refused:ident($ignored:ident) -> $never:ident;)+ }
+    ) => {
+        #[tonic::async_trait]
+        impl CallControlService for Rpc {
+            $(
+                async fn $handled(
+                    &self,
+                    request: Request<api::$asked>,
+                ) -> Result<Response<api::$answered>, Status> {
+                    $handled::handle(self, request).await.map(Response::new)
+                }
+            )+
+            $(
+                async fn $refused(
+                    &self,
+                    _request: Request<api::$ignored>,
+                ) -> Result<Response<api::$never>, Status> {
+                    Err(Refusal::NotImplemented.into())
+                }
+            )+
+        }
+    };
+}
+
+methods! {
+    handled {
+        get_sip_calls_list(GetSipCallsListRequest) -> GetSipCallsListResponse;
+        get_call_info(GetCallInfoRequest) -> GetCallInfoResponse;
+        originate_call(OriginateCallRequest) -> OriginateCallResponse;
+        answer_call(AnswerCallRequest) -> AnswerCallResponse;
+        terminate_call(TerminateCallRequest) -> TerminateCallResponse;
+        reject_call(RejectCallRequest) -> RejectCallResponse;
+        hold_call(HoldCallRequest) -> HoldCallResponse;
+        resume_call(ResumeCallRequest) -> ResumeCallResponse;
+        send_dtmf(SendDtmfRequest) -> SendDtmfResponse;
+    }
+    refused {
+        originate_advanced_call(OriginateAdvancedCallRequest) -> OriginateAdvancedCallResponse;
+        transfer_call(TransferCallRequest) -> TransferCallResponse;
+        redirect_call(RedirectCallRequest) -> RedirectCallResponse;
+        park_call(ParkCallRequest) -> ParkCallResponse;
+        retrieve_call(RetrieveCallRequest) -> RetrieveCallResponse;
+        pickup_call(PickupCallRequest) -> PickupCallResponse;
+        play(PlayRequest) -> PlayResponse;
+        play_prompt(PlayPromptRequest) -> PlayPromptResponse;
+        stop_play_prompt(StopPlayPromptRequest) -> StopPlayPromptResponse;
+        start_dtmf_detect(StartDtmfDetectRequest) -> StartDtmfDetectResponse;
+        stop_dtmf_detect(StopDtmfDetectRequest) -> StopDtmfDetectResponse;
+        start_recording(StartRecordingRequest) -> StartRecordingResponse;
+        stop_recording(StopRecordingRequest) -> StopRecordingResponse;
+        supervise_call(SuperviseCallRequest) -> SuperviseCallResponse;
+        get_recording_list(GetRecordingListRequest) -> GetRecordingListResponse;
+        // The edge answers these two itself.
+        enable_api_notifications(EnableApiNotificationsRequest) -> EnableApiNotificationsResponse;
+        disable_api_notifications(DisableApiNotificationsRequest) -> DisableApiNotificationsResponse;
+    }
+}

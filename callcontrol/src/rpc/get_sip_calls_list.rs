@@ -1,0 +1,15 @@
+//! `CallControl/get_sip_calls_list`: the living legs in scope.
+
+use proto::callcontrol::v1::{GetSipCallsListRequest, GetSipCallsListResponse};
+use tonic::{Request, Status};
+
+use super::Rpc;
+use crate::session::Session;
+
+pub(super) async fn handle(
+    rpc: &Rpc,
+    request: Request<GetSipCallsListRequest>,
+) -> Result<GetSipCallsListResponse, Status> {
+    let (session, request) = Session::of(request, "CallControl/get_sip_calls_list")?;
+    Ok(rpc.lists.read(&session, &request).await?)
+}

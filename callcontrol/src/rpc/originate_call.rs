@@ -1,0 +1,71 @@
+//! `CallControl/originate_call`: starts a call from an account's phone.
+
+use mesh::calls_index::state_name;
+use proto::callcontrol::v1::{OriginateCallRequest, OriginateCallResponse};
+use proto::switch::v1::OriginateCall;
+use tonic::{Request, Status};
+
+use super::{Rpc, check};
+use crate::domain::dial;
+use crate::error::Refusal;
+use crate::session::Session;
+
+/// Seconds that each leg may ring when nobody says how long.
+const DEFAULT_TIMEOUT: i32 = 60;
+
+pub(super) async fn handle(
+    rpc: &Rpc,
+    request: Request<OriginateCallRequest>,
+) -> Result<OriginateCallResponse, Status> {
+    let (session, request) = Session::of(request, "CallControl/originate_call")?;
+    let request_id = request.request_id.clone();
+    let mut params = checked(request)?;
+    if params.account_id.is_none() && params.i_account.is_none() {
+        params.i_account = session.scope().i_account();
+    }
+    let repeatable = check::repeatable(request_id.as_deref(), &params)?;
+    let (account_id, i_account) = (params.account_id.as_deref(), params.i_account);
+    let account = rpc.directory.account(&session, account_id, i_account).await?;
+    let state_info_events =
+        params.state_info_events().map(|state| state_name(state).to_owned()).collect();
+    let originate = OriginateCall {
+        call_id: String::new(),
+        account: None,
+        destination: params.destination,
+        caller_id: params.caller_id,
+        caller_name: params.caller_name,
+        timeout_seconds: params.timeout,
+        state_info_callback: params.state_info_callback,
+        state_info_events,
+    };
+    let done = rpc.calls.originate(&session, account, originate, repeatable).await?;
+    let leg = done.legs.into_iter().next();
+    let leg = leg.ok_or_else(|| Refusal::BadAnswer("no leg".to_owned()))?;
+    Ok(OriginateCallResponse { call: leg.call, tracking_id: leg.tracking_id })
+}
+
+/// The params without `request_id`, with defaults filled in.
+fn checked(mut params: OriginateCallRequest) -> Result<OriginateCallRequest, Refusal> {
+    params.request_id = None;
+    params.account_id = params.account_id.filter(|id| !id.is_empty());
+    params.caller_id = params.caller_id.filter(|id| !id.is_empty());
+    params.caller_name = params.caller_name.filter(|name| !name.is_empty());
+    if params.timeout == 0 {
+        params.timeout = DEFAULT_TIMEOUT;
+    }
+    if params.destination.is_empty() {
+        return Err(Refusal::MissingParam("destination"));
+    }
+    if !dial::is_destination(&params.destination) {
+        let rule = "must be 1 to 64 of 0-9, A-Z, a-z, +, *, #, ., _ and -";
+        return Err(Refusal::InvalidParam { param: "destination", rule });
+    }
+    if !(1..=600).contains(&params.timeout) {
+        let rule = "must be 1 to 600 seconds";
+        return Err(Refusal::InvalidParam { param: "timeout", rule });
+    }
+    if params.state_info_callback.as_deref().is_some_and(|url| !dial::is_callback(url)) {
+        return Err(Refusal::CallbackRefused);
+    }
+    Ok(params)
+}
