@@ -13,6 +13,7 @@ use prost::Message as _;
 use proto::call::v1::{CallInfo, State};
 use proto::switch::v1::LegRecord;
 
+use crate::clock::Timestamp;
 use crate::ledger::{IndexChange, StateChange};
 
 /// One sorted index of legs. Its name in the store is its `Display` form.
@@ -113,6 +114,14 @@ pub fn key_of(record: &LegRecord) -> String {
         call.map_or("", |call| call.id.as_str()),
         call.and_then(|call| call.tag.as_deref()).unwrap_or(""),
     )
+}
+
+/// Whole seconds since the leg was connected, as a call object shows them at `now`.
+#[must_use]
+pub fn duration_seconds(info: &CallInfo, now: Timestamp) -> i64 {
+    let Some(connect_time) = info.connect_time else { return 0 };
+    let connected = now.since(Timestamp::from_micros(connect_time));
+    i64::try_from(connected.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn state_of(record: &LegRecord) -> State {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message as _;
-use proto::call::v1::{CallInfo, State};
+use proto::call::v1::State;
 use proto::switch::v1::{LegRecord, LogEntry, log_entry};
 
 use crate::calls_index::{self, Index};
@@ -269,21 +269,13 @@ fn ended(record: &LegRecord, sequence: i64, now: Timestamp) -> LegRecord {
     if let Some(info) = &mut ended.call_info {
         info.set_state(State::Terminated);
         info.update_time = now.as_micros();
-        info.duration = duration_seconds(info, now);
+        info.duration = calls_index::duration_seconds(info, now);
         info.reason = Some(REASON.to_owned());
         info.reason_code = Some(REASON_CODE);
         info.caused_by = None;
         info.sequence = sequence;
     }
     ended
-}
-
-/// Whole seconds since the leg was connected, as a call object shows them at `now`.
-#[must_use]
-pub fn duration_seconds(info: &CallInfo, now: Timestamp) -> i64 {
-    let Some(connect_time) = info.connect_time else { return 0 };
-    let connected = now.since(Timestamp::from_micros(connect_time));
-    i64::try_from(connected.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn entry(ended: LegRecord, now: Timestamp) -> Bytes {

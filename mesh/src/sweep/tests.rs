@@ -1,6 +1,6 @@
 //! Sweeps over the store in memory.
 
-use proto::call::v1::CallRef;
+use proto::call::v1::{CallInfo, CallRef};
 
 use super::*;
 use crate::ledger::memory::{MemoryConfig, MemoryLedger};
