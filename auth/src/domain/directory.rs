@@ -1,0 +1,210 @@
+//! The port behind which the directory is kept.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use mesh::clock::Timestamp;
+
+use crate::domain::access::Realm;
+use crate::domain::id::{IAccount, ICQueue, ICustomer};
+use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing};
+use crate::domain::plan::{Plan, Problem};
+use crate::domain::principal::{Credential, Principal, Subject};
+use crate::domain::secret::Secret;
+use crate::domain::session::{Exchange, Exchanged, NewSession, Revocation, SessionId, StoredKey};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be reached or is too busy; trying again may help.
+    #[error("the directory cannot be reached")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It refused a statement: a bug, or a database that is not ours.
+    #[error("the directory refused a statement")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It holds something that this program does not understand.
+    #[error("the directory holds an unknown {what}")]
+    Corrupt {
+        /// What was read.
+        what: &'static str,
+    },
+    /// It was made by a newer program.
+    #[error("the database has schema {found}, this program knows only up to {known}")]
+    TooNew {
+        /// Schema of the database.
+        found: i64,
+        /// Newest schema known here.
+        known: i64,
+    },
+    /// It cannot be what the configuration says.
+    #[error("`{url}` is not a database that can be opened: {reason}")]
+    Address {
+        /// The URL, without password.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a plan was not applied. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// It does not fit the directory.
+    #[error("{}", join(.0))]
+    Refused(Vec<Problem>),
+    /// The store failed.
+    #[error("the directory could not be written")]
+    Store(#[from] StoreError),
+}
+
+/// Counts of what an applied plan brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Things that were not there before.
+    pub created: usize,
+    /// Things that were there and are now as the file says.
+    pub updated: usize,
+}
+
+/// The part of the directory that a list is of; each field narrows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Within {
+    /// Of the customers of this reseller.
+    pub i_reseller: Option<i64>,
+    /// Of this customer.
+    pub i_customer: Option<ICustomer>,
+}
+
+/// What a customer is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustomerKey<'a> {
+    /// Its key.
+    ICustomer(ICustomer),
+    /// Its name.
+    Name(&'a str),
+    /// Its login.
+    Login(&'a str),
+}
+
+/// What an account is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountKey<'a> {
+    /// Its key.
+    IAccount(IAccount),
+    /// Its id.
+    Id(&'a str),
+}
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Entries at most.
+    pub limit: i64,
+    /// Entries left out before.
+    pub offset: i64,
+}
+
+/// The store of the directory, of sessions and of revocations.
+///
+/// Every operation is one transaction. Absence is `None`, never an error.
+#[async_trait]
+pub trait Directory: fmt::Debug + Send + Sync {
+    /// Who may log in as `login`: at most one in each realm, or in `realm` alone.
+    async fn credentials(
+        &self,
+        login: &str,
+        realm: Option<Realm>,
+    ) -> Result<Vec<Credential>, StoreError>;
+
+    /// A user with its credentials.
+    async fn credential(&self, subject: Subject) -> Result<Option<Credential>, StoreError>;
+
+    /// A user.
+    async fn principal(&self, subject: Subject) -> Result<Option<Principal>, StoreError> {
+        Ok(self.credential(subject).await?.map(|credential| credential.principal))
+    }
+
+    /// Gives a user another password and ends all its sessions but `kept`.
+    async fn set_password(
+        &self,
+        subject: Subject,
+        password_hash: &Secret,
+        kept: &SessionId,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Keeps a session and its first refresh token.
+    async fn open_session(&self, session: &NewSession) -> Result<(), StoreError>;
+
+    /// Exchanges a refresh token. A reuse ends the session.
+    async fn exchange(&self, exchange: &Exchange) -> Result<Exchanged, StoreError>;
+
+    /// Ends a session. Repeating it changes nothing.
+    async fn end_session(&self, id: &SessionId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Revocations after `position` that were made since `since`, in order.
+    async fn revocations(
+        &self,
+        position: i64,
+        since: Timestamp,
+    ) -> Result<Vec<Revocation>, StoreError>;
+
+    /// Position of the newest revocation; 0 when there was none.
+    async fn revocation_position(&self) -> Result<i64, StoreError>;
+
+    /// Forgets sessions whose refresh tokens are all over, and revocations made before `since`.
+    async fn purge(&self, now: Timestamp, since: Timestamp) -> Result<(), StoreError>;
+
+    /// The keys that sign access tokens, newest first.
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Keeps `key` unless there is one already, and returns those there are, newest first. So
+    /// several that start at once agree on one.
+    async fn adopt_key(&self, key: &StoredKey) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// The secret kept under `name`; `proposed` when there was none yet.
+    async fn secret(&self, name: &str, proposed: &Secret) -> Result<Secret, StoreError>;
+
+    /// What the directory has under a number in its normal form.
+    async fn number(&self, number: &str) -> Result<Option<Entry>, StoreError>;
+
+    /// An account.
+    async fn account(&self, key: AccountKey<'_>) -> Result<Option<AccountDetails>, StoreError>;
+
+    /// Whether an account may place calls; `None` when there is no such account.
+    async fn standing(&self, i_account: IAccount) -> Result<Option<Standing>, StoreError>;
+
+    /// A customer.
+    async fn customer(&self, key: CustomerKey<'_>) -> Result<Option<Customer>, StoreError>;
+
+    /// Accounts, in the order of their ids; `id` narrows to one.
+    async fn accounts(
+        &self,
+        within: Within,
+        id: Option<&str>,
+        page: Page,
+    ) -> Result<Vec<AccountDetails>, StoreError>;
+
+    /// How many accounts there are of those.
+    async fn count_accounts(&self, within: Within, id: Option<&str>) -> Result<i64, StoreError>;
+
+    /// Hunt groups, in the order of their numbers.
+    async fn hunt_groups(&self, within: Within, page: Page) -> Result<Vec<HuntGroup>, StoreError>;
+
+    /// How many hunt groups there are of those.
+    async fn count_hunt_groups(&self, within: Within) -> Result<i64, StoreError>;
+
+    /// The hunt group that a queue belongs to.
+    async fn hunt_group_of(&self, i_c_queue: ICQueue) -> Result<Option<HuntGroup>, StoreError>;
+
+    /// True while nobody can log in: a first start.
+    async fn is_empty(&self) -> Result<bool, StoreError>;
+
+    /// Makes the directory hold what `plan` says, all of it or nothing. Who is blocked by it, or
+    /// gets another password or role, loses its tokens.
+    async fn apply(&self, plan: &Plan, at: Timestamp) -> Result<Applied, ApplyError>;
+}
+
+fn join(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,209 @@
+//! Authentication, authorisation and the directory: who may log in, what a session may do, what
+//! a dialled number is, whether an account may call.
+//!
+//! The way of a request: `rpc` → `sessions` or [`domain`] → the port
+//! [`Directory`](domain::directory::Directory) → [`store`]. What comes in from files goes through
+//! [`import`]. Nothing here is asked when a token is verified: every service does that itself,
+//! with the public keys and the revocations that auth pushes.
+
+mod config;
+pub mod domain;
+pub mod import;
+pub mod password;
+mod revocations;
+mod rpc;
+mod sessions;
+pub mod store;
+pub mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mesh::Clock;
+use mesh::health::Readiness;
+use mesh::net::Listener;
+use mesh::server::GrpcServer;
+use mesh::token::Verifier;
+use proto::auth::v1::account_service_server::AccountServiceServer;
+use proto::auth::v1::authentication_service_server::AuthenticationServiceServer;
+use proto::auth::v1::authorization_service_server::AuthorizationServiceServer;
+use proto::auth::v1::customer_service_server::CustomerServiceServer;
+use proto::auth::v1::generic_service_server::GenericServiceServer;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+use tracing::{info, warn};
+
+pub use config::{Config, Database, Lockout, Password, Session};
+
+use crate::domain::directory::Directory;
+use crate::domain::plan::Plan;
+use crate::domain::secret::Secret;
+use crate::domain::session::StoredKey;
+use crate::revocations::{Revocations, before_by};
+use crate::sessions::Sessions;
+use crate::tokens::SigningKey;
+
+/// Time between two removals of what is over.
+const PURGE_EVERY: Duration = Duration::from_mins(10);
+
+/// How much longer than the longest access token a revocation is kept: services may go on for
+/// some time with tokens that have expired while auth is away.
+const REVOCATION_MARGIN: Duration = Duration::from_hours(1);
+
+/// What the service needs from around it.
+#[derive(Debug)]
+pub struct Deps {
+    /// Wall time.
+    pub clock: Clock,
+    /// Where the service says how it is.
+    pub readiness: Readiness,
+    /// What a directory that is still empty begins with, e.g. the demo directory.
+    pub seed: Option<Plan>,
+}
+
+/// Runs the service until `stop`.
+///
+/// The database is opened, its schema brought up to date, an empty directory seeded and a signing
+/// key made when there is none, all before the first request is answered.
+///
+/// # Errors
+/// When the configuration cannot work, the database cannot be opened, or the seed does not fit.
+pub async fn serve(
+    config: Config,
+    deps: Deps,
+    listener: Listener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    config.validate().context("configuration of auth")?;
+    let Deps { clock, readiness, seed } = deps;
+    let store = readiness.component("auth.store");
+    let tasks = TaskTracker::new();
+    let late_stop = CancellationToken::new();
+    let _stopped_when_dropped = late_stop.clone().drop_guard();
+
+    // Making a key takes as long as everything else here, so a first start does both at once.
+    let first_key = is_new(&config.database.url).await.then(|| spawn_key(&tasks, &clock));
+    let directory = store::open(&config.database.url, &clock).await.context("directory")?;
+    seed_directory(&*directory, seed.as_ref(), &clock).await?;
+    let keys = match first_key {
+        None => directory.keys().await?,
+        Some(_) => Vec::new(),
+    };
+    let keys = if keys.is_empty() {
+        let made = first_key.unwrap_or_else(|| spawn_key(&tasks, &clock)).await??;
+        directory.adopt_key(&made).await?
+    } else {
+        keys
+    };
+    let keys = keys.iter().map(SigningKey::read).collect::<Result<Vec<_>, _>>()?;
+    let jwks = tokens::jwks(&keys);
+    let key = keys.into_iter().next().context("no signing key")?;
+    let refresh_secret = directory.secret("refresh_tokens", &tokens::random()?).await?;
+
+    let verifier = Verifier::with_keys_and_clock(&jwks, clock.clone());
+    let kept = config.session.access_token_lifetime + REVOCATION_MARGIN;
+    let revocations =
+        Revocations::new(Arc::clone(&directory), clock.clone(), verifier.clone(), kept);
+    // Before the first token is verified.
+    revocations.poll().await.context("revocations")?;
+    let passwords = password::Pool::new(config.password.threads, config.password.queue)?;
+    let sessions = Sessions::new(
+        &config,
+        Arc::clone(&directory),
+        clock.clone(),
+        passwords,
+        key,
+        &refresh_secret,
+    );
+
+    tasks.spawn(revocations.clone().run(store, late_stop.clone()));
+    tasks.spawn(purge(Arc::clone(&directory), clock.clone(), kept, late_stop.clone()));
+    let routes = routes(&directory, Arc::new(sessions), revocations, jwks, clock);
+    let served = GrpcServer::new("auth")
+        .verifier(verifier)
+        .descriptor(proto::FILE_DESCRIPTOR_SET)
+        .readiness(readiness)
+        .routes(routes)
+        .serve(listener, stop)
+        .await;
+    late_stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    served
+}
+
+fn routes(
+    directory: &Arc<dyn Directory>,
+    sessions: Arc<Sessions>,
+    revocations: Revocations,
+    jwks: String,
+    clock: Clock,
+) -> Routes {
+    let authentication = rpc::AuthenticationRpc { sessions, revocations, jwks, clock };
+    let authorization = rpc::AuthorizationRpc { directory: Arc::clone(directory) };
+    let customer = rpc::CustomerRpc { directory: Arc::clone(directory) };
+    let account = rpc::AccountRpc { directory: Arc::clone(directory) };
+    Routes::new(AuthenticationServiceServer::new(authentication))
+        .add_service(AuthorizationServiceServer::new(authorization))
+        .add_service(CustomerServiceServer::new(customer))
+        .add_service(AccountServiceServer::new(account))
+        .add_service(GenericServiceServer::new(rpc::GenericRpc))
+}
+
+async fn seed_directory(
+    directory: &dyn Directory,
+    seed: Option<&Plan>,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    let Some(seed) = seed else { return Ok(()) };
+    if directory.is_empty().await? {
+        let applied = import::apply(directory, seed, clock.now()).await.context("seed")?;
+        info!(created = applied.created, "directory seeded");
+    }
+    Ok(())
+}
+
+type MadeKey = tokio::task::JoinHandle<Result<StoredKey, tokens::TokenError>>;
+
+fn spawn_key(tasks: &TaskTracker, clock: &Clock) -> MadeKey {
+    let now = clock.now();
+    tasks.spawn_blocking(move || SigningKey::generate(now))
+}
+
+/// True when the database is certainly not there yet.
+async fn is_new(url: &str) -> bool {
+    if store::sqlite::is_in_memory(url) {
+        return true;
+    }
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = path.split('?').next().unwrap_or(path);
+    matches!(tokio::fs::try_exists(path).await, Ok(false))
+}
+
+/// Removes what is over, now and then, until `stop`.
+async fn purge(
+    directory: Arc<dyn Directory>,
+    clock: Clock,
+    kept: Duration,
+    stop: CancellationToken,
+) {
+    let mut turns = interval_at(Instant::now() + PURGE_EVERY, PURGE_EVERY);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(turns.tick()).await.is_some() {
+        let now = clock.now();
+        if let Err(error) = directory.purge(now, before_by(now, kept)).await {
+            warn!(error = mesh::fault::chain(&error), "what is over was not removed");
+        }
+    }
+}
+
+/// Hashes a password for an import file, on the caller's thread.
+///
+/// # Errors
+/// When the system gives no random bytes or no memory.
+pub fn hash_password(password: &str) -> Result<String, password::PasswordError> {
+    password::hash(&Secret::new(password)).map(|hash| hash.expose().to_owned())
+}

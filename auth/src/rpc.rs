@@ -1,0 +1,15 @@
+//! The RPCs: parse, ask the domain, map.
+
+mod account;
+mod authentication;
+mod authorization;
+mod customer;
+mod error;
+mod generic;
+mod list;
+
+pub(crate) use account::AccountRpc;
+pub(crate) use authentication::AuthenticationRpc;
+pub(crate) use authorization::AuthorizationRpc;
+pub(crate) use customer::CustomerRpc;
+pub(crate) use generic::GenericRpc;

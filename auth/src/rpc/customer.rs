@@ -1,0 +1,112 @@
+//! `CustomerService`: PBX environments and their hunt groups.
+
+use std::sync::Arc;
+
+use mesh::caller::{self, Caller};
+use proto::auth::v1 as pb;
+use proto::auth::v1::customer_service_server::CustomerService;
+use tonic::{Request, Response, Status};
+
+use super::error::status;
+use super::list::{page, within};
+use crate::domain::directory::{CustomerKey, Directory};
+use crate::domain::error::LookupError;
+use crate::domain::id::ICustomer;
+use crate::domain::party::{Customer, HuntGroup};
+
+/// Serves `CustomerService`.
+#[derive(Debug)]
+pub(crate) struct CustomerRpc {
+    pub(crate) directory: Arc<dyn Directory>,
+}
+
+#[tonic::async_trait]
+impl CustomerService for CustomerRpc {
+    async fn get_customer_info(
+        &self,
+        request: Request<pb::GetCustomerInfoRequest>,
+    ) -> Result<Response<pb::GetCustomerInfoResponse>, Status> {
+        let caller = caller::of(&request)?;
+        let found = self.info(&caller, request.into_inner()).await;
+        let customer_info = Some(wire(found.map_err(|error| status(&error))?));
+        Ok(Response::new(pb::GetCustomerInfoResponse { customer_info }))
+    }
+
+    async fn get_huntgroup_list(
+        &self,
+        request: Request<pb::GetHuntgroupListRequest>,
+    ) -> Result<Response<pb::GetHuntgroupListResponse>, Status> {
+        let caller = caller::of(&request)?;
+        let listed = self.hunt_groups(&caller, request.into_inner()).await;
+        Ok(Response::new(listed.map_err(|error| status(&error))?))
+    }
+}
+
+impl CustomerRpc {
+    async fn info(
+        &self,
+        caller: &Caller,
+        request: pb::GetCustomerInfoRequest,
+    ) -> Result<Customer, LookupError> {
+        let own = caller.scope.i_customer().map(ICustomer);
+        let key = match (request.i_customer, request.name.as_deref(), request.login.as_deref()) {
+            (Some(i_customer), None, None) => CustomerKey::ICustomer(ICustomer(i_customer)),
+            (None, Some(name), None) => CustomerKey::Name(name),
+            (None, None, Some(login)) => CustomerKey::Login(login),
+            (None, None, None) => {
+                CustomerKey::ICustomer(own.ok_or(LookupError::Invalid("i_customer"))?)
+            }
+            _ => return Err(LookupError::Invalid("i_customer")),
+        };
+        let found = self.directory.customer(key).await?;
+        let found = found.filter(|customer| caller.scope.reaches(customer.owner()));
+        found.ok_or(LookupError::CustomerNotFound)
+    }
+
+    async fn hunt_groups(
+        &self,
+        caller: &Caller,
+        request: pb::GetHuntgroupListRequest,
+    ) -> Result<pb::GetHuntgroupListResponse, LookupError> {
+        let within = within(&*self.directory, caller, request.i_customer).await?;
+        let page = page(request.limit, request.offset);
+        let groups = self.directory.hunt_groups(within, page).await?;
+        let total = if request.get_total {
+            Some(self.directory.count_hunt_groups(within).await?)
+        } else {
+            None
+        };
+        let huntgroup_list = groups.into_iter().map(wire_hunt_group).collect();
+        Ok(pb::GetHuntgroupListResponse { huntgroup_list, total })
+    }
+}
+
+fn wire(customer: Customer) -> pb::CustomerInfo {
+    pb::CustomerInfo {
+        i_customer: customer.i_customer.0,
+        name: customer.name,
+        login: customer.login.unwrap_or_default(),
+        i_reseller: customer.i_reseller.map(|reseller| reseller.0),
+        currency: customer.currency,
+        blocked: customer.is_blocked,
+    }
+}
+
+fn wire_hunt_group(group: HuntGroup) -> pb::HuntgroupInfo {
+    pb::HuntgroupInfo {
+        i_c_group: group.i_c_group.0,
+        id: group.id,
+        name: group.name,
+        assigned_extensions: group
+            .members
+            .into_iter()
+            .map(|member| pb::AssignedExtension {
+                account_id: member.account.id,
+                hunt_active: member.is_active,
+            })
+            .collect(),
+        assigned_callqueue: group
+            .queue
+            .map(|queue| pb::AssignedCallqueue { i_c_queue: queue.i_c_queue.0 }),
+    }
+}

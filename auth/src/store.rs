@@ -1,0 +1,28 @@
+//! Where the directory is kept: the forms of the port
+//! [`Directory`](crate::domain::directory::Directory).
+//!
+//! The texts in `sql` are good for `SQLite` and `PostgreSQL` alike; [`sqlite`] runs them. What every
+//! form must do is in [`conformance`].
+
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod migrations;
+mod sql;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use mesh::Clock;
+
+use crate::domain::directory::{Directory, StoreError};
+use sqlite::SqliteDirectory;
+
+/// Opens the database at `url` (`sqlite://PATH` or `sqlite::memory:`), creates it when it is not
+/// there, and brings its schema up to date.
+///
+/// # Errors
+/// When the URL is of no known kind, or the database cannot be opened or is newer than this
+/// program.
+pub async fn open(url: &str, clock: &Clock) -> Result<Arc<dyn Directory>, StoreError> {
+    Ok(Arc::new(SqliteDirectory::open(url, clock.now()).await?))
+}

@@ -1,0 +1,148 @@
+//! Logins of a plan, and what happens to the sessions of those that it changes.
+
+use sqlx::Row as _;
+
+use super::Writer;
+use crate::domain::access::Realm;
+use crate::domain::directory::StoreError;
+use crate::domain::plan::Login;
+use crate::domain::principal::Subject;
+use crate::domain::secret::Secret;
+use crate::domain::session::Revoked;
+use crate::store::sql::import as sql;
+use crate::store::sqlite::failed;
+use crate::store::sqlite::login::flag;
+use crate::store::sqlite::session::{end_all, revoke};
+
+impl Writer<'_> {
+    /// Lets `subject` log in as `login` says. A plan without login leaves the present one alone.
+    pub(super) async fn login(
+        &mut self,
+        subject: Subject,
+        login: Option<&Login>,
+    ) -> Result<(), StoreError> {
+        let Some(login) = login else { return Ok(()) };
+        if !self.is_free(subject, login).await? {
+            return Ok(());
+        }
+        let role = match &login.role {
+            Some(role) => {
+                let name = self.name_of(sql::ROLE, &role.text).await?;
+                if name.is_none() {
+                    self.unknown(role, "role");
+                    return Ok(());
+                }
+                name
+            }
+            None => None,
+        };
+        let present = sqlx::query(sql::CREDENTIAL)
+            .bind(subject.realm.as_str())
+            .bind(subject.id)
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(failed)?;
+        let Some(present) = present else { return self.add(subject, login, role).await };
+
+        self.bind(sqlx::query(sql::UPDATE_CREDENTIAL), subject, login, role.as_deref())
+            .execute(&mut *self.connection)
+            .await
+            .map_err(failed)?;
+        let hash: String = present.try_get("password_hash").map_err(failed)?;
+        let has_new_password =
+            login.password_hash.as_ref().is_some_and(|new| *new != Secret::new(hash));
+        let must_change = login.must_change_password && !flag(&present, "must_change_password")?;
+        let role_before: Option<String> = present.try_get("role").map_err(failed)?;
+        if has_new_password || must_change {
+            end_all(self.connection, subject, self.at).await?;
+        } else if role_before != role || flag(&present, "is_super_user")? != login.is_super_user {
+            revoke(self.connection, &Revoked::User(subject), false, self.at).await?;
+        }
+        Ok(())
+    }
+
+    async fn add(
+        &mut self,
+        subject: Subject,
+        login: &Login,
+        role: Option<String>,
+    ) -> Result<(), StoreError> {
+        if login.password_hash.is_none() {
+            let what = format!("the login `{}` is new and has no password", login.login.text);
+            self.wrong(&login.login.place, what, "give `password_hash`");
+            return Ok(());
+        }
+        self.bind(sqlx::query(sql::ADD_CREDENTIAL), subject, login, role.as_deref())
+            .execute(&mut *self.connection)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    fn bind<'q>(
+        &self,
+        query: sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+        subject: Subject,
+        login: &'q Login,
+        role: Option<&'q str>,
+    ) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+        query
+            .bind(subject.realm.as_str())
+            .bind(subject.id)
+            .bind(&login.login.text)
+            .bind(login.password_hash.as_ref().map(Secret::expose))
+            .bind(login.api_token_sha256.as_ref().map(Secret::expose))
+            .bind(role)
+            .bind(i64::from(login.is_super_user))
+            .bind(i64::from(login.must_change_password))
+            .bind(i64::from(self.is_demo))
+    }
+
+    /// Whether nobody else has the login.
+    async fn is_free(&mut self, subject: Subject, login: &Login) -> Result<bool, StoreError> {
+        let holder = self.holder(subject.realm, &login.login.text).await?;
+        if holder.is_none_or(|holder| holder == subject.id) {
+            return Ok(true);
+        }
+        let what = format!(
+            "the login `{}` of realm {} is somebody else's already",
+            login.login.text, subject.realm
+        );
+        self.wrong(&login.login.place, what, "choose another login");
+        Ok(false)
+    }
+
+    /// The key of who has a login.
+    pub(super) async fn holder(
+        &mut self,
+        realm: Realm,
+        login: &str,
+    ) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar(sql::LOGIN)
+            .bind(realm.as_str())
+            .bind(login)
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(failed)
+    }
+
+    /// Ends the sessions of everybody at or below a party that has been blocked.
+    pub(super) async fn blocked(&mut self, party: Subject) -> Result<(), StoreError> {
+        let below = sqlx::query(sql::SUBJECTS_BELOW)
+            .bind(party.realm.as_str())
+            .bind(party.id)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed)?;
+        for row in below {
+            let realm = row
+                .try_get::<&str, _>("realm")
+                .map_err(failed)?
+                .parse()
+                .map_err(|_unknown| StoreError::Corrupt { what: "realm" })?;
+            let subject = Subject { realm, id: row.try_get("subject").map_err(failed)? };
+            end_all(self.connection, subject, self.at).await?;
+        }
+        Ok(())
+    }
+}
