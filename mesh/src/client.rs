@@ -23,6 +23,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use parking_lot::RwLock;
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -33,11 +34,16 @@ pub use backoff::{Backoff, jitter};
 pub use body::ResponseBody;
 
 use crate::deadline;
+use crate::health::Component;
 use crate::net::{Network, Target};
 use endpoint::{Address, Endpoint};
 
-/// The instances of one service, as a channel for generated clients. Clones share connections;
-/// these end with the last clone or with `stop`.
+/// How long connections stay after `stop`.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The instances of one service, as a channel for generated clients. Clones share connections,
+/// which end with the last clone. After `stop` they stay for ten seconds more, since requests
+/// under way need them.
 #[derive(Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
@@ -50,7 +56,8 @@ struct Shared {
     name: String,
     network: Network,
     tasks: TaskTracker,
-    stop: CancellationToken,
+    /// Ends every task of the pool.
+    end: CancellationToken,
     endpoints: RwLock<BTreeMap<Address, Arc<Endpoint>>>,
     /// Counts changes of any endpoint's state, to wake who waits for one.
     changes: watch::Sender<u64>,
@@ -67,7 +74,7 @@ impl fmt::Debug for Pool {
             .field("name", &self.shared.name)
             .field("endpoints", &self.shared.endpoints.read().values())
             .field("timeout", &self.timeout)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -83,12 +90,20 @@ impl Pool {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let stop = stop.child_token();
+        let end = CancellationToken::new();
+        tasks.spawn(end.clone().run_until_cancelled_owned({
+            let end = end.clone();
+            async move {
+                stop.cancelled().await;
+                sleep(LINGER).await;
+                end.cancel();
+            }
+        }));
         let shared = Arc::new(Shared {
             name: name.into(),
             network,
             tasks,
-            stop: stop.clone(),
+            end: end.clone(),
             endpoints: RwLock::default(),
             changes: watch::Sender::new(0),
             was_up: AtomicBool::new(false),
@@ -97,7 +112,7 @@ impl Pool {
         for target in targets {
             resolve::follow(&shared, target);
         }
-        Self { shared, _connections: Arc::new(stop.drop_guard()), timeout: Some(deadline::DEFAULT) }
+        Self { shared, _connections: Arc::new(end.drop_guard()), timeout: Some(deadline::DEFAULT) }
     }
 
     /// The same pool for streams and other requests that may last: no default deadline, and the
@@ -123,7 +138,25 @@ impl Pool {
     /// Instances that are connected now.
     #[must_use]
     pub fn connected(&self) -> usize {
-        self.shared.endpoints.read().values().filter(|endpoint| endpoint.is_up()).count()
+        self.shared.connected()
+    }
+
+    /// Keeps `component` ready while an instance is connected and degraded while none is, for as
+    /// long as the pool lives.
+    pub fn report_to(&self, component: Component) {
+        let (shared, mut changes) = (Arc::downgrade(&self.shared), self.shared.changes.subscribe());
+        self.shared.tasks.spawn(self.shared.end.clone().run_until_cancelled_owned(async move {
+            while let Some(shared) = shared.upgrade() {
+                match shared.connected() {
+                    0 => component.degraded(format!("{} is not reachable", shared.name)),
+                    _ => component.ready(),
+                }
+                drop(shared);
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        }));
     }
 
     /// Returns once an instance is connected; never when the pool is stopped before.
@@ -137,6 +170,10 @@ impl Pool {
 }
 
 impl Shared {
+    fn connected(&self) -> usize {
+        self.endpoints.read().values().filter(|endpoint| endpoint.is_up()).count()
+    }
+
     fn changed(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }

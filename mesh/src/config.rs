@@ -75,19 +75,20 @@ fn value(text: &str) -> anyhow::Result<Value> {
     let is_literal = text.starts_with(['"', '\'', '[', '{', '+', '-'])
         || text.starts_with(|first: char| first.is_ascii_digit())
         || matches!(text, "true" | "false");
-    let parsed = is_literal.then(|| toml::from_str::<Table>(&format!("value = {text}")));
-    let plain = || Value::String(text.to_owned());
-    match parsed {
-        None => Ok(plain()),
-        Some(Ok(mut table)) => match table.remove("value") {
+    let plain = || Ok(Value::String(text.to_owned()));
+    if !is_literal {
+        return plain();
+    }
+    match toml::from_str::<Table>(&format!("value = {text}")) {
+        Ok(mut table) => match table.remove("value") {
+            Some(value) if !value.is_datetime() => Ok(value),
             // `2026-01-01` is text to us.
-            Some(Value::Datetime(_)) | None => Ok(plain()),
-            Some(value) => Ok(value),
+            _ => plain(),
         },
-        Some(Err(error)) if text.starts_with(['"', '[', '{']) => {
+        Err(error) if text.starts_with(['"', '[', '{']) => {
             Err(error).with_context(|| format!("`{text}` is not TOML"))
         }
-        Some(Err(_)) => Ok(plain()),
+        Err(_) => plain(),
     }
 }
 

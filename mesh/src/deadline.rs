@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn units_of_the_specification_are_read() {
-        assert_eq!(parse("2H"), Some(Duration::from_secs(7200)));
-        assert_eq!(parse("1M"), Some(Duration::from_secs(60)));
+        assert_eq!(parse("2H"), Some(Duration::from_hours(2)));
+        assert_eq!(parse("1M"), Some(Duration::from_mins(1)));
         assert_eq!(parse("99999999m"), Some(Duration::from_millis(99_999_999)));
         for wrong in ["", "m", "1", "123456789m", "-1S", "1x", "1é"] {
             assert_eq!(parse(wrong), None, "{wrong}");

@@ -5,6 +5,7 @@
 //! never on text.
 
 mod code;
+mod limit;
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -42,16 +43,21 @@ pub trait RpcError: std::error::Error {
 
 /// Builds the status of a refusal: `ErrorInfo` with reason, `domain` and metadata, `RetryInfo`
 /// when trying again may help. Logs what went wrong inside (an internal fault as an error, an
-/// unreachable part as a warning) once, with all sources; the caller must not log it again.
+/// unreachable part as a warning) once, with all sources, but at most ten a second of one reason;
+/// the caller must not log it again.
 pub fn status(domain: &str, refusal: &impl RpcError) -> Status {
     let (code, reason) = (refusal.code(), refusal.reason());
     let message = match code {
         Code::Internal => {
-            error!(error = chain(refusal), reason, domain, "internal fault");
+            if let Some(suppressed) = limit::may_log(reason) {
+                error!(error = chain(refusal), reason, domain, suppressed, "internal fault");
+            }
             INTERNAL_MESSAGE.to_owned()
         }
         Code::Unavailable | Code::DeadlineExceeded => {
-            warn!(error = chain(refusal), reason, domain, "request failed");
+            if let Some(suppressed) = limit::may_log(reason) {
+                warn!(error = chain(refusal), reason, domain, suppressed, "request failed");
+            }
             refusal.to_string()
         }
         _ => refusal.to_string(),
@@ -127,8 +133,8 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// An error enum that passes a status on, so that a service can answer what another answered:
-/// code, reason, metadata and retry hint are kept, `domain` stays that of the first.
+/// The answer of a service that passes on what another answered: code, reason, metadata and retry
+/// hint are kept, and the domain stays that of the first. Not logged: the first did.
 #[must_use]
 pub fn pass_on(status: &Status) -> Status {
     let code = Code::from(status.code());

@@ -81,7 +81,7 @@ impl GrpcServer {
         self
     }
 
-    /// Says SERVING only while `readiness` is ready. Without it: from the start to the stop.
+    /// Says `SERVING` only while `readiness` is ready. Without it: from the start to the stop.
     pub fn readiness(mut self, readiness: Readiness) -> Self {
         self.readiness = readiness;
         self
@@ -111,7 +111,7 @@ impl GrpcServer {
         self
     }
 
-    /// Serves until `stop`; then reports NOT_SERVING, accepts nothing more, ends streams, and
+    /// Serves until `stop`; then reports `NOT_SERVING`, accepts nothing more, ends streams, and
     /// waits for requests under way until the drain time-out.
     ///
     /// # Errors

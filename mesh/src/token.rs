@@ -150,18 +150,28 @@ impl Verifier {
         }))
     }
 
-    /// Fetches keys and follows revocations until `stop`. `component` is ready while both are
-    /// there, degraded while revocations do not arrive.
-    pub async fn run(self, component: Component, stop: CancellationToken) {
+    /// Fetches keys and follows revocations until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        self.run_reporting(None, stop).await;
+    }
+
+    /// As [`Verifier::run`], and keeps `component` ready while keys and revocations are there,
+    /// degraded while revocations do not arrive.
+    pub async fn run_with_health(self, component: Component, stop: CancellationToken) {
+        self.run_reporting(Some(component), stop).await;
+    }
+
+    async fn run_reporting(self, component: Option<Component>, stop: CancellationToken) {
         let Some(auth) = self.0.auth.clone() else {
-            component.ready();
-            stop.cancelled().await;
-            return;
+            if let Some(component) = &component {
+                component.ready();
+            }
+            return stop.cancelled().await;
         };
         tokio::select! {
             () = stop.cancelled() => {}
             () = watch::keys(&self.0, &auth) => {}
-            () = watch::revocations(&self.0, &auth, &component) => {}
+            () = watch::revocations(&self.0, &auth, component.as_ref()) => {}
         }
     }
 
@@ -185,16 +195,14 @@ impl Verifier {
         }
         let mut keys = self.0.keys.subscribe();
         self.0.refetch.notify_one();
-        let deadline = Instant::now() + KEY_WAIT;
-        loop {
-            // The keys may have come between the first attempt and the subscription.
-            match self.verify_now(token) {
-                Err(TokenError::UnknownKey | TokenError::KeysUnavailable) => {}
-                outcome => return outcome,
+        match self.verify_now(token) {
+            // The next fetch brings the key or nobody knows it.
+            Err(TokenError::UnknownKey | TokenError::KeysUnavailable) => {
+                tokio::time::timeout(KEY_WAIT, keys.changed()).await.ok();
+                self.verify_now(token)
             }
-            if !matches!(tokio::time::timeout_at(deadline, keys.changed()).await, Ok(Ok(()))) {
-                return self.verify_now(token);
-            }
+            // The keys came between the first attempt and the subscription.
+            outcome => outcome,
         }
     }
 

@@ -107,7 +107,7 @@ async fn pick(shared: &Shared, give_up: Instant) -> Result<Arc<super::endpoint::
         if let Some(endpoint) = shared.pick() {
             return Ok(endpoint);
         }
-        if shared.stop.is_cancelled() || !shared.may_come_up() {
+        if shared.end.is_cancelled() || !shared.may_come_up() {
             return Err(unreachable(&shared.name));
         }
         if timeout_at(give_up, changes.changed()).await.is_err() {

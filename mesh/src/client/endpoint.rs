@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use hyper::client::conn::http2::{Builder, Connection as Http2, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::UpDownCounter;
 use parking_lot::RwLock;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::{Backoff, Shared};
 use crate::executor::Executor;
+use crate::metrics;
 use crate::net::{Connection, Target};
 
 /// Bytes that a peer may send ahead on one stream.
@@ -100,7 +103,7 @@ impl Endpoint {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.sender().is_some()
+        matches!(&*self.link.read(), Link::Up(sender) if !sender.is_closed())
     }
 
     pub(super) fn is_connecting(&self) -> bool {
@@ -186,10 +189,11 @@ async fn connect_once(shared: &Shared, endpoint: &Endpoint, backoff: &mut Backof
     };
     let connected_at = Instant::now();
     endpoint.set(Link::Up(sender));
-    shared.was_up.store(true, std::sync::atomic::Ordering::Release);
+    shared.was_up.store(true, Ordering::Release);
     shared.changed();
     info!(service = %shared.name, address = %endpoint.address, "instance is up");
 
+    let _counted = Counted::new(&shared.name);
     // Ends when the peer goes away, says that it is about to, or does not answer pings.
     let outcome = driver.await;
 
@@ -200,6 +204,30 @@ async fn connect_once(shared: &Shared, endpoint: &Endpoint, backoff: &mut Backof
         backoff.reset();
     } else {
         sleep(backoff.next()).await;
+    }
+}
+
+static CONNECTED: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| {
+    metrics::meter("mesh")
+        .i64_up_down_counter("mesh_pool_connected")
+        .with_description("Instances that are connected, by service.")
+        .build()
+});
+
+/// A connection in the metric, until dropped.
+struct Counted([KeyValue; 1]);
+
+impl Counted {
+    fn new(service: &str) -> Self {
+        let labels = [KeyValue::new("service", service.to_owned())];
+        CONNECTED.add(1, &labels);
+        Self(labels)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        CONNECTED.add(-1, &self.0);
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) fn follow(shared: &Arc<Shared>, target: Target) {
     }
     let (host, port, shared) = (host.clone(), *port, Arc::clone(shared));
     shared.tasks.clone().spawn(async move {
-        let stop = shared.stop.clone();
-        stop.run_until_cancelled(async {
+        let end = shared.end.clone();
+        end.run_until_cancelled(async {
             let mut known = BTreeSet::new();
             loop {
                 look_up(&shared, &target, &host, port, &mut known).await;
@@ -82,7 +82,7 @@ async fn look_up(
 
 fn add(shared: &Arc<Shared>, address: Address) {
     let endpoint =
-        Arc::new(Endpoint::new(shared.name.clone(), address.clone(), shared.stop.child_token()));
+        Arc::new(Endpoint::new(shared.name.clone(), address.clone(), shared.end.child_token()));
     let is_new = shared.endpoints.write().insert(address, Arc::clone(&endpoint)).is_none();
     debug_assert!(is_new, "an address is added once");
     info!(service = %shared.name, address = %endpoint.address(), "instance added");

@@ -208,6 +208,46 @@ async fn the_least_busy_instance_is_chosen() {
     assert_ne!(told(&one.unwrap(), "x-name"), told(&two.unwrap(), "x-name"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn requests_under_way_can_still_be_sent_after_the_stop() {
+    let network = Network::default();
+    let running = start("first", network.listen_memory("first"));
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let targets = vec![running.target.clone()];
+    let pool = Pool::new("probe", targets, network, tasks.clone(), stop.clone());
+    let mut client = client_of(&pool);
+
+    stop.cancel();
+    client.get_call_info(order("tell")).await.unwrap();
+
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(client.get_call_info(order("tell")).await.unwrap_err().code(), Code::Unavailable);
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[tokio::test]
+async fn a_lost_service_degrades_its_part() {
+    let network = Network::default();
+    let readiness = crate::health::Readiness::new();
+    let running = start("first", network.listen_memory("first"));
+    let pool = pool(&network, &[&running.target]);
+    pool.report_to(readiness.component("probe"));
+    let state = async |expected: crate::health::State| {
+        eventually(PATIENCE, "state", || async {
+            let state = readiness.state_of("probe");
+            if state.as_ref() == Some(&expected) { Ok(()) } else { Err(format!("{state:?}")) }
+        })
+        .await;
+    };
+
+    state(crate::health::State::Ready).await;
+    running.kill().await;
+    state(crate::health::State::Degraded("probe is not reachable".to_owned())).await;
+
+    assert!(readiness.is_ready());
+}
+
 #[tokio::test]
 async fn tasks_end_with_the_last_clone() {
     let network = Network::default();

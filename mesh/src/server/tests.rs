@@ -295,3 +295,25 @@ async fn every_rpc_is_counted_with_its_code() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_contract_can_be_asked_for() {
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+    let network = Network::default();
+    let (running, _) = verifying(&network);
+    let mut client = ServerReflectionClient::new(pool(&network, &[&running.target]));
+    let request = tonic_reflection::pb::v1::ServerReflectionRequest {
+        message_request: Some(MessageRequest::ListServices(String::new())),
+        ..Default::default()
+    };
+
+    let answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap();
+
+    let answer = answers.into_inner().message().await.unwrap().unwrap().message_response;
+    let Some(MessageResponse::ListServicesResponse(list)) = answer else { panic!("{answer:?}") };
+    let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
+    assert!(names.contains(&"cordboard.callcontrol.v1.CallControlService"), "{names:?}");
+}

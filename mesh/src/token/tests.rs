@@ -218,7 +218,7 @@ fn follow(network: &Network) -> Following {
     let auth = pool(network, &[&"memory:auth".parse().unwrap()]);
     let (verifier, readiness) = (Verifier::new(auth, Clock::starting_at(NOW)), Readiness::new());
     let stop = CancellationToken::new();
-    let running = verifier.clone().run(readiness.component("tokens"), stop.clone());
+    let running = verifier.clone().run_with_health(readiness.component("tokens"), stop.clone());
     TaskTracker::new().spawn(running);
     Following { verifier, readiness, _stop: stop.drop_guard() }
 }

@@ -47,16 +47,18 @@ async fn fetch_keys(client: &mut AuthenticationServiceClient<Pool>) -> anyhow::R
 }
 
 /// Keeps the revocations current, for ever.
-pub(super) async fn revocations(shared: &Arc<Shared>, auth: &Pool, component: &Component) {
+pub(super) async fn revocations(shared: &Arc<Shared>, auth: &Pool, component: Option<&Component>) {
     let mut position = 0;
     let mut backoff = Backoff::default();
     loop {
         let Err(error) = follow(shared, auth, component, &mut position, &mut backoff).await;
-        let reason = format!("revocations do not arrive: {error:#}");
-        if shared.keys.borrow().is_empty() {
-            component.down(reason);
-        } else {
-            component.degraded(reason);
+        if let Some(component) = component {
+            let reason = format!("revocations do not arrive: {error:#}");
+            if shared.keys.borrow().is_empty() {
+                component.down(reason);
+            } else {
+                component.degraded(reason);
+            }
         }
         warn!(error = format!("{error:#}"), position, "revocation stream ended");
         sleep(backoff.next()).await;
@@ -66,7 +68,7 @@ pub(super) async fn revocations(shared: &Arc<Shared>, auth: &Pool, component: &C
 async fn follow(
     shared: &Arc<Shared>,
     auth: &Pool,
-    component: &Component,
+    component: Option<&Component>,
     position: &mut i64,
     backoff: &mut Backoff,
 ) -> anyhow::Result<std::convert::Infallible> {
@@ -84,7 +86,7 @@ async fn follow(
         if let Some(revocation) = message.revocation.and_then(Revocation::from_proto) {
             super::Verifier(Arc::clone(shared)).revoke(revocation);
         }
-        if !shared.keys.borrow().is_empty() {
+        if let Some(component) = component.filter(|_| !shared.keys.borrow().is_empty()) {
             component.ready();
         }
     }
