@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Settings of the service, section `notifier` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How long events stay in memory after they were read: resumes from within this time never
     /// reach the store.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub recent_window: Duration,
     /// Bytes of events that stay in memory for resumes, over all partitions; the oldest go first.
     pub recent_max_bytes: usize,
@@ -22,15 +24,18 @@ pub struct Config {
     pub scopes_per_edge: usize,
     /// Time between two signs of life on a live stream.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub beat: Duration,
     /// Entries of one read of the log.
     pub read_page: usize,
     /// How long one read of the log waits for an entry. Bounds how late the news comes that a log
     /// without entries began anew.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub read_wait: Duration,
     /// Time for an answer of the store, beyond what it was asked to wait.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub store_timeout: Duration,
     /// Entries of one page of a replay.
     pub replay_page: usize,
@@ -39,9 +44,11 @@ pub struct Config {
     pub replay_concurrency: usize,
     /// Time between two trims of the log, shortened at random by up to half.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub trim_interval: Duration,
     /// Time for streams to end after the stop; below the pod's grace period.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub drain_timeout: Duration,
 }
 

@@ -20,6 +20,10 @@ mod wire;
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use mesh::Clock;
 use mesh::health::Readiness;
 use mesh::ledger::Ledger;
@@ -68,12 +72,14 @@ pub async fn serve(
     let Deps { ledger, verifier, clock, readiness } = deps;
     let hub = Hub::new(ledger.partitions(), config.recent_window, config.recent_max_bytes);
     let tasks = TaskTracker::new();
-    // Cancelled on every way out, so that no task is left behind.
-    let ending = stop.child_token();
+    // Cancelled on every way out, so that no task is left behind; but not before the server has
+    // ended the streams, which are fed until then.
+    let ending = CancellationToken::new();
     let _ending_guard = ending.clone().drop_guard();
-    let spawn = |work: futures::future::BoxFuture<'static, ()>| {
+    let mut background = FuturesUnordered::new();
+    let spawn = |work: BoxFuture<'static, ()>| {
         let ending = ending.clone();
-        tasks.spawn(async move { ending.run_until_cancelled(work).await });
+        background.push(tasks.spawn(async move { ending.run_until_cancelled(work).await }));
     };
 
     for partition in hub.partitions() {
@@ -100,13 +106,20 @@ pub async fn serve(
     let drain_timeout = config.drain_timeout;
     let shared =
         Shared { hub, source, verifier, config, tasks: tasks.clone(), stop: ending.clone() };
-    let outcome = GrpcServer::new("notifier")
+    let serving = GrpcServer::new("notifier")
         .descriptor(proto::FILE_DESCRIPTOR_SET)
         .readiness(readiness)
         .routes(Routes::new(NotifierServer::new(Arc::new(shared))))
         .drain_timeout(drain_timeout)
-        .serve(listener, stop)
-        .await;
+        .serve(listener, stop);
+    let outcome = tokio::select! {
+        outcome = serving => outcome,
+        // Each of them goes on for ever; without it events would stay away unnoticed.
+        Some(ended) = background.next() => Err(match ended {
+            Ok(_) => anyhow!("a background task ended by itself"),
+            Err(error) => anyhow!(error).context("a background task failed"),
+        }),
+    };
 
     ending.cancel();
     tasks.close();

@@ -14,7 +14,7 @@ use mesh::client::Backoff;
 use mesh::fault::chain;
 use mesh::ledger::{Ledger, LogBounds, LogRead, Position, ReadFrom, StoreError};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, info, info_span, warn};
+use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::domain::entry::{Entry, Era, Place};
@@ -129,10 +129,8 @@ impl Reader {
                 entries.push(entry);
             }
         }
-        let spans: Vec<_> = entries.iter().filter_map(|entry| span_of(entry)).collect();
         let oldest = entries.first().map(|entry| entry.head.time_us);
         let sent = partition.publish(entries, up_to);
-        drop(spans);
         let lag = oldest
             .map(|time_us| self.clock.now().since(mesh::clock::Timestamp::from_micros(time_us)));
         metrics::published(read, sent, lag);
@@ -156,14 +154,6 @@ fn decode(place: Place, raw: Bytes, read_at: Instant) -> Option<Arc<Entry>> {
             None
         }
     }
-}
-
-/// A span in the trace of what caused the entry, while it is handed out.
-fn span_of(entry: &Entry) -> Option<tracing::Span> {
-    let parent = entry.head.traceparent.parse().ok()?;
-    let span = info_span!("event", partition = entry.place.partition);
-    mesh::trace::set_parent(&span, parent);
-    Some(span)
 }
 
 /// Goes on after the reader's place has gone.

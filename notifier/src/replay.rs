@@ -140,15 +140,18 @@ impl Replay {
         if self.is_over {
             return Ok(None);
         }
-        self.fill().await?;
         if !self.has_begun {
             // Whatever is gone is said before the first event: its receiver has to look at the
             // calls anew whichever partition it was.
+            if self.parts.iter().all(|part| part.loss.is_none()) {
+                self.fill().await?;
+            }
             self.has_begun = true;
             if let Some(gap) = self.parts.iter().find_map(|part| part.loss.map(|it| part.gap(it))) {
                 return Ok(Some(self.end_with(gap)));
             }
         }
+        self.fill().await?;
         let next = self
             .parts
             .iter()

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mesh::ledger::{Partition as Number, Position};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
+use tracing::{Span, info_span};
 
 use crate::domain::entry::{Entry, Place};
 use crate::domain::frame::{Frame, Gap, Loss};
@@ -72,6 +73,7 @@ impl Partition {
         let mut sent = 0;
         for entry in entries {
             index.find(&entry.head, matches);
+            let _span = (!matches.is_empty()).then(|| span_of(&entry));
             for of_stream in matches.chunk_by(|one, other| one.0 == other.0) {
                 let Some((stream, _)) = of_stream.first() else { continue };
                 let Some(outbox) = index.outbox(*stream) else { continue };
@@ -134,4 +136,15 @@ impl Partition {
         page.seen = to;
         Some(page)
     }
+}
+
+/// A span of handing out an entry, in the trace of what caused it.
+fn span_of(entry: &Entry) -> Span {
+    let span = info_span!("event", partition = entry.place.partition);
+    if !span.is_disabled()
+        && let Ok(cause) = entry.head.traceparent.parse()
+    {
+        mesh::trace::set_parent(&span, cause);
+    }
+    span
 }
