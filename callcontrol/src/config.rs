@@ -2,26 +2,31 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Settings of the service.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The site of this process: new customers get a home here, when a node here takes them.
     pub site: String,
     /// How often the list of switch nodes is read.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub node_refresh: Duration,
     /// How long a node is kept that the store no longer lists, since a store that came back empty
     /// learns of the nodes one by one; at least the switch's lease.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub node_grace: Duration,
     /// How long a customer's home is believed without asking the store.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub home_cache: Duration,
     /// Life of a `request_id`.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub request_id_ttl: Duration,
     /// How many values of `request_id` are kept for a customer.
     pub request_id_cap: u64,
@@ -29,16 +34,20 @@ pub struct Config {
     pub sweep: bool,
     /// How often it looks for lost nodes.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub sweep_interval: Duration,
     /// How long the store must have answered without a break before a node may be called lost: a
     /// node's whole lease, so that each living node has had the time to renew it.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub lease: Duration,
     /// How long a node whose lease has lapsed may take to answer `GET /v1/health`.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub probe_timeout: Duration,
     /// Time for requests under way after the stop.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub drain_timeout: Duration,
 }
 

@@ -218,7 +218,7 @@ mod tests {
     fn the_text_of_a_place_stays_the_same() {
         assert_eq!(
             example().encode(),
-            "AQEAAAAAAAAABwAFAAABi8_laADerb7vAAABi8_laHsAAAAAAAAABA0-Wog"
+            "AQEAAAAAAAAABwAFAAABi8_laADerb7vAAABi8_laHsAAAAAAAAABF3MpwM"
         );
     }
 
