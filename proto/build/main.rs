@@ -8,6 +8,7 @@ mod model;
 mod openapi;
 mod openrpc;
 mod options;
+mod redacted;
 mod rust;
 mod schema;
 mod sources;
@@ -27,6 +28,7 @@ fn main() -> anyhow::Result<()> {
     let sources = sources::compile()?;
     std::fs::write(out.join("descriptors.bin"), &sources.encoded)?;
     rust::generate(&sources, &out)?;
+    std::fs::write(out.join("redacted.rs"), redacted::generate(&sources.pool)?)?;
 
     let model = Model::read(&sources.pool)?;
     std::fs::write(out.join("mapping.rs"), mapping::generate(&model)?)?;

@@ -335,7 +335,7 @@ fn title(message: &MessageDescriptor) -> String {
     parent + message.name()
 }
 
-fn rust_path(message: &MessageDescriptor) -> String {
+pub(crate) fn rust_path(message: &MessageDescriptor) -> String {
     match message.parent_message() {
         None => format!("crate::{}::{}", rust_module(message.package_name()), message.name()),
         Some(parent) => {

@@ -4,15 +4,18 @@ use std::path::Path;
 
 use prost_build::{Service, ServiceGenerator};
 
+use crate::redacted;
 use crate::sources::Sources;
 
 /// Writes one file for each package into `out`.
 pub(crate) fn generate(sources: &Sources, out: &Path) -> anyhow::Result<()> {
+    let with_secrets = redacted::messages(&sources.pool)?;
     let mut config = prost_build::Config::new();
     config
         .out_dir(out)
         .include_file("packages.rs")
         .bytes(["."])
+        .skip_debug(with_secrets.iter().map(|message| format!(".{}", message.full_name())))
         .service_generator(Box::new(Services {
             public: public_services(sources),
             complete: tonic_prost_build::configure().service_generator(),

@@ -29,6 +29,11 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/packages.rs"));
 }
 
+mod redacted {
+    //! `Debug` of messages with secrets.
+    include!(concat!(env!("OUT_DIR"), "/redacted.rs"));
+}
+
 mod mapping {
     #![allow(
         clippy::all,

@@ -5,3 +5,4 @@
 mod documents;
 mod mapping;
 mod methods;
+mod secrets;
