@@ -5,7 +5,7 @@
 //! keeps the records that make a repeated `request_id` safe, and ends the calls of lost nodes. It
 //! has no state of its own: every process may answer every request.
 //!
-//! [`domain`] decides by itself, the other modules ask others, and `rpc` is the rim.
+//! `domain` decides by itself, the other modules ask others, and `rpc` is the rim.
 
 mod calls;
 mod config;
