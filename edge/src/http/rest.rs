@@ -1,0 +1,186 @@
+//! The REST twin: the same methods, one request each.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use mesh::token::TokenError;
+use mesh::trace;
+use proto::api::{self, Method};
+use proto::auth::v1::OpenSessionRequest;
+use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
+use proto::options::v1::Realm;
+use serde_json::{Map, Value};
+
+use super::credentials::{self, COOKIE_NAME, Carried};
+use super::form;
+use super::reply::{self, Reply};
+use crate::edge::Edge;
+use crate::rpc::check::Given;
+use crate::rpc::{After, Fault, Origin, answer as rpc_answer, check};
+use crate::session::Session;
+
+/// Answers `POST /rest/{name}`.
+pub(super) async fn answer(
+    edge: &Arc<Edge>,
+    address: IpAddr,
+    name: &str,
+    request: Request<Incoming>,
+) -> Reply {
+    let (head, body) = request.into_parts();
+    let Some(method) = api::method(name) else {
+        edge.metrics.refused("rest");
+        return fault(&Fault::no_such_method(name));
+    };
+    let body = Limited::new(body, edge.config.max_body_bytes).collect();
+    let Ok(Ok(body)) = tokio::time::timeout(edge.config.request_timeout, body).await else {
+        edge.metrics.refused("rest");
+        return fault(&Fault::not_a_request("the body is too long or did not arrive"));
+    };
+    let body = body.to_bytes();
+    let form = match form::read(&head.headers, &body) {
+        Ok(form) => form,
+        Err(why) => {
+            edge.metrics.refused("rest");
+            return fault(&Fault::not_a_request(why));
+        }
+    };
+    let origin = Origin::Rest { address };
+    let parent = trace::Context::from_headers(&head.headers);
+    let checked = async {
+        let given = given(edge, address, method, &head.headers, &form.auth_info).await;
+        check::run(edge, &origin, given, method, &form.params).await
+    };
+    let (outcome, trace_id) = rpc_answer::in_span(edge, &origin, method, parent, checked).await;
+    match outcome {
+        Ok(outcome) => {
+            let mut reply = reply::json(outcome.result);
+            if let After::SetCookie { token, expires_in } = outcome.after
+                && let Some(cookie) = cookie(&token, expires_in, edge.config.secure_cookie)
+            {
+                reply.headers_mut().insert(SET_COOKIE, cookie);
+            } else if method.name == "Session/logout"
+                && let Some(cookie) = cookie("", 0, edge.config.secure_cookie)
+            {
+                reply.headers_mut().insert(SET_COOKIE, cookie);
+            }
+            reply
+        }
+        Err(refusal) => {
+            let mut reply = fault(&refusal);
+            if let Ok(value) = HeaderValue::try_from(trace_id) {
+                reply.headers_mut().insert("x-trace-id", value);
+            }
+            reply
+        }
+    }
+}
+
+fn fault(fault: &Fault) -> Reply {
+    reply::fault(StatusCode::INTERNAL_SERVER_ERROR, &fault.faultcode, &fault.message)
+}
+
+fn cookie(token: &str, expires_in: i64, is_secure: bool) -> Option<HeaderValue> {
+    let secure = if is_secure { "; Secure" } else { "" };
+    let text = format!(
+        "{COOKIE_NAME}={token}; Path=/; Max-Age={expires_in}; HttpOnly; SameSite=Strict{secure}"
+    );
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The session that a request names: by header, by `auth_info`, by cookie.
+async fn given(
+    edge: &Arc<Edge>,
+    address: IpAddr,
+    method: &'static Method,
+    headers: &HeaderMap,
+    auth_info: &Map<String, Value>,
+) -> Given {
+    let text = |name: &str| auth_info.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
+    if let Some(token) = mesh::metadata::token(headers).or_else(|| text("access_token")) {
+        return verify(edge, method, token).await.map(Some);
+    }
+    if let Some(session_id) = text("session_id") {
+        let token = edge.sessions.token_of(session_id);
+        let token = token.ok_or_else(|| Fault::no_such_session(method))?;
+        return verify(edge, method, &token).await.map(Some);
+    }
+    if let Some(login) = text("login") {
+        if method.anonymous {
+            // What the method does has nothing to do with who calls it.
+            return Ok(None);
+        }
+        let secret = Secret { password: text("password"), token: text("token") };
+        return log_in(edge, address, method, login, secret, text("realm")).await.map(Some);
+    }
+    match credentials::of(headers, &edge.config.allowed_origins) {
+        Carried::Token(token) => verify(edge, method, token).await.map(Some),
+        Carried::ForeignOrigin => Err(Fault::access_denied(method)),
+        Carried::Nothing => Err(Fault::envelope_missed(method)),
+    }
+}
+
+async fn verify(
+    edge: &Arc<Edge>,
+    method: &'static Method,
+    token: &str,
+) -> Result<Arc<Session>, Fault> {
+    let verified = edge.verifier.verify(token).await;
+    verified
+        .and_then(|caller| edge.sessions.open(caller, token).ok_or(TokenError::Malformed))
+        .map_err(|error| Fault::token(method, error))
+}
+
+/// Password or API token.
+struct Secret<'a> {
+    password: Option<&'a str>,
+    token: Option<&'a str>,
+}
+
+async fn log_in(
+    edge: &Arc<Edge>,
+    address: IpAddr,
+    method: &'static Method,
+    login: &str,
+    secret: Secret<'_>,
+    realm: Option<&str>,
+) -> Result<Arc<Session>, Fault> {
+    let Secret { password, token } = secret;
+    if password.is_none() && token.is_none() {
+        return Err(Fault::envelope_missed(method));
+    }
+    let name = edge.remembered.name(&[
+        login,
+        password.unwrap_or_default(),
+        token.unwrap_or_default(),
+        realm.unwrap_or_default(),
+    ]);
+    if let Some(token) = edge.remembered.get(&name) {
+        match verify(edge, method, &token).await {
+            Ok(session) => return Ok(session),
+            Err(_) => edge.remembered.forget(&name),
+        }
+    }
+    let realm = realm.map(|realm| realm.trim_end_matches('s'));
+    let realm = realm.and_then(mesh::caller::realm_of_name).unwrap_or(Realm::Unspecified);
+    let mut request = tonic::Request::new(OpenSessionRequest {
+        login: login.to_owned(),
+        password: password.map(str::to_owned),
+        token: token.filter(|_| password.is_none()).map(str::to_owned),
+        realm: realm.into(),
+        address: address.to_string(),
+    });
+    let deadline = tokio::time::Instant::now() + edge.config.request_timeout;
+    mesh::deadline::set(&mut request, deadline);
+    let opened = AuthenticationServiceClient::new(edge.auth.clone()).open_session(request).await;
+    let opened = opened.map_err(|status| Fault::from_status(method, &status))?;
+    let tokens = opened.into_inner().tokens.ok_or_else(|| Fault::internal(method))?;
+    let session = verify(edge, method, &tokens.access_token).await?;
+    edge.remembered.put(name, tokens.access_token);
+    Ok(session)
+}

@@ -1,0 +1,134 @@
+//! Accepts connections and gives each request to what answers it.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use mesh::net::{Connection, Listener};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::reply::{self, Reply};
+use super::{document, handshake, rest};
+use crate::edge::Edge;
+
+/// Pause after a failed `accept`, e.g. for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until `stop`.
+pub(crate) async fn accept(edge: &Arc<Edge>, mut listener: Listener, stop: &CancellationToken) {
+    loop {
+        let connection = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            connection = listener.accept() => connection,
+        };
+        match connection {
+            Ok(connection) => {
+                let serving = serve(Arc::clone(edge), connection, stop.clone());
+                edge.tasks.spawn(serving);
+            }
+            Err(error) => {
+                warn!(error = %error, "connection not accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until it ends or becomes a WebSocket.
+async fn serve(edge: Arc<Edge>, connection: Connection, stop: CancellationToken) {
+    let peer = connection.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    let header_read_timeout = edge.config.header_read_timeout;
+    let service = service_fn(move |request| {
+        let edge = Arc::clone(&edge);
+        async move { Ok::<_, Infallible>(answer(&edge, peer, request).await) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_read_timeout)
+        .serve_connection(TokioIo::new(connection), service)
+        .with_upgrades();
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(error = %error, "connection ended");
+    }
+}
+
+async fn answer(edge: &Arc<Edge>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+    let address = client_address(peer, request.headers(), &edge.config.trusted_proxies);
+    let path = request.uri().path();
+    if let Some(name) = path.strip_prefix("/rest/") {
+        if request.method() != Method::POST {
+            return reply::method_not_allowed("POST");
+        }
+        let name = name.strip_suffix('/').unwrap_or(name).to_owned();
+        return Box::pin(rest::answer(edge, address, &name, request)).await;
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return reply::method_not_allowed("GET, HEAD");
+    }
+    match path {
+        "/ws" => handshake::answer(edge, address, request).await,
+        path => document::answer(edge, path).await,
+    }
+}
+
+/// The client's address: the peer's, or what trusted proxies say.
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    let mut address = peer;
+    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<IpAddr> =
+        hops.flat_map(|value| value.split(',')).map_while(|hop| hop.trim().parse().ok()).collect();
+    for hop in hops.into_iter().rev() {
+        if !trusted.contains(&address) {
+            break;
+        }
+        address = hop;
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted: Vec<IpAddr> = trusted.iter().map(|it| it.parse().unwrap()).collect();
+        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn a_stranger_s_header_is_not_believed() {
+        assert_eq!(address("9.9.9.9", &["1.1.1.1"], &["10.0.0.1"]), "9.9.9.9");
+    }
+
+    #[test]
+    fn behind_proxies_the_last_untrusted_hop_counts() {
+        let trusted = ["10.0.0.1", "10.0.0.2"];
+
+        assert_eq!(address("10.0.0.1", &["6.6.6.6, 1.1.1.1"], &trusted), "1.1.1.1");
+        assert_eq!(address("10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.0.0.2"], &trusted), "1.1.1.1");
+        assert_eq!(address("10.0.0.1", &["6.6.6.6", "1.1.1.1"], &trusted), "1.1.1.1");
+        assert_eq!(address("10.0.0.1", &[], &trusted), "10.0.0.1");
+    }
+}

@@ -1,0 +1,146 @@
+//! Catches one subscription of one socket up from the log: after a resume, or when the socket has
+//! not read fast enough.
+
+use std::sync::Arc;
+
+use mesh::client::Backoff;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::filter::Filter;
+use super::place::Places;
+use super::replay::{Past, Replay};
+use super::scope::Scope;
+use super::state::{Next, Turn, Who};
+use super::{Live, event};
+use crate::socket::close::Reason;
+use crate::wire::{Frame, Pushed};
+
+/// How a replay for a socket ended.
+enum Ended {
+    /// Everything was passed on.
+    Complete,
+    /// It broke off after these places.
+    BrokenOff(Places),
+    /// The socket is gone, or was too slow.
+    Gone,
+}
+
+/// Serves from the log what a member misses until it is live.
+pub(super) async fn run(live: &Arc<Live>, who: Who) {
+    let mut backoff = Backoff::default();
+    loop {
+        if !drained(live, &who).await {
+            return;
+        }
+        let mut turn = Turn::default();
+        let next = live.state.lock().next_round(&who, &mut turn);
+        live.finish(turn);
+        let (scope, filter, from, to) = match next {
+            Next::Over => return,
+            Next::Wait => {
+                // Below half its budget and yet no room: what waits is more than the rest.
+                sleep(backoff.next()).await;
+                continue;
+            }
+            Next::Replay { scope, filter, from, to } => (scope, filter, from, to),
+        };
+        let Ok(permit) = live.replays.acquire().await else { return };
+        let ended = serve(live, &who, &scope, filter, from, &to).await;
+        drop(permit);
+        match ended {
+            Ended::Complete => backoff.reset(),
+            Ended::Gone => return,
+            Ended::BrokenOff(from) => {
+                live.state.lock().broken_off(&who, from);
+                sleep(backoff.next()).await;
+            }
+        }
+    }
+}
+
+/// Waits until the socket has room; one that does not drain in time is closed.
+async fn drained(live: &Live, who: &Who) -> bool {
+    match timeout(live.slow_reader_timeout, who.socket.outbound.drained()).await {
+        Ok(is_open) => is_open,
+        Err(_elapsed) => {
+            live.metrics.closed(Reason::TooSlow.label());
+            who.socket.close(Reason::TooSlow);
+            false
+        }
+    }
+}
+
+async fn serve(
+    live: &Arc<Live>,
+    who: &Who,
+    scope: &Scope,
+    filter: Filter,
+    mut from: Places,
+    to: &Places,
+) -> Ended {
+    let Some(session) = who.socket.session() else { return Ended::Gone };
+    let mut replay = match Replay::open(live, scope, session.token(), &from, to).await {
+        Ok(Some(replay)) => replay,
+        Ok(None) => return Ended::Complete,
+        Err(status) => {
+            debug!(error = %status, "replay not opened");
+            return Ended::BrokenOff(from);
+        }
+    };
+    loop {
+        let batch = match replay.next().await {
+            Ok(batch) if batch.is_empty() => return Ended::Complete,
+            Ok(batch) => batch,
+            Err(status) => {
+                warn!(error = %status, "replay broke off");
+                return Ended::BrokenOff(from);
+            }
+        };
+        live.metrics.replayed(batch.len() as u64);
+        for past in batch {
+            match past {
+                Past::Event(event) => {
+                    if filter.wants(event.kind, event.state)
+                        && !push(live, who, &event.frame(&who.subscription)).await
+                    {
+                        return Ended::Gone;
+                    }
+                    from.set(event.place);
+                }
+                Past::Lost(reason) => {
+                    live.metrics.gap(label(&reason));
+                    let gap = event::gap(&who.subscription, &reason, to.cursor(scope));
+                    who.socket.send(gap);
+                    return Ended::Complete;
+                }
+            }
+        }
+        who.socket.outbound.flush();
+    }
+}
+
+/// Pushes a frame when there is room for it; false when the socket is gone or too slow.
+async fn push(live: &Live, who: &Who, frame: &Frame) -> bool {
+    loop {
+        match who.socket.outbound.push_event(frame.clone()) {
+            Pushed::Taken { .. } => return true,
+            Pushed::Closed => return false,
+            Pushed::Full => {
+                if !drained(live, who).await {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+/// A reason as a label of a closed set.
+pub(super) fn label(reason: &str) -> &'static str {
+    match reason {
+        "cursor_too_old" => "cursor_too_old",
+        "log_lost" => "log_lost",
+        "slow_reader" => "slow_reader",
+        _ => "other",
+    }
+}

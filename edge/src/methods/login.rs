@@ -1,0 +1,55 @@
+//! `Session/login`: opens a session; over a WebSocket it becomes the socket's.
+
+use mesh::fault::Code;
+use proto::auth::v1::OpenSessionRequest;
+use proto::session::v1::{LoginRequest, LoginResponse};
+
+use super::{authentication, invalid, request, tokens};
+use crate::rpc::{After, Call, Fault, Outcome};
+
+pub(super) async fn handle(call: &Call<'_>, params: LoginRequest) -> Result<Outcome, Fault> {
+    match (&params.password, &params.token) {
+        (Some(_), Some(_)) => {
+            return Err(invalid(call, "`password` and `token` exclude each other", &["token"]));
+        }
+        (None, None) => {
+            let message = "`password` or `token` is required";
+            return Err(Fault::new(call.method, Code::InvalidArgument, "MISSING_PARAM", message)
+                .with_params(&["password"]));
+        }
+        _ => {}
+    }
+    let open = OpenSessionRequest {
+        login: params.login,
+        password: params.password,
+        token: params.token,
+        realm: params.realm,
+        address: call.origin.address().to_string(),
+    };
+    // The session on the socket, if any, has nothing to do with the new one.
+    let mut open = request(call, open);
+    open.metadata_mut().remove(mesh::metadata::AUTHORIZATION);
+    let opened = authentication(call).open_session(open).await;
+    let opened = opened.map_err(|status| Fault::from_status(call.method, &status))?;
+    let tokens = tokens(call.method, opened.into_inner().tokens)?;
+
+    let session = call
+        .verify(&tokens.access_token)
+        .await
+        .map_err(|error| Fault::token(call.method, error))?;
+    if let Some(socket) = call.origin.socket()
+        && !call.edge.authenticate(socket, &session)
+    {
+        return Err(Fault::limit_reached(call.method, std::time::Duration::from_secs(1)));
+    }
+    let after =
+        After::SetCookie { token: tokens.access_token.clone(), expires_in: tokens.expires_in };
+    Ok(Outcome::new(&LoginResponse {
+        session_id: tokens.session_id,
+        access_token: tokens.access_token,
+        refresh_token: tokens.refresh_token,
+        expires_at: tokens.expires_at_us,
+        expires_in: tokens.expires_in,
+    })
+    .then(after))
+}

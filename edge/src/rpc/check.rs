@@ -1,0 +1,96 @@
+//! What every request goes through, in the order of the contract: method, session, realm and
+//! role, params; then whoever answers the method.
+
+use std::sync::Arc;
+
+use proto::api::Method;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Call, Fault, Origin, Outcome, forward};
+use crate::edge::Edge;
+use crate::limit::Verdict;
+use crate::methods;
+use crate::session::Session;
+use crate::socket::close::Reason;
+
+/// Whether a request has a session, and if not, why: a REST request may name a bad one, or none.
+pub(crate) type Given = Result<Option<Arc<Session>>, Fault>;
+
+/// Checks a request and has it answered.
+pub(crate) async fn run(
+    edge: &Arc<Edge>,
+    origin: &Origin,
+    given: Given,
+    method: &'static Method,
+    params: &Value,
+) -> Result<Outcome, Fault> {
+    let generation = origin.socket().map_or(0, |socket| socket.generation());
+    admit(edge, origin, &given, method)?;
+    if method.websocket_only && origin.socket().is_none() {
+        return Err(Fault::no_such_method(method.name));
+    }
+    let session = session(edge, given, method)?;
+    if let Some(session) = session.as_ref().filter(|_| !method.anonymous) {
+        let caller = &session.caller;
+        if !method.is_open_to(caller.scope.realm()) || !caller.may(method.component, method.level) {
+            return Err(Fault::access_denied(method));
+        }
+    }
+    let request =
+        (method.read_params)(params).map_err(|problems| Fault::params(method, &problems))?;
+    if method.planned {
+        return Err(Fault::not_implemented(method));
+    }
+    let request_id = method.request_id_of(params);
+    let call = Call { edge, method, origin, session, generation, request_id };
+    if method.is_handled_by_edge() {
+        methods::handle(&call, request).await
+    } else {
+        forward::forward(&call, request).await
+    }
+}
+
+/// Counts the request by its session.
+fn admit(
+    edge: &Edge,
+    origin: &Origin,
+    given: &Given,
+    method: &'static Method,
+) -> Result<(), Fault> {
+    let (now, rate) = (Instant::now(), edge.rate());
+    let verdict = match (origin, given) {
+        (Origin::Socket(socket), _) => socket.take(now, rate),
+        (Origin::Rest { .. }, Ok(Some(session))) => session.shared.take(now, rate),
+        (Origin::Rest { .. }, _) => Verdict::Admitted,
+    };
+    match verdict {
+        Verdict::Admitted => Ok(()),
+        Verdict::Limited(wait) => Err(Fault::limit_reached(method, wait)),
+        Verdict::Abusive => {
+            if let Some(socket) = origin.socket() {
+                edge.close(socket, Reason::Abusive);
+            }
+            Err(Fault::limit_reached(method, std::time::Duration::from_secs(1)))
+        }
+    }
+}
+
+/// The session that the method gets.
+fn session(
+    edge: &Edge,
+    given: Given,
+    method: &'static Method,
+) -> Result<Option<Arc<Session>>, Fault> {
+    let session = match given {
+        Ok(session) => session,
+        Err(_) if method.anonymous => None,
+        Err(fault) => return Err(fault),
+    };
+    match session {
+        Some(session) if edge.verifier.still_good(&session.caller).is_ok() => Ok(Some(session)),
+        // A method that needs no session says itself what an ended one means to it.
+        session if method.anonymous => Ok(session),
+        _ => Err(Fault::not_authenticated(method)),
+    }
+}
