@@ -108,7 +108,7 @@ impl Calls {
     ) -> Result<Done, Refusal> {
         let node = self.node_of(&call.id).await?;
         let sending = Sending::on_call(node, call, command);
-        self.once(session, sending, repeatable).await
+        self.once(session, sending, repeatable.as_ref()).await
     }
 
     /// Starts a call; the first leg of the answer is the calling account's.
@@ -123,10 +123,25 @@ impl Calls {
         repeatable: Option<Repeatable<'_>>,
     ) -> Result<Done, Refusal> {
         let i_customer = account.i_customer;
+        let originate = OriginateCall { account: Some(account), ..originate };
+        let outcome =
+            self.originate_at_home(session, i_customer, &originate, repeatable.as_ref()).await;
+        let Err(Refusal::WrongNode) = outcome else { return outcome };
+        // The customer has moved since its home was asked for.
+        self.homes.doubt(i_customer);
+        self.originate_at_home(session, i_customer, &originate, repeatable.as_ref()).await
+    }
+
+    async fn originate_at_home(
+        &self,
+        session: &Session,
+        i_customer: i64,
+        originate: &OriginateCall,
+        repeatable: Option<&Repeatable<'_>>,
+    ) -> Result<Done, Refusal> {
         let node = self.homes.of(i_customer).await?;
         let call_id = CallId::new(&node.name).to_string();
-        let originate =
-            OriginateCall { call_id: call_id.clone(), account: Some(account), ..originate };
+        let originate = OriginateCall { call_id: call_id.clone(), ..originate.clone() };
         let sending = Sending {
             node: Some(node),
             call_id,
@@ -151,14 +166,14 @@ impl Calls {
         &self,
         session: &Session,
         sending: Sending,
-        repeatable: Option<Repeatable<'_>>,
+        repeatable: Option<&Repeatable<'_>>,
     ) -> Result<Done, Refusal> {
         let Some(Repeatable { request_id, params }) = repeatable else {
             return self.send(session, &sending, None).await;
         };
         let i_account = session.scope().i_account().unwrap_or(0);
         let record = Record {
-            fingerprint: repeat::fingerprint(i_account, &session.method, &params),
+            fingerprint: repeat::fingerprint(i_account, &session.method, params),
             node: sending.node.as_ref().map(|node| node.name.clone()).unwrap_or_default(),
             node_epoch: sending.node.as_ref().map_or(NO_NODE, |node| node.epoch),
             command_id: sending.command_id.clone(),
@@ -169,23 +184,21 @@ impl Calls {
         let (ttl, cap) = (self.request_id_ttl, self.request_id_cap);
         let asking = self.ledger.once(owner, &key, value.clone(), ttl, cap);
         let first = within(session.deadline, asking).await.map_err(Refusal::Store)?;
-        match first {
+        let (value, outcome) = match first {
+            Once::Written => (value, self.send(session, &sending, Some(request_id)).await),
             Once::Existing(first) => {
-                let first = Record::decode(&first)
+                let earlier = Record::decode(&first)
                     .ok_or_else(|| Refusal::BadAnswer("an unreadable record".to_owned()))?;
-                if first.fingerprint != record.fingerprint {
+                if earlier.fingerprint != record.fingerprint {
                     return Err(Refusal::RequestIdReused);
                 }
-                self.again(session, sending, first, request_id).await
+                (first, self.again(session, sending, earlier, request_id).await)
             }
-            Once::Written => {
-                let outcome = self.send(session, &sending, Some(request_id)).await;
-                if outcome.as_ref().is_err_and(Refusal::is_undone) {
-                    self.forget(owner, &key, &value).await;
-                }
-                outcome
-            }
+        };
+        if outcome.as_ref().is_err_and(Refusal::is_undone) {
+            self.forget(owner, &key, &value).await;
         }
+        outcome
     }
 
     /// Sends the command of an earlier request again, to the process that had it.

@@ -56,6 +56,9 @@ pub(crate) enum Refusal {
     /// No node takes the customer's calls; nothing was done.
     #[error("no switch takes new calls")]
     NoSwitch,
+    /// The customer's calls live on another node; nothing was done.
+    #[error("the customer's calls have moved to another switch")]
+    WrongNode,
     /// The node was asked to do something and did not answer in time: it may have done it.
     #[error("no answer from the switch in time")]
     NoAnswer,
@@ -91,10 +94,17 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// What the engine's fault is here. Its reason is one of those that the contract knows;
-    /// another one, of a newer engine, becomes the code's own.
+    /// another one becomes the code's own.
     #[must_use]
     pub(crate) fn of_engine(fault: proto::switch::v1::Fault) -> Self {
         let code = Code::from(tonic::Code::from_i32(fault.code));
+        if fault.reason == WRONG_NODE {
+            return Self::WrongNode;
+        }
+        if code == Code::DeadlineExceeded {
+            // It may be under way there.
+            return Self::NoAnswer;
+        }
         Self::Engine {
             code,
             reason: known(&fault.reason).unwrap_or(code.default_reason()),
@@ -106,9 +116,12 @@ impl Refusal {
     /// True when the same request may succeed later and nothing has been done.
     #[must_use]
     pub(crate) fn is_undone(&self) -> bool {
-        !matches!(self, Self::NoAnswer | Self::OutcomeUnknown) && self.code().is_retryable()
+        matches!(self.code(), Code::Unavailable | Code::ResourceExhausted)
     }
 }
+
+/// Reason of the engine's refusal of a new call of a customer whose home is another node.
+const WRONG_NODE: &str = "WRONG_NODE";
 
 /// The contract's own copy of a reason.
 fn known(reason: &str) -> Option<&'static str> {
@@ -129,7 +142,9 @@ impl RpcError for Refusal {
             | Self::InvalidParam { .. }
             | Self::CallbackRefused
             | Self::RequestIdReused => Code::InvalidArgument,
-            Self::Store(_) | Self::SwitchUnreachable(_) | Self::NoSwitch => Code::Unavailable,
+            Self::Store(_) | Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => {
+                Code::Unavailable
+            }
             Self::NoAnswer | Self::NotTold | Self::OutcomeUnknown => Code::DeadlineExceeded,
             Self::Engine { code, .. } => *code,
             Self::BadAnswer(_) => Code::Internal,
@@ -150,7 +165,7 @@ impl RpcError for Refusal {
             Self::CallbackRefused => "CALLBACK_REFUSED",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::Store(_) => "STORE_UNREACHABLE",
-            Self::SwitchUnreachable(_) | Self::NoSwitch => "SWITCH_UNREACHABLE",
+            Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => "SWITCH_UNREACHABLE",
             Self::NoAnswer | Self::NotTold => "DEADLINE_EXCEEDED",
             Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
             Self::Engine { reason, .. } => reason,
@@ -176,6 +191,7 @@ impl RpcError for Refusal {
             | Self::Store(_)
             | Self::SwitchUnreachable(_)
             | Self::NoSwitch
+            | Self::WrongNode
             | Self::NotTold
             | Self::BadAnswer(_)
             | Self::Directory(_)
@@ -184,7 +200,10 @@ impl RpcError for Refusal {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        self.code().is_retryable().then_some(Duration::from_secs(1))
+        let metadata = self.metadata();
+        let told = metadata.get("retry_after_ms").and_then(|millis| millis.parse().ok());
+        let delay = told.map_or(Duration::from_secs(1), Duration::from_millis);
+        self.code().is_retryable().then_some(delay)
     }
 }
 
@@ -205,6 +224,7 @@ impl From<Refusal> for Status {
             | Refusal::Store(_)
             | Refusal::SwitchUnreachable(_)
             | Refusal::NoSwitch
+            | Refusal::WrongNode
             | Refusal::NoAnswer
             | Refusal::NotTold
             | Refusal::OutcomeUnknown
@@ -245,6 +265,25 @@ mod tests {
         let refusal = Refusal::of_engine(fault(tonic::Code::Unavailable, "MOON_IS_FULL"));
 
         assert_eq!(refusal.reason(), "UNAVAILABLE");
+        assert!(refusal.is_undone());
+    }
+
+    #[test]
+    fn a_command_that_the_engine_was_late_with_may_have_been_done() {
+        let refusal = Refusal::of_engine(fault(tonic::Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+
+        assert!(!refusal.is_undone());
+        assert_eq!(refusal.metadata().get("outcome").map(String::as_str), Some("unknown"));
+    }
+
+    #[test]
+    fn the_engine_says_when_to_try_again() {
+        let mut busy = fault(tonic::Code::ResourceExhausted, "BUSY");
+        busy.metadata.insert("retry_after_ms".to_owned(), "100".to_owned());
+
+        let refusal = Refusal::of_engine(busy);
+
+        assert_eq!(refusal.retry_after(), Some(Duration::from_millis(100)));
         assert!(refusal.is_undone());
     }
 

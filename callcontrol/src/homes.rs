@@ -67,6 +67,11 @@ impl Homes {
         }
     }
 
+    /// Asks the store the next time: the node says that it is not the home.
+    pub(crate) fn doubt(&self, i_customer: i64) {
+        self.known.lock().remove(&i_customer);
+    }
+
     /// The home's node, when nothing speaks against it.
     fn standing(&self, home: &Home) -> Option<Arc<Node>> {
         let node = self.nodes.known(&home.node)?;
@@ -107,7 +112,7 @@ impl Homes {
         present: Option<&Home>,
     ) -> Result<Option<Arc<Node>>, StoreError> {
         let node = match present {
-            Some(home) => self.nodes.find(&home.node).await?,
+            Some(home) => self.nodes.find_named(&home.node).await?,
             None => None,
         };
         if let Some(node) = node {

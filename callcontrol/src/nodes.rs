@@ -128,7 +128,8 @@ impl Nodes {
         Ok(())
     }
 
-    /// The node of this name, after a look at the store when it is not known.
+    /// The node of this name; when it is not known, after a look at the store. Names that nobody
+    /// has do not make for more than ten looks a second.
     ///
     /// # Errors
     /// When it is not known and the store does not answer.
@@ -140,6 +141,19 @@ impl Nodes {
         if !self.0.known.read().read_at.is_some_and(is_fresh) {
             self.refresh().await?;
         }
+        Ok(self.known(name))
+    }
+
+    /// The node of this name, which the store itself has named: when it is not known the store is
+    /// asked in any case.
+    ///
+    /// # Errors
+    /// When it is not known and the store does not answer.
+    pub(crate) async fn find_named(&self, name: &str) -> Result<Option<Arc<Node>>, StoreError> {
+        if let Some(node) = self.known(name) {
+            return Ok(Some(node));
+        }
+        self.refresh().await?;
         Ok(self.known(name))
     }
 

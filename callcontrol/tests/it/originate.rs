@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh::caller::Scope;
+use mesh::ledger::{Home, Ledger as _};
 use mesh::testing::eventually;
 use proto::call::v1::State;
 use proto::callcontrol::v1::{HoldCallRequest, OriginateCallRequest};
@@ -11,7 +12,7 @@ use proto::switch::v1::command_request::Command;
 use tonic::Code;
 
 use crate::harness::{
-    ADMIN, ALICE, CUSTOMER, Harness, NODE, RESELLER, Switch, call, lease, reason, refusal,
+    ADMIN, ALICE, CUSTOMER, Harness, NODE, RESELLER, Reply, Switch, call, lease, reason, refusal,
 };
 
 fn to(destination: &str) -> OriginateCallRequest {
@@ -152,6 +153,28 @@ async fn a_draining_node_gets_no_new_customer() {
         if other.done() > 0 { Ok(()) } else { Err("none".to_owned()) }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_customer_that_has_moved_is_followed() {
+    // Believed for longer than the test lasts.
+    let harness = Harness::start_with(callcontrol::Config {
+        home_cache: Duration::from_hours(1),
+        ..callcontrol::Config::default()
+    })
+    .await;
+    harness.client.clone().originate_call(harness.request(ALICE, to("102"))).await.unwrap();
+    let other = harness.add_node("main-1").await;
+    let home = harness.ledger.home(1).await.unwrap();
+    let moved = Home { node: "main-1".to_owned(), node_epoch: 1 };
+    harness.ledger.set_home(1, home.as_ref(), &moved).await.unwrap();
+    harness.switch.reply(Reply::Refuse(Code::Unavailable, "WRONG_NODE"));
+
+    let request = OriginateCallRequest { request_id: Some("r1".to_owned()), ..to("102") };
+    harness.client.clone().originate_call(harness.request(ALICE, request)).await.unwrap();
+
+    assert_eq!(other.done(), 1);
+    assert!(originated(&other).call_id.starts_with("main-1."));
 }
 
 #[tokio::test]
