@@ -192,6 +192,8 @@ impl Calls {
                 if earlier.fingerprint != record.fingerprint {
                     return Err(Refusal::RequestIdReused);
                 }
+                // What is listed may be a second old, and the process another by now.
+                self.nodes.refresh().await.map_err(Refusal::Store)?;
                 (first, self.again(session, sending, earlier, request_id).await)
             }
         };
