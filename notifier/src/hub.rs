@@ -175,3 +175,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
