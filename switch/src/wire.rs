@@ -35,8 +35,7 @@ pub(crate) fn command(request: pb::CommandRequest) -> Result<(Command, Option<Ow
     use pb::command_request::Command as Is;
     let caller = request.caller.ok_or(Malformed::Field("caller is missing"))?;
     let scope = scope(&caller)?;
-    let cause =
-        Cause { request_id: caller.request_id, login: caller.login, method: caller.method };
+    let cause = Cause { request_id: caller.request_id, login: caller.login, method: caller.method };
     if request.command_id.is_empty() {
         return Err(Malformed::Field("command_id is missing"));
     }
@@ -81,10 +80,9 @@ fn scope(caller: &pb::Caller) -> Result<Scope, Malformed> {
         Realm::Admin => Ok(Scope::Everything),
         Realm::Reseller => Ok(Scope::Reseller { i_reseller: caller.i_reseller }),
         Realm::Customer => Ok(Scope::Customer { i_customer: caller.i_customer }),
-        Realm::Account => Ok(Scope::Account {
-            i_customer: caller.i_customer,
-            i_account: caller.i_account,
-        }),
+        Realm::Account => {
+            Ok(Scope::Account { i_customer: caller.i_customer, i_account: caller.i_account })
+        }
         Realm::Unspecified => Err(Malformed::Field("caller.realm is missing")),
     }
 }
@@ -127,6 +125,9 @@ pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
     let message = refusal.to_string();
     match refusal {
         Refusal::CallNotFound(_) => fault_of(tonic::Code::NotFound, "CALL_NOT_FOUND", message),
+        Refusal::AccountNotFound(_) => {
+            fault_of(tonic::Code::NotFound, "ACCOUNT_NOT_FOUND", message)
+        }
         Refusal::TagRequired => fault_of(tonic::Code::InvalidArgument, "TAG_REQUIRED", message),
         Refusal::WrongState { state, expected } => {
             let expected: Vec<_> = expected.iter().map(|state| state.name()).collect();
@@ -225,10 +226,7 @@ fn seen(seen: &Seen) -> SeenLists {
 /// A leg as applications see it.
 pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
     call_pb::CallInfo {
-        call: Some(call_pb::CallRef {
-            id: view.call_id.0.clone(),
-            tag: Some(view.tag.0.clone()),
-        }),
+        call: Some(call_pb::CallRef { id: view.call_id.0.clone(), tag: Some(view.tag.0.clone()) }),
         tracking_id: view.tracking_id.clone(),
         previous_tracking_id: view.previous_tracking_id.clone(),
         state: state(view.state).into(),

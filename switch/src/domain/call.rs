@@ -159,21 +159,17 @@ impl Call {
     ) -> Result<&Leg, Refusal> {
         let named = match tag {
             None => None,
-            Some(tag) => {
-                Some(self.leg(tag).ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?)
-            }
+            Some(tag) => Some(self.leg(tag).ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?),
         };
         let expected = allowed_states(action);
         let leg = match (action, named) {
             (_, Some(leg)) if !leg.is_alive() => leg,
-            (Action::Answer(..) | Action::Reject(..), named) => {
-                match self.ringing(named)? {
-                    Some(ringing) => ringing,
-                    None => named.or_else(|| self.default_leg(scope)).ok_or_else(|| {
-                        Refusal::CallNotFound(self.id.clone())
-                    })?,
-                }
-            }
+            (Action::Answer(..) | Action::Reject(..), named) => match self.ringing(named)? {
+                Some(ringing) => ringing,
+                None => named
+                    .or_else(|| self.default_leg(scope))
+                    .ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?,
+            },
             (_, Some(leg)) => leg,
             (_, None) => {
                 self.default_leg(scope).ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?

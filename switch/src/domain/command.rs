@@ -81,6 +81,9 @@ pub enum Refusal {
     /// There is no such call or leg in the caller's scope.
     #[error("no call with id {0}")]
     CallNotFound(CallId),
+    /// There is no such account in the caller's scope.
+    #[error("no account with id {0}")]
+    AccountNotFound(String),
     /// The leg is not in a state that allows it.
     #[error(
         "the leg is {}, and has to be {}",

@@ -28,6 +28,8 @@ pub struct Customer {
     names: Names,
     now: Timestamp,
     calls: HashMap<CallId, Call>,
+    /// Legs that have not ended, over all calls.
+    live_legs: usize,
     channels: HashMap<ChannelId, (CallId, Tag)>,
     /// When ringing ends; entries whose leg has moved on are skipped.
     deadlines: BTreeSet<(Timestamp, CallId, Tag)>,
@@ -43,6 +45,7 @@ impl Customer {
             names,
             now: Timestamp::default(),
             calls: HashMap::new(),
+            live_legs: 0,
             channels: HashMap::new(),
             deadlines: BTreeSet::new(),
             effects: Vec::new(),
@@ -58,7 +61,22 @@ impl Customer {
     /// Living legs.
     #[must_use]
     pub fn live_legs(&self) -> usize {
-        self.calls.values().map(|call| call.living().count()).sum()
+        self.live_legs
+    }
+
+    /// True when nothing of any call is left.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.calls.is_empty()
+            && self.channels.is_empty()
+            && self.deadlines.is_empty()
+            && self.live_legs == 0
+    }
+
+    /// Channels of a call's living legs, as far as they have been made.
+    pub fn channels_of(&self, call_id: &CallId) -> impl Iterator<Item = &ChannelId> {
+        let legs = self.calls.get(call_id).into_iter().flat_map(Call::living);
+        legs.map(|leg| &leg.channel).filter(|channel| self.channels.contains_key(*channel))
     }
 
     /// What the engine calls a channel now.
@@ -91,7 +109,7 @@ impl Customer {
             Input::Resolved { call_id, answer } => self.resolved(&call_id, answer),
             Input::Tick => self.tick(),
             Input::Stop => {
-                let calls: Vec<CallId> = self.calls.keys().cloned().collect();
+                let calls: BTreeSet<CallId> = self.calls.keys().cloned().collect();
                 for call_id in calls {
                     self.end_call(&call_id, &Standard::SwitchLost.reason(), None);
                 }
@@ -167,6 +185,7 @@ impl Customer {
         for leg in call.legs.iter_mut().filter(|leg| leg.is_alive()) {
             leg.phase = Phase::Ended(reason.clone());
             leg.holds = false;
+            self.live_legs -= 1;
             if self.channels.remove(&leg.channel).is_some() {
                 self.effects.push(Effect::Drive(Op::Hangup {
                     channel: leg.channel.clone(),
@@ -266,7 +285,9 @@ impl Customer {
             }
             let Some(leg) = call.legs.get(index) else { continue };
             let view = Box::new(call.view(leg, self.now, cause.cloned()));
-            if leg.is_alive() {
+            // A channel is dialled under its first label.
+            let is_labelled = state == State::Trying && !leg.awaits_answer;
+            if leg.is_alive() && !is_labelled {
                 self.effects.push(Effect::Drive(Op::Label {
                     channel: leg.channel.clone(),
                     label: label(&call.id, leg, state),
@@ -284,9 +305,7 @@ impl Customer {
     fn reply_to_answerers(&mut self, leg: &mut Leg, state: State) {
         let outcome = match state {
             State::Trying | State::Ringing => return,
-            State::Terminated => {
-                Err(Refusal::WrongState { state, expected: &[State::Ringing] })
-            }
+            State::Terminated => Err(Refusal::WrongState { state, expected: &[State::Ringing] }),
             State::Early | State::Connected | State::Held | State::Holding => Ok(Vec::new()),
         };
         for command_id in leg.waiting.drain(..) {

@@ -34,12 +34,18 @@ impl Customer {
 
     fn carry_out(&mut self, command: Command) -> Result<Answer, Refusal> {
         let Command { id, scope, cause, action } = command;
+        let owner = self.owner;
         if let Action::Originate(originate) = action {
+            // Whoever may command this account's phone is in this environment, and in the account
+            // realm it is the account itself.
+            let own = scope.i_account().is_none_or(|own| own == originate.account.i_account);
+            if !scope.reaches(owner) || !own {
+                return Err(Refusal::AccountNotFound(originate.account.account_id));
+            }
             let legs = self.originate(*originate, &cause);
             return Ok(Answer::Now(Ok(legs)));
         }
         let call_id = action.call_id().clone();
-        let owner = self.owner;
         let call = self
             .calls
             .get_mut(&call_id)
@@ -87,6 +93,10 @@ impl Customer {
 
     fn originate(&mut self, originate: Originate, cause: &Cause) -> Vec<LegView> {
         let call_id = originate.call_id.clone();
+        if let Some(call) = self.calls.get(&call_id) {
+            // Commanded once more.
+            return self.views(call);
+        }
         self.set_up_origination(originate);
         self.settle(&call_id, Some(cause));
         let Some(call) = self.calls.get_mut(&call_id) else { return Vec::new() };

@@ -39,31 +39,42 @@ impl Customer {
             ..caller.clone()
         };
         let (tag, channel) = self.names.leg();
-        call.add(self.now, NewLeg {
-            tag,
-            channel,
-            awaits_answer: false,
-            end: End::Caller,
-            direction: Direction::Outgoing,
-            is_external: false,
-            caller,
-            callee: Party::number(destination),
-            i_account: Some(account.i_account),
-        });
+        call.add(
+            self.now,
+            NewLeg {
+                tag,
+                channel,
+                awaits_answer: false,
+                end: End::Caller,
+                direction: Direction::Outgoing,
+                is_external: false,
+                caller,
+                callee: Party::number(destination),
+                i_account: Some(account.i_account),
+            },
+        );
+        self.live_legs += 1;
         self.calls.insert(call_id, call);
     }
 
     /// An account's phone has dialled.
     pub(super) fn phone_dials(&mut self, channel: ChannelId, account: &Account, dialled: String) {
+        if self.channels.contains_key(&channel) {
+            // Offered once more.
+            return;
+        }
         let caller = Party::account(account);
-        let call_id = self.new_incoming(channel, NewCaller {
-            direction: Direction::Outgoing,
-            is_external: false,
-            caller,
-            callee: Party::number(dialled.clone()),
-            i_account: Some(account.i_account),
-            destination: dialled.clone(),
-        });
+        let call_id = self.new_incoming(
+            channel,
+            NewCaller {
+                direction: Direction::Outgoing,
+                is_external: false,
+                caller,
+                callee: Party::number(dialled.clone()),
+                i_account: Some(account.i_account),
+                destination: dialled.clone(),
+            },
+        );
         self.settle(&call_id, None);
         self.effects.push(Effect::Resolve {
             call_id,
@@ -80,14 +91,21 @@ impl Customer {
         dialled: String,
         route: &Route,
     ) {
-        let call_id = self.new_incoming(channel, NewCaller {
-            direction: Direction::Incoming,
-            is_external: true,
-            caller: Party::outside(from),
-            callee: callee_of(route, &dialled),
-            i_account: None,
-            destination: dialled,
-        });
+        if self.channels.contains_key(&channel) {
+            // Offered once more.
+            return;
+        }
+        let call_id = self.new_incoming(
+            channel,
+            NewCaller {
+                direction: Direction::Incoming,
+                is_external: true,
+                caller: Party::outside(from),
+                callee: callee_of(route, &dialled),
+                i_account: None,
+                destination: dialled,
+            },
+        );
         self.settle(&call_id, None);
         self.reach(&call_id, route);
     }
@@ -103,17 +121,21 @@ impl Customer {
             new.destination,
         );
         call.presented = new.caller.clone();
-        call.add(self.now, NewLeg {
-            tag: tag.clone(),
-            channel: channel.clone(),
-            awaits_answer: true,
-            end: End::Caller,
-            direction: new.direction,
-            is_external: new.is_external,
-            caller: new.caller,
-            callee: new.callee,
-            i_account: new.i_account,
-        });
+        call.add(
+            self.now,
+            NewLeg {
+                tag: tag.clone(),
+                channel: channel.clone(),
+                awaits_answer: true,
+                end: End::Caller,
+                direction: new.direction,
+                is_external: new.is_external,
+                caller: new.caller,
+                callee: new.callee,
+                i_account: new.i_account,
+            },
+        );
+        self.live_legs += 1;
         self.calls.insert(call_id.clone(), call);
         self.channels.insert(channel.clone(), (call_id.clone(), tag.clone()));
         self.effects.push(Effect::Accepted { channel, call_id: call_id.clone(), tag });
@@ -123,6 +145,9 @@ impl Customer {
     /// The directory has said what a call's destination is.
     pub(super) fn resolved(&mut self, call_id: &CallId, answer: Result<Route, ResolveFailure>) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
+        if !matches!(call.plan, Plan::AdmittingOrigination | Plan::AdmittingDialled) {
+            return;
+        }
         let failure = match &answer {
             Ok(Route::Nowhere) => Some(Standard::NotFound),
             Ok(Route::Unattended) => Some(Standard::NotAnswered),
@@ -188,17 +213,21 @@ impl Customer {
         let caller = call.presented.clone();
         call.plan = Plan::Reaching;
         let callee = callee_of(route, &call.destination);
-        call.add(self.now, NewLeg {
-            tag: tag.clone(),
-            channel: channel.clone(),
-            awaits_answer: false,
-            end: End::Callee,
-            direction: if is_external { Direction::Outgoing } else { Direction::Incoming },
-            is_external,
-            caller: caller.clone(),
-            callee,
-            i_account,
-        });
+        call.add(
+            self.now,
+            NewLeg {
+                tag: tag.clone(),
+                channel: channel.clone(),
+                awaits_answer: false,
+                end: End::Callee,
+                direction: if is_external { Direction::Outgoing } else { Direction::Incoming },
+                is_external,
+                caller: caller.clone(),
+                callee,
+                i_account,
+            },
+        );
+        self.live_legs += 1;
         if let Some(leg) = call.at_mut(End::Caller) {
             leg.phase = Phase::Early;
         }
@@ -231,9 +260,8 @@ impl Customer {
     /// A dialled party has answered.
     pub(super) fn answered(&mut self, call_id: &CallId, tag: &Tag) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
-        let Some(leg) = call
-            .leg_mut(tag)
-            .filter(|leg| matches!(leg.phase, Phase::Trying | Phase::Ringing))
+        let Some(leg) =
+            call.leg_mut(tag).filter(|leg| matches!(leg.phase, Phase::Trying | Phase::Ringing))
         else {
             return;
         };
