@@ -20,10 +20,14 @@ mod media;
 mod names;
 mod party;
 mod reason;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use call::Call;
-pub use command::{Action, CallerScope, Cause, Command, Originate, Outcome, Refusal, allowed_states};
+pub use command::{
+    Action, CallerScope, Cause, Command, Originate, Outcome, Refusal, allowed_states,
+};
 pub use customer::Customer;
 pub use effect::{Effect, Input, ResolveFailure, Route};
 pub use leg::{Direction, Leg, State};

@@ -1,0 +1,10 @@
+//! The calls of a customer, told as the contract tells them.
+
+mod access;
+mod bench;
+mod commands;
+mod endings;
+mod join;
+mod properties;
+mod rows;
+mod table;

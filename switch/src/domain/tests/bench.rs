@@ -1,0 +1,330 @@
+//! A customer on a bench: inputs by hand, effects collected and told in the words of the
+//! contract's table of scenarios.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use mesh::caller::{Owner, Scope};
+use mesh::clock::Timestamp;
+
+use crate::domain::{
+    Account, Action, CallId, Cause, Command, Customer, Direction, Effect, Input, LegView, Names,
+    Originate, Outcome, Party, Refusal, ResolveFailure, Route, State, Tag,
+};
+use crate::driver::{self, ChannelId, Endpoint, Event, Op, Shown, Source};
+
+pub(super) const OWNER: Owner = Owner { i_reseller: 7, i_customer: 1 };
+
+pub(super) const CUSTOMER: Scope = Scope::Customer { i_customer: 1 };
+
+/// The session of account 101, 102, ….
+pub(super) fn account_scope(id: &str) -> Scope {
+    Scope::Account { i_customer: 1, i_account: account(id).i_account }
+}
+
+/// Account 101 has `i_account` 1, and so on.
+pub(super) fn account(id: &str) -> Account {
+    let number: i64 = id.parse().unwrap();
+    Account {
+        i_account: number - 100,
+        account_id: id.to_owned(),
+        name: format!("Name {id}"),
+        i_customer: 1,
+        i_reseller: 7,
+    }
+}
+
+pub(super) fn to_account(id: &str) -> Route {
+    Route::Account(account(id))
+}
+
+pub(super) fn to_pstn(number: &str) -> Route {
+    Route::Pstn { number: number.to_owned() }
+}
+
+pub(super) fn cause(method: &str) -> Cause {
+    Cause {
+        request_id: Some("r1".to_owned()),
+        login: "easymobile".to_owned(),
+        method: format!("CallControl/{method}"),
+    }
+}
+
+/// A customer and all that it has wanted done.
+pub(super) struct Bench {
+    pub(super) customer: Customer,
+    pub(super) now: Timestamp,
+    pub(super) told: Vec<LegView>,
+    pub(super) ops: Vec<Op>,
+    pub(super) replies: Vec<(String, Outcome)>,
+    pub(super) ivr: Vec<(Tag, String)>,
+    pub(super) resolves: Vec<(CallId, i64, String)>,
+    pub(super) over: Vec<CallId>,
+    channels: HashMap<Tag, ChannelId>,
+    commands: usize,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::in_environment(OWNER, "n")
+    }
+
+    pub(super) fn in_environment(owner: Owner, node: &str) -> Self {
+        let mut count = 0;
+        let prefix = node.to_owned();
+        let names = Names::new(node, move || {
+            count += 1;
+            format!("{prefix}{count}")
+        });
+        Self {
+            customer: Customer::new(owner, names),
+            now: Timestamp::from_micros(1_000_000_000_000),
+            told: Vec::new(),
+            ops: Vec::new(),
+            replies: Vec::new(),
+            ivr: Vec::new(),
+            resolves: Vec::new(),
+            over: Vec::new(),
+            channels: HashMap::new(),
+            commands: 0,
+        }
+    }
+
+    /// Feeds an input; returns what it led to, in order.
+    pub(super) fn feed(&mut self, input: Input) -> Vec<Effect> {
+        let effects = self.customer.handle(self.now, input);
+        for effect in effects.clone() {
+            match effect {
+                Effect::Drive(op) => {
+                    if let Op::Dial { channel, label, .. } | Op::Label { channel, label } = &op {
+                        self.channels.insert(Tag(label.tag.clone()), channel.clone());
+                    }
+                    self.ops.push(op);
+                }
+                Effect::Tell(view) => self.told.push(*view),
+                Effect::TellIvr { tag, info, .. } => {
+                    self.ivr.push((tag, info.digits.unwrap_or_default()));
+                }
+                Effect::Resolve { call_id, i_account, number } => {
+                    self.resolves.push((call_id, i_account, number));
+                }
+                Effect::Reply { command_id, outcome } => self.replies.push((command_id, outcome)),
+                Effect::Accepted { channel, tag, .. } => {
+                    self.channels.insert(tag, channel);
+                }
+                Effect::Over(call_id) => self.over.push(call_id),
+            }
+        }
+        effects
+    }
+
+    /// Time passes; nothing else happens.
+    pub(super) fn wait(&mut self, seconds: u64) {
+        self.now = self.now.plus(Duration::from_secs(seconds));
+    }
+
+    /// Commands, and gives the outcome if it is there at once.
+    pub(super) fn command(
+        &mut self,
+        scope: Scope,
+        method: &str,
+        action: Action,
+    ) -> Option<Outcome> {
+        self.commands += 1;
+        let id = format!("command {}", self.commands);
+        let command = Command { id: id.clone(), scope, cause: cause(method), action };
+        self.feed(Input::Command(command));
+        self.outcome_of(&id)
+    }
+
+    /// Commands something that is answered at once.
+    pub(super) fn must(&mut self, method: &str, action: Action) -> Outcome {
+        self.command(CUSTOMER, method, action).expect("an answer at once")
+    }
+
+    pub(super) fn outcome_of(&self, command_id: &str) -> Option<Outcome> {
+        let mut outcomes = self.replies.iter().filter(|(id, _)| id == command_id);
+        let first = outcomes.next().map(|(_, outcome)| outcome.clone());
+        assert!(outcomes.next().is_none(), "{command_id} was answered twice");
+        first
+    }
+
+    pub(super) fn originate(&mut self, from: &str, to: &str) -> CallId {
+        self.originate_as(from, to, None)
+    }
+
+    pub(super) fn originate_as(&mut self, from: &str, to: &str, caller_id: Option<&str>) -> CallId {
+        let call_id = CallId(format!("n.call{}", self.commands));
+        let originate = Originate {
+            call_id: call_id.clone(),
+            account: account(from),
+            destination: to.to_owned(),
+            caller_id: caller_id.map(str::to_owned),
+            caller_name: None,
+            timeout: Duration::from_mins(1),
+        };
+        let answer = self.must("originate_call", Action::Originate(Box::new(originate))).unwrap();
+        assert_eq!(answer.len(), 1, "the answer is the caller's leg");
+        call_id
+    }
+
+    pub(super) fn resolve(&mut self, call_id: &CallId, answer: Result<Route, ResolveFailure>) {
+        self.feed(Input::Resolved { call_id: call_id.clone(), answer });
+    }
+
+    pub(super) fn phone_dials(&mut self, from: &str, to: &str) -> CallId {
+        let channel = ChannelId(format!("in-{}", self.told.len()));
+        self.feed(Input::PhoneDials { channel, account: account(from), dialled: to.to_owned() });
+        self.told.last().unwrap().call_id.clone()
+    }
+
+    pub(super) fn trunk_calls(&mut self, from: &str, to: &str) -> CallId {
+        let channel = ChannelId(format!("in-{}", self.told.len()));
+        let from = Shown { number: from.to_owned(), name: "Mary Smith".to_owned() };
+        self.feed(Input::TrunkCall {
+            channel,
+            from,
+            dialled: to.to_owned(),
+            route: to_account(to),
+        });
+        self.told.last().unwrap().call_id.clone()
+    }
+
+    pub(super) fn event(&mut self, tag: &Tag, event: impl FnOnce(ChannelId) -> Event) {
+        let event = event(self.channel(tag));
+        self.feed(Input::Channel(event));
+    }
+
+    pub(super) fn rings(&mut self, tag: &Tag) {
+        self.event(tag, |channel| Event::Ringing { channel });
+    }
+
+    pub(super) fn answers(&mut self, tag: &Tag) {
+        self.event(tag, |channel| Event::Answered { channel });
+    }
+
+    pub(super) fn hangs_up(&mut self, tag: &Tag) {
+        self.event(tag, |channel| Event::Ended { channel, cause: driver::Cause::HungUp });
+    }
+
+    pub(super) fn refuses(&mut self, tag: &Tag, code: u16) {
+        self.event(tag, |channel| Event::Ended { channel, cause: driver::Cause::Refused(code) });
+    }
+
+    /// 101 and 102 talk, in a call that 101 placed by command.
+    pub(super) fn talking() -> (Self, CallId, Tag, Tag) {
+        let (mut bench, call, alice, bob) = Self::early();
+        bench.rings(&bob);
+        bench.answers(&bob);
+        (bench, call, alice, bob)
+    }
+
+    /// 101 waits on the line, 102 is dialled.
+    pub(super) fn early() -> (Self, CallId, Tag, Tag) {
+        let mut bench = Self::new();
+        let call = bench.originate("101", "102");
+        bench.resolve(&call, Ok(to_account("102")));
+        let alice = bench.tag(0);
+        bench.rings(&alice);
+        bench.answers(&alice);
+        let bob = bench.tag(1);
+        (bench, call, alice, bob)
+    }
+
+    /// Tags in the order in which their legs came to be.
+    pub(super) fn tags(&self) -> Vec<Tag> {
+        let mut tags: Vec<Tag> = Vec::new();
+        for view in &self.told {
+            if !tags.contains(&view.tag) {
+                tags.push(view.tag.clone());
+            }
+        }
+        tags
+    }
+
+    pub(super) fn tag(&self, index: usize) -> Tag {
+        self.tags()[index].clone()
+    }
+
+    pub(super) fn channel(&self, tag: &Tag) -> ChannelId {
+        self.channels.get(tag).cloned().expect("a channel")
+    }
+
+    /// The leg's channel, if it has been made.
+    pub(super) fn known_channel(&self, tag: &Tag) -> Option<ChannelId> {
+        self.channels.get(tag).cloned()
+    }
+
+    pub(super) fn of(&self, tag: &Tag) -> Vec<&LegView> {
+        self.told.iter().filter(|view| view.tag == *tag).collect()
+    }
+
+    pub(super) fn state(&self, tag: &Tag) -> State {
+        self.of(tag).last().unwrap().state
+    }
+
+    /// Every leg as a row of the contract's table: leg, caller → callee at the end, type, ext.,
+    /// and the states with the code and text of the last.
+    pub(super) fn rows(&self) -> Vec<String> {
+        self.tags().iter().map(|tag| self.row(tag)).collect()
+    }
+
+    fn row(&self, tag: &Tag) -> String {
+        let views = self.of(tag);
+        let last = views.last().unwrap();
+        let leg = last.i_account.map_or("trunk".to_owned(), |account| (100 + account).to_string());
+        let direction = match last.direction {
+            Direction::Incoming => "incoming",
+            Direction::Outgoing => "outgoing",
+        };
+        let states: Vec<_> = views.iter().map(|view| view.state.name()).collect();
+        let end = last.reason.as_ref().map(|reason| format!(" ({} {})", reason.code, reason.text));
+        format!(
+            "{leg} | {} → {} | {direction} | {} | {}{}",
+            end_of(&last.caller),
+            end_of(&last.callee),
+            last.is_external,
+            states.join(" "),
+            end.unwrap_or_default()
+        )
+    }
+
+    /// What a leg's party hears, as the switch was told last.
+    pub(super) fn hears(&self, tag: &Tag) -> Source {
+        let of = self.channel(tag);
+        let mut ops = self.ops.iter().rev();
+        ops.find_map(|op| match op {
+            Op::Hear { channel, source } if *channel == of => Some(source.clone()),
+            _ => None,
+        })
+        .unwrap_or_default()
+    }
+
+    /// Whom the switch was told to dial.
+    pub(super) fn dialled(&self) -> Vec<Endpoint> {
+        let dialled = self.ops.iter().filter_map(|op| match op {
+            Op::Dial { endpoint, .. } => Some(endpoint.clone()),
+            _ => None,
+        });
+        dialled.collect()
+    }
+
+    /// Forgets what was told and wanted so far.
+    pub(super) fn look_away(&mut self) {
+        self.told.clear();
+        self.ops.clear();
+    }
+}
+
+fn end_of(party: &Party) -> String {
+    match &party.account_id {
+        Some(id) if *id != party.number => format!("{id} ({})", party.number),
+        Some(id) => id.clone(),
+        None => party.number.clone(),
+    }
+}
+
+/// The refusal of an action in a state that does not allow it.
+pub(super) fn wrong_state(state: State, expected: &'static [State]) -> Outcome {
+    Err(Refusal::WrongState { state, expected })
+}

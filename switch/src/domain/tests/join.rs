@@ -1,0 +1,193 @@
+//! A call between two customers: two machines, joined as over a trunk.
+
+use mesh::caller::Owner;
+
+use super::bench::{Bench, account};
+use crate::domain::{Account, Action, CallId, Effect, Input, Route, State};
+use crate::driver::{Cause, ChannelId, Endpoint, Event, Op, Shown};
+
+/// Two environments and the join between them.
+struct Two {
+    ours: Bench,
+    theirs: Bench,
+    /// Our half of the pair, and theirs.
+    pair: Option<(ChannelId, ChannelId)>,
+}
+
+fn account_of_theirs() -> Account {
+    Account { i_customer: 2, i_account: 1, ..account("201") }
+}
+
+impl Two {
+    /// 101 of ours dials 201 of theirs.
+    fn calling() -> (Self, CallId) {
+        let mut two = Self {
+            ours: Bench::new(),
+            theirs: Bench::in_environment(Owner { i_reseller: 7, i_customer: 2 }, "m"),
+            pair: None,
+        };
+        let call = two.ours.phone_dials("101", "201");
+        let answer = Ok(Route::Foreign { number: "201".to_owned() });
+        let effects = two.ours.feed(Input::Resolved { call_id: call.clone(), answer });
+        two.carry(true, effects);
+        (two, call)
+    }
+
+    fn feed(&mut self, is_ours: bool, input: Input) {
+        let bench = if is_ours { &mut self.ours } else { &mut self.theirs };
+        let effects = bench.feed(input);
+        self.carry(is_ours, effects);
+    }
+
+    /// What one side does to its half happens on the other's.
+    fn carry(&mut self, is_ours: bool, effects: Vec<Effect>) {
+        for effect in effects {
+            let Effect::Drive(op) = effect else { continue };
+            if let Op::Dial { channel, endpoint: Endpoint::Join { number }, shown, .. } = op {
+                let inner = ChannelId("inner".to_owned());
+                self.pair = Some((channel, inner.clone()));
+                let route = Route::Account(account_of_theirs());
+                self.feed(
+                    !is_ours,
+                    Input::TrunkCall { channel: inner, from: shown, dialled: number, route },
+                );
+                continue;
+            }
+            let Some((outer, inner)) = self.pair.clone() else { continue };
+            let (own, other) = if is_ours { (outer, inner) } else { (inner, outer) };
+            if *op.channel() != own {
+                continue;
+            }
+            let is_answered = self.theirs.state(&self.theirs.tag(0)) == State::Connected;
+            let event = match op {
+                Op::Ring { .. } => Event::Ringing { channel: other },
+                Op::Answer { .. } => Event::Answered { channel: other },
+                Op::Hangup { reason, .. } => {
+                    self.pair = None;
+                    let is_refusal = !is_ours && !is_answered && reason.code != 487;
+                    let cause =
+                        if is_refusal { Cause::Refused(reason.code) } else { Cause::HungUp };
+                    Event::Ended { channel: other, cause }
+                }
+                _ => continue,
+            };
+            self.feed(!is_ours, Input::Channel(event));
+        }
+    }
+
+    fn event(&mut self, is_ours: bool, leg: usize, event: impl FnOnce(ChannelId) -> Event) {
+        let bench = if is_ours { &self.ours } else { &self.theirs };
+        let event = event(bench.channel(&bench.tag(leg)));
+        self.feed(is_ours, Input::Channel(event));
+    }
+
+    fn talking() -> Self {
+        let (mut two, _) = Self::calling();
+        two.event(false, 1, |channel| Event::Ringing { channel });
+        two.event(false, 1, |channel| Event::Answered { channel });
+        two
+    }
+}
+
+#[test]
+fn each_customer_sees_a_call_of_its_own_with_the_other_as_over_a_trunk() {
+    let mut two = Two::talking();
+
+    two.event(true, 0, |channel| Event::Ended { channel, cause: Cause::HungUp });
+
+    assert_eq!(
+        two.ours.rows(),
+        [
+            "101 | 101 → 201 | outgoing | false | trying early connected terminated \
+             (487 BYE Received)",
+            "trunk | 101 → 201 | outgoing | true | trying ringing connected terminated \
+             (487 BYE Received)",
+        ]
+    );
+    assert_eq!(
+        two.theirs.rows(),
+        [
+            "trunk | 101 → 201 | incoming | true | trying early connected terminated \
+             (487 BYE Received)",
+            "101 | 101 → 201 | incoming | false | trying ringing connected terminated \
+             (487 BYE Received)",
+        ]
+    );
+    assert_ne!(two.ours.told[0].call_id, two.theirs.told[0].call_id);
+    assert!(two.ours.customer.is_idle() && two.theirs.customer.is_idle());
+}
+
+#[test]
+fn of_the_other_customers_party_only_number_and_name_are_seen() {
+    let two = Two::talking();
+
+    for view in &two.ours.told {
+        assert_eq!((view.callee.i_account, view.callee.account_id.as_ref()), (None, None));
+    }
+    for view in &two.theirs.told {
+        let caller = &view.caller;
+        assert_eq!((caller.i_account, caller.account_id.as_ref()), (None, None));
+        assert_eq!((caller.number.as_str(), caller.name.as_str()), ("101", "Name 101"));
+    }
+}
+
+#[test]
+fn a_refusal_of_the_other_customers_phone_comes_through() {
+    let (mut two, _) = Two::calling();
+
+    two.event(false, 1, |channel| Event::Ended { channel, cause: Cause::Refused(486) });
+
+    for bench in [&two.ours, &two.theirs] {
+        for tag in bench.tags() {
+            let reason = bench.of(&tag).last().unwrap().reason.clone().unwrap();
+            assert_eq!((reason.code, reason.text.as_str()), (486, "Busy Here"));
+        }
+    }
+}
+
+#[test]
+fn giving_up_ends_the_other_customers_call_too() {
+    let (mut two, _) = Two::calling();
+    two.event(false, 1, |channel| Event::Ringing { channel });
+
+    two.event(true, 0, |channel| Event::Ended { channel, cause: Cause::HungUp });
+
+    for bench in [&two.ours, &two.theirs] {
+        for tag in bench.tags() {
+            let reason = bench.of(&tag).last().unwrap().reason.clone().unwrap();
+            assert_eq!((reason.code, reason.text.as_str()), (487, "Request Terminated"));
+        }
+    }
+}
+
+#[test]
+fn a_hold_is_a_matter_of_ones_own_call() {
+    let mut two = Two::talking();
+    let call = two.ours.told[0].call_id.clone();
+
+    two.ours.must("hold_call", Action::Hold(call, None)).unwrap();
+
+    let (ours, theirs) = (&two.ours, &two.theirs);
+    assert_eq!(ours.state(&ours.tag(0)), State::Holding);
+    assert_eq!(ours.state(&ours.tag(1)), State::Held);
+    assert_eq!(theirs.state(&theirs.tag(0)), State::Connected);
+}
+
+#[test]
+fn a_call_from_outside_to_a_number_behind_which_nobody_is_ends_with_480() {
+    let mut bench = Bench::new();
+
+    bench.feed(Input::TrunkCall {
+        channel: ChannelId("in".to_owned()),
+        from: Shown { number: "12065550100".to_owned(), name: String::new() },
+        dialled: "340".to_owned(),
+        route: Route::Unattended,
+    });
+
+    assert_eq!(
+        bench.rows(),
+        ["trunk | 12065550100 → 340 | incoming | true | trying terminated \
+          (480 Temporarily Unavailable)"]
+    );
+    assert!(bench.customer.is_idle());
+}

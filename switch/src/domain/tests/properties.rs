@@ -1,0 +1,244 @@
+//! Whatever happens in whatever order: what always holds.
+
+mod checker;
+
+use mesh::caller::Scope;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::RngSeed;
+
+use self::checker::Checker;
+use super::bench::{CUSTOMER, account, account_scope};
+use crate::domain::{Action, CallId, Command, Input, Originate, ResolveFailure, Route, Tag};
+use crate::driver::{Cause, ChannelId, Event, Shown};
+
+/// Something that happens; what it happens to is chosen among what there is at that time.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Originate { scope: usize, from: u8, to: u8, is_again: bool, call: Index },
+    Command { scope: usize, kind: u8, call: Index, tag: Option<Index>, code: Option<u16> },
+    PhoneDials { from: u8, is_again: bool, channel: Index },
+    TrunkCall { route: u8 },
+    Channel { kind: u8, channel: Index },
+    Resolved { call: Index, answer: u8 },
+    Wait { seconds: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let tag = || prop::option::of(any::<Index>());
+    let code = || prop_oneof![Just(None), (200..700_u16).prop_map(Some)];
+    prop_oneof![
+        2 => (0..5_usize, 1..5_u8, 1..5_u8, prop::bool::weighted(0.1), any::<Index>()).prop_map(
+            |(scope, from, to, is_again, call)| Step::Originate { scope, from, to, is_again, call }
+        ),
+        8 => (0..5_usize, 0..7_u8, any::<Index>(), tag(), code()).prop_map(
+            |(scope, kind, call, tag, code)| Step::Command { scope, kind, call, tag, code }
+        ),
+        2 => (1..5_u8, prop::bool::weighted(0.1), any::<Index>())
+            .prop_map(|(from, is_again, channel)| Step::PhoneDials { from, is_again, channel }),
+        1 => (0..5_u8).prop_map(|route| Step::TrunkCall { route }),
+        16 => (0..12_u8, any::<Index>())
+            .prop_map(|(kind, channel)| Step::Channel { kind, channel }),
+        4 => (any::<Index>(), 0..10_u8).prop_map(|(call, answer)| Step::Resolved { call, answer }),
+        2 => (0..40_u64).prop_map(|seconds| Step::Wait { seconds }),
+    ]
+}
+
+fn scopes() -> [Scope; 5] {
+    [
+        Scope::Everything,
+        CUSTOMER,
+        account_scope("101"),
+        account_scope("102"),
+        Scope::Customer { i_customer: 2 },
+    ]
+}
+
+fn id(number: u8) -> String {
+    format!("10{number}")
+}
+
+fn route(number: u8) -> Route {
+    match number {
+        0 => Route::Nowhere,
+        1 => Route::Unattended,
+        2 => Route::Foreign { number: "201".to_owned() },
+        3 => Route::Pstn { number: "12065550100".to_owned() },
+        number => Route::Account(account(&id(number % 4 + 1))),
+    }
+}
+
+/// What there is to choose from, ended and unknown ones included.
+struct World {
+    checker: Checker,
+    calls: Vec<CallId>,
+    channels: Vec<ChannelId>,
+    count: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            checker: Checker::new(),
+            calls: vec![CallId("n.unknown".to_owned())],
+            channels: vec![ChannelId("unknown".to_owned())],
+            count: 0,
+        }
+    }
+
+    fn fresh(&mut self, what: &str) -> String {
+        self.count += 1;
+        format!("{what}{}", self.count)
+    }
+
+    fn input(&mut self, step: Step) -> Input {
+        match step {
+            Step::Originate { scope, from, to, is_again, call } => {
+                let known = call.get(&self.calls);
+                // An id whose call is over is not used again: the engine keeps the outcome.
+                let call_id = if is_again && self.checker.is_living(known) {
+                    known.clone()
+                } else {
+                    CallId(self.fresh("c"))
+                };
+                let originate = Originate {
+                    call_id,
+                    account: account(&id(from)),
+                    destination: id(to),
+                    caller_id: None,
+                    caller_name: None,
+                    timeout: std::time::Duration::from_secs(30),
+                };
+                self.command(scopes()[scope], Action::Originate(Box::new(originate)))
+            }
+            Step::Command { scope, kind, call, tag, code } => {
+                let call = call.get(&self.calls).clone();
+                let mut tags = self.checker.tags_of(&call);
+                tags.push(Tag("unknown".to_owned()));
+                let tag = tag.map(|tag| tag.get(&tags).clone());
+                let action = match kind {
+                    0 => Action::Get(call),
+                    1 => Action::Answer(call, tag),
+                    2 => Action::Reject(call, tag, code),
+                    3 => Action::Terminate(call, tag, code),
+                    4 => Action::Hold(call, tag),
+                    5 => Action::Resume(call, tag),
+                    _ => Action::SendDigits(call, tag, "1".to_owned()),
+                };
+                self.command(scopes()[scope], action)
+            }
+            Step::PhoneDials { from, is_again, channel } => {
+                let channel = if is_again && self.checker.is_in_use(channel.get(&self.channels)) {
+                    channel.get(&self.channels).clone()
+                } else {
+                    ChannelId(self.fresh("in"))
+                };
+                let dialled = "102".to_owned();
+                Input::PhoneDials { channel, account: account(&id(from)), dialled }
+            }
+            Step::TrunkCall { route: number } => Input::TrunkCall {
+                channel: ChannelId(self.fresh("in")),
+                from: Shown { number: "12065550100".to_owned(), name: String::new() },
+                dialled: "102".to_owned(),
+                route: route(number),
+            },
+            Step::Channel { kind, channel } => {
+                let channel = channel.get(&self.channels).clone();
+                Input::Channel(match kind {
+                    0..=2 => Event::Ringing { channel },
+                    3..=5 => Event::Answered { channel },
+                    6 => Event::Ended { channel, cause: Cause::HungUp },
+                    7 => Event::Ended { channel, cause: Cause::Refused(486) },
+                    8 => Event::Ended { channel, cause: Cause::Lost },
+                    9 => Event::Held { channel },
+                    10 => Event::Resumed { channel },
+                    _ => Event::Digit { channel, digit: '5' },
+                })
+            }
+            Step::Resolved { call, answer } => {
+                let call_id = call.get(&self.calls).clone();
+                let answer = match answer {
+                    0 => Err(ResolveFailure::NotAllowed),
+                    1 => Err(ResolveFailure::Unavailable),
+                    number => Ok(route(number - 2)),
+                };
+                Input::Resolved { call_id, answer }
+            }
+            Step::Wait { seconds } => {
+                self.checker.wait(seconds);
+                Input::Tick
+            }
+        }
+    }
+
+    fn command(&mut self, scope: Scope, action: Action) -> Input {
+        let id = self.fresh("command");
+        let cause = super::bench::cause(&id);
+        Input::Command(Command { id, scope, cause, action })
+    }
+
+    fn happen(&mut self, input: Input) {
+        self.checker.feed(&input);
+        for call in self.checker.calls() {
+            if !self.calls.contains(&call) {
+                self.calls.push(call);
+            }
+        }
+        for channel in self.checker.channels() {
+            if !self.channels.contains(&channel) {
+                self.channels.push(channel);
+            }
+        }
+    }
+}
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    // Asking for a number of cases is asking for others than the usual ones.
+    let rng_seed = if cases.is_some() { RngSeed::Random } else { RngSeed::Fixed(0x5717) };
+    ProptestConfig {
+        cases: cases.unwrap_or(300),
+        rng_seed,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn calls_keep_their_promises_whatever_happens(steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::new();
+
+        for step in steps {
+            let input = world.input(step);
+            world.happen(input);
+        }
+        world.happen(Input::Stop);
+
+        world.checker.finish();
+    }
+
+    #[test]
+    fn calls_that_are_left_alone_end_by_themselves_unless_parties_talk(
+        steps in prop::collection::vec(step(), 1..60)
+    ) {
+        let mut world = World::new();
+        for step in steps {
+            let input = world.input(step);
+            world.happen(input);
+        }
+
+        // The directory always answers at last.
+        for call in world.calls.clone() {
+            world.happen(Input::Resolved { call_id: call, answer: Ok(route(4)) });
+        }
+        for _ in 0..2 {
+            world.checker.wait(31);
+            world.happen(Input::Tick);
+        }
+
+        world.checker.only_talking_parties_are_left();
+    }
+}

@@ -1,0 +1,91 @@
+//! The table of states and commands: each command in each state, walked.
+
+use super::bench::{Bench, CUSTOMER, wrong_state};
+use crate::domain::{Action, CallId, Refusal, State, Tag, allowed_states};
+
+/// A call one leg of which is in the given state.
+fn call_in(state: State) -> (Bench, CallId, Tag) {
+    match state {
+        State::Trying => {
+            let mut bench = Bench::new();
+            let call = bench.phone_dials("101", "102");
+            let tag = bench.tag(0);
+            (bench, call, tag)
+        }
+        State::Ringing => {
+            let (mut bench, call, _, bob) = Bench::early();
+            bench.rings(&bob);
+            (bench, call, bob)
+        }
+        State::Early => {
+            let (bench, call, alice, _) = Bench::early();
+            (bench, call, alice)
+        }
+        State::Connected => {
+            let (bench, call, alice, _) = Bench::talking();
+            (bench, call, alice)
+        }
+        State::Held | State::Holding => {
+            let (mut bench, call, alice, bob) = Bench::talking();
+            let hold = Action::Hold(call.clone(), Some(alice.clone()));
+            bench.must("hold_call", hold).unwrap();
+            (bench, call, if state == State::Holding { alice } else { bob })
+        }
+        State::Terminated => {
+            let (mut bench, call, alice, _) = Bench::talking();
+            bench.hangs_up(&alice);
+            (bench, call, alice)
+        }
+    }
+}
+
+fn commands(call: &CallId, tag: Option<&Tag>) -> Vec<Action> {
+    let (call, tag) = (|| call.clone(), || tag.cloned());
+    vec![
+        Action::Get(call()),
+        Action::Answer(call(), tag()),
+        Action::Reject(call(), tag(), None),
+        Action::Terminate(call(), tag(), None),
+        Action::Hold(call(), tag()),
+        Action::Resume(call(), tag()),
+        Action::SendDigits(call(), tag(), "1".to_owned()),
+    ]
+}
+
+#[test]
+fn each_command_is_taken_or_refused_in_each_state_as_the_table_says() {
+    let count = commands(&CallId("c".to_owned()), None).len();
+    for state in State::ALL {
+        for index in 0..count {
+            let (mut bench, call, tag) = call_in(state);
+            assert_eq!(bench.state(&tag), state);
+            bench.look_away();
+            let action = commands(&call, Some(&tag)).remove(index);
+            let expected = allowed_states(&action);
+
+            let outcome = bench.command(CUSTOMER, "any", action.clone());
+
+            if state == State::Terminated {
+                assert_eq!(outcome, Some(Err(Refusal::CallNotFound(call))), "{action:?}");
+            } else if !expected.contains(&state) {
+                assert_eq!(outcome, Some(wrong_state(state, expected)), "{action:?}");
+                assert!(bench.told.is_empty() && bench.ops.is_empty(), "{action:?} did something");
+            } else if matches!(action, Action::Answer(..)) {
+                assert_eq!(outcome, None, "{action:?} is answered later");
+            } else {
+                assert!(outcome.unwrap().is_ok(), "{action:?} in {state:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_says_the_state_and_what_would_be_right() {
+    let (mut bench, call, tag) = call_in(State::Early);
+
+    let Err(refusal) = bench.must("hold_call", Action::Hold(call, Some(tag))) else {
+        panic!("hold was not refused");
+    };
+
+    assert_eq!(refusal.to_string(), "the leg is early, and has to be connected or held or holding");
+}
