@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::lockout::Limits;
 
 /// Settings of the service.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Refuses the published passwords of the demo directory; set in production.
@@ -24,7 +25,7 @@ pub struct Config {
 }
 
 /// Where the directory is kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
     /// `sqlite://PATH`, which is created when it is not there, or `sqlite::memory:`.
@@ -32,23 +33,26 @@ pub struct Database {
 }
 
 /// How long sessions live.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Session {
     /// Life of an access token.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub access_token_lifetime: Duration,
     /// Life of a refresh token; each exchange begins a new one.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub refresh_token_lifetime: Duration,
     /// How long after its use a refresh token is answered as before, for clients that lost the
     /// answer.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub refresh_tolerance: Duration,
 }
 
 /// When failed logins lock out.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lockout {
     /// Failures of one login from one address that lock this pair.
@@ -59,14 +63,16 @@ pub struct Lockout {
     pub slow_after: usize,
     /// Time over which failures count together.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub window: Duration,
     /// How long a lock lasts.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub lock: Duration,
 }
 
 /// How many passwords are checked at a time.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Password {
     /// Checks that run at the same time; 0 means one for each core.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::driver::sim;
 
 /// Settings of the switch service.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Name of the node; the first part of every call id. Unique in the environment.
@@ -21,6 +22,7 @@ pub struct Config {
     pub driver: Driver,
     /// Life of the node's lease in the store; a node is lost when it has lapsed and more.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub lease: Duration,
     /// Commands that may wait for one customer; more are refused.
     pub max_waiting_commands: usize,
@@ -29,13 +31,14 @@ pub struct Config {
     pub outbox_bytes: usize,
     /// Time that stopping may take until the store knows of every ended call.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub drain_timeout: Duration,
     /// The simulator.
     pub sim: sim::Config,
 }
 
 /// The switch to drive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// The built-in simulator.

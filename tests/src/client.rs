@@ -52,9 +52,7 @@ impl Client {
     /// Connects and logs in with the demo password.
     pub async fn log_in(public: SocketAddr, login: &str) -> Self {
         let mut client = Self::connect(public).await.expect("the edge accepts sockets");
-        client
-            .must("Session/login", json!({"login": login, "password": "cordboard"}))
-            .await;
+        client.must("Session/login", json!({"login": login, "password": "cordboard"})).await;
         client
     }
 
@@ -125,10 +123,8 @@ impl Client {
 
     /// Calls a method that has to be refused.
     pub async fn refused(&mut self, method: &str, params: Value) -> Fault {
-        let answer = self
-            .call(method, params)
-            .await
-            .unwrap_or_else(|error| panic!("{method}: {error:#}"));
+        let answer =
+            self.call(method, params).await.unwrap_or_else(|error| panic!("{method}: {error:#}"));
         match answer {
             Err(fault) => fault,
             Ok(result) => panic!("{method} was not refused: {result}"),
@@ -142,7 +138,10 @@ impl Client {
     }
 
     /// Waits for the next notification; `None` when the connection has ended.
-    pub async fn try_event(&mut self, deadline: Instant) -> anyhow::Result<Option<(String, Value)>> {
+    pub async fn try_event(
+        &mut self,
+        deadline: Instant,
+    ) -> anyhow::Result<Option<(String, Value)>> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));

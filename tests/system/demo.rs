@@ -11,7 +11,9 @@ fn the_demo_plays_every_scenario() {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
-    for said in ["Alice and Bob hear each other", "Bob hears music", "none missing", "all scenarios played"] {
+    for said in
+        ["Alice and Bob hear each other", "Bob hears music", "none missing", "all scenarios played"]
+    {
         assert!(text.contains(said), "the demo does not say `{said}`:\n{text}");
     }
 }
@@ -28,8 +30,10 @@ fn help_tells_a_newcomer_what_there_is() {
 
 #[test]
 fn a_misspelt_configuration_key_is_refused_by_name() {
-    let output =
-        Command::new(program()).args(["up", "--ephemeral", "--set", "switch.laese=3s"]).output().unwrap();
+    let output = Command::new(program())
+        .args(["up", "--ephemeral", "--set", "switch.laese=3s"])
+        .output()
+        .unwrap();
 
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());

@@ -108,7 +108,7 @@ async fn survives_the_death_of(service: &'static str) {
     mesh.sim().at_once("102").await;
     mesh.sim().at_once("103").await;
     let mut follower = Follower::new(mesh.public()).await;
-    let lasting = mesh.sim().dial("101", "103").await;
+    let lasting = mesh.sim().dial("104", "103").await;
     let mut calls = stream_of_calls(&mesh, 10).await;
 
     mesh.kill(service);
@@ -121,15 +121,14 @@ async fn survives_the_death_of(service: &'static str) {
 
     let all = calls.clone();
     follower
-        .follow(|follower| {
-            all.iter().all(|call| follower.calls.get(call).is_some_and(is_whole))
-        })
+        .follow(|follower| all.iter().all(|call| follower.calls.get(call).is_some_and(is_whole)))
         .await;
     assert_eq!(follower.gaps, 0, "nothing was lost, so there is no gap");
     let lasting_call = lasting["call_id"].as_str().unwrap();
-    let states: Vec<_> = follower.calls[lasting_call].values().map(|(_, state)| state.clone()).collect();
+    let states: Vec<_> =
+        follower.calls[lasting_call].values().map(|(_, state)| state.clone()).collect();
     assert!(!states.contains(&"\"terminated\"".to_owned()), "a call on the switch ended");
-    assert_eq!(mesh.sim().hears("103").await, json!(["101"]));
+    assert_eq!(mesh.sim().hears("103").await, json!(["104"]));
     let mut client = Client::subscribed(mesh.public(), "easymobile").await;
     client.must("CallControl/terminate_call", json!({"call": {"id": lasting_call}})).await;
 }

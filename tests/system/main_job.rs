@@ -46,7 +46,10 @@ async fn control_a_call(public: SocketAddr, sim: Sim) {
     assert_eq!(sim.hears("101").await, json!(["102"]));
     assert_eq!(sim.hears("102").await, json!(["101"]));
 
-    assert_eq!(alice.must("CallControl/hold_call", json!({"call": call})).await, json!({"success": 1}));
+    assert_eq!(
+        alice.must("CallControl/hold_call", json!({"call": call})).await,
+        json!({"success": 1})
+    );
     assert_eq!(sim.hears("102").await, json!("music"));
     assert_eq!(sim.hears("101").await, json!("silence"));
     alice.must("CallControl/resume_call", json!({"call": call})).await;
@@ -71,5 +74,8 @@ async fn control_a_call(public: SocketAddr, sim: Sim) {
     let list = alice.must("CallControl/get_sip_calls_list", json!({"get_total": 1})).await;
     assert_eq!((&list["calls_list"], &list["total"]), (&json!([]), &json!(0)));
     let again = alice.refused("CallControl/terminate_call", json!({"call": call})).await;
-    assert_eq!((again.code(), again.faultcode()), (-32004, "Client.CallControl.terminate_call.call_not_found"));
+    assert_eq!(
+        (again.code(), again.faultcode()),
+        (-32004, "Client.CallControl.terminate_call.call_not_found")
+    );
 }

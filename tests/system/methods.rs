@@ -53,7 +53,8 @@ async fn every_method_is_routed_and_names_unknown_and_missing_params() {
         let answer = admin.call(method.name, json!({})).await.unwrap();
         match answer {
             Err(fault) if fault.code() == -32602 => {
-                let named = fault.0["data"]["params"].as_array().is_some_and(|named| !named.is_empty());
+                let named =
+                    fault.0["data"]["params"].as_array().is_some_and(|named| !named.is_empty());
                 assert!(named, "{} names no param: {fault:?}", method.name);
             }
             Err(fault) if method.planned => {

@@ -19,7 +19,10 @@ async fn a_client_cut_off_twelve_times_in_the_middle_of_calls_has_every_event_in
         // Calls go on while the client is there, while it is away, and while it comes back.
         let mut commander = Client::log_in(up.public, "101").await;
         let started = commander
-            .must("CallControl/originate_call", json!({"destination": if round % 2 == 0 { "102" } else { "103" }}))
+            .must(
+                "CallControl/originate_call",
+                json!({"destination": if round % 2 == 0 { "102" } else { "103" }}),
+            )
             .await;
         for _ in 0..=(round % 4) {
             let (_, params) = board.event().await;
@@ -86,6 +89,9 @@ async fn a_cursor_that_is_none_of_ours_is_refused_and_an_old_one_is_answered_by_
     assert_eq!(enabled["success"], 1);
     let (method, gap) = board.event().await;
     assert_eq!(method, "CallControl/notifications_gap");
-    assert_eq!((&gap["reason"], &gap["subscription_id"]), (&json!("log_lost"), &enabled["subscription_id"]));
+    assert_eq!(
+        (&gap["reason"], &gap["subscription_id"]),
+        (&json!("log_lost"), &enabled["subscription_id"])
+    );
     assert!(gap["cursor"].is_string());
 }

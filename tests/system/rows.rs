@@ -36,10 +36,16 @@ async fn a_phone_dials_a_phone_and_hangs_up() {
 
     assert_eq!(states_of(&all, "101"), ["trying", "early", "connected", "terminated"]);
     assert_eq!(states_of(&all, "102"), ["trying", "ringing", "connected", "terminated"]);
-    assert_eq!(last_reasons(&all), [("BYE Received".to_owned(), 487), ("BYE Received".to_owned(), 487)]);
+    assert_eq!(
+        last_reasons(&all),
+        [("BYE Received".to_owned(), 487), ("BYE Received".to_owned(), 487)]
+    );
     let called = all.iter().find(|info| info["i_account"] == 2).unwrap();
     assert_eq!((&called["type"], &called["is_external_call"]), (&json!("incoming"), &json!(false)));
-    assert_eq!((&called["caller"]["name"], &called["callee"]["name"]), (&json!("Alice"), &json!("Bob")));
+    assert_eq!(
+        (&called["caller"]["name"], &called["callee"]["name"]),
+        (&json!("Alice"), &json!("Bob"))
+    );
     let calling = all.iter().find(|info| info["i_account"] == 1).unwrap();
     assert_eq!(calling["type"], "outgoing");
 }
@@ -61,14 +67,18 @@ async fn a_call_from_the_trunk_reaches_an_account() {
     let trunk = all.iter().find(|info| info["is_external_call"] == true).unwrap();
     assert!(trunk.get("i_account").is_none(), "a trunk leg has no account: {trunk}");
     assert_eq!((&trunk["type"], &trunk["i_customer"]), (&json!("incoming"), &json!(1)));
-    assert_eq!((&trunk["caller"]["number"], &trunk["caller"]["name"]), (&json!("12065550100"), &json!("Peter")));
+    assert_eq!(
+        (&trunk["caller"]["number"], &trunk["caller"]["name"]),
+        (&json!("12065550100"), &json!("Peter"))
+    );
 }
 
 #[tokio::test]
 async fn a_call_is_placed_to_the_public_network() {
     let (up, mut board) = wallboard().await;
 
-    let params = json!({"account_id": "101", "destination": "12065550199", "caller_id": "12065550000"});
+    let params =
+        json!({"account_id": "101", "destination": "12065550199", "caller_id": "12065550000"});
     let started = board.must("CallControl/originate_call", params).await;
     let mut all = board.call_states_until(|states| states_of_trunk(states).len() == 3).await;
     board.must("CallControl/terminate_call", json!({"call": started["call"]})).await;
@@ -77,7 +87,10 @@ async fn a_call_is_placed_to_the_public_network() {
     assert_eq!(states_of(&all, "101"), ["trying", "ringing", "early", "connected", "terminated"]);
     assert_eq!(states_of_trunk(&all), ["trying", "ringing", "connected", "terminated"]);
     let trunk = all.iter().find(|info| info["is_external_call"] == true).unwrap();
-    assert_eq!((&trunk["type"], &trunk["caller"]["number"]), (&json!("outgoing"), &json!("12065550000")));
+    assert_eq!(
+        (&trunk["type"], &trunk["caller"]["number"]),
+        (&json!("outgoing"), &json!("12065550000"))
+    );
     assert_eq!(trunk["callee"]["number"], "12065550199");
     let _still_up = up;
 }
@@ -240,7 +253,10 @@ async fn a_call_between_two_customers_is_two_calls_that_show_numbers_and_names_o
     for info in &theirs {
         assert_eq!(info["i_customer"], 2);
         assert!(info["caller"].get("i_account").is_none(), "{info}");
-        assert_eq!((&info["caller"]["number"], &info["caller"]["name"]), (&json!("101"), &json!("Alice")));
+        assert_eq!(
+            (&info["caller"]["number"], &info["caller"]["name"]),
+            (&json!("101"), &json!("Alice"))
+        );
     }
     assert_eq!(states_of_trunk(&mine), ["trying", "ringing", "connected", "terminated"]);
     assert_eq!(states_of_trunk(&theirs), ["trying", "early", "connected", "terminated"]);

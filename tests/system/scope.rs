@@ -26,7 +26,8 @@ async fn another_tenants_call_and_an_absent_one_give_the_same_answer() {
     let absent = json!({"id": "switch-1.0190000000007000800000000000dead"});
     for login in ["quicktasty", "201", "visacenter"] {
         let mut stranger = Client::subscribed(up.public, login).await;
-        for method in ["terminate_call", "hold_call", "answer_call", "get_call_info", "reject_call"] {
+        for method in ["terminate_call", "hold_call", "answer_call", "get_call_info", "reject_call"]
+        {
             let method = format!("CallControl/{method}");
             let mut first = stranger.refused(&method, json!({"call": foreign})).await;
             let mut second = stranger.refused(&method, json!({"call": absent})).await;
@@ -57,7 +58,10 @@ async fn unknown_methods_and_params_are_named() {
     assert_eq!(fault.code(), -32601);
     let params = json!({"call": {"id": "x"}, "tga": "y"});
     let fault = alice.refused("CallControl/hold_call", params).await;
-    assert_eq!((fault.code(), fault.faultcode()), (-32602, "Client.CallControl.hold_call.unknown_param"));
+    assert_eq!(
+        (fault.code(), fault.faultcode()),
+        (-32602, "Client.CallControl.hold_call.unknown_param")
+    );
     assert_eq!(fault.0["data"]["params"], json!(["tga"]));
     let fault = alice.refused("CallControl/hold_call", json!({})).await;
     assert_eq!(fault.faultcode(), "Client.CallControl.hold_call.missing_param");
@@ -76,8 +80,10 @@ async fn an_account_sees_its_own_calls_and_no_others_of_its_customer() {
     let mut bob = Client::subscribed(up.public, "102").await;
 
     up.sim.dial("101", "102").await;
-    bob.call_states_until(|states| states.iter().filter(|s| s["state"] == "connected").count() == 2)
-        .await;
+    bob.call_states_until(|states| {
+        states.iter().filter(|s| s["state"] == "connected").count() == 2
+    })
+    .await;
 
     let list = carol.must("CallControl/get_sip_calls_list", json!({})).await;
     assert_eq!(list["calls_list"], json!([]));
@@ -107,6 +113,7 @@ async fn a_subscription_outside_the_scope_is_refused_as_if_there_were_no_such_th
         assert_eq!(fault.code(), -32004, "{fault:?}");
     }
     telco.must("CallControl/enable_api_notifications", json!({"i_customer": 2})).await;
-    let fault = telco.refused("CallControl/enable_api_notifications", json!({"i_customer": 99})).await;
+    let fault =
+        telco.refused("CallControl/enable_api_notifications", json!({"i_customer": 99})).await;
     assert_eq!(fault.faultcode(), "Client.CallControl.enable_api_notifications.customer_not_found");
 }

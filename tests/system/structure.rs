@@ -42,7 +42,9 @@ fn domains_see_no_transport_and_no_store() {
         }
         for path in found {
             let text = std::fs::read_to_string(&path).unwrap();
-            for foreign in ["tonic::", "redis::", "tokio::net", "hyper::", "tungstenite::", "sqlx::"] {
+            for foreign in
+                ["tonic::", "redis::", "tokio::net", "hyper::", "tungstenite::", "sqlx::"]
+            {
                 assert!(!text.contains(foreign), "{} sees {foreign}", path.display());
             }
         }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use redis::{Cmd, Script, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -48,7 +49,7 @@ mod source;
 const TRIM_STEP: u64 = 512;
 
 /// Settings of the store on Redis.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedisConfig {
     /// `redis://[user:password@]host[:port][/db]`, or by sentinels
@@ -62,9 +63,11 @@ pub struct RedisConfig {
     pub key_prefix: String,
     /// How long a command may take, connecting included.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub command_timeout: Duration,
     /// How long events stay in the log.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub retention: Duration,
     /// Bytes of events that a partition's log holds at most.
     pub max_bytes: u64,

@@ -1,0 +1,39 @@
+//! One module a subcommand.
+
+mod admin;
+mod demo;
+mod phone;
+mod service;
+mod up;
+mod web;
+
+use crate::cli::{Cli, Command};
+use crate::config::ServiceKind;
+
+/// Runs what the command line asks for.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Up(args) => Box::pin(up::run(args)).await,
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Phone(args) => phone::run(args).await,
+        Command::Admin(args) => admin::run(args).await,
+        Command::Edge(args) => Box::pin(service::run(ServiceKind::Edge, args)).await,
+        Command::Auth(args) => Box::pin(service::run(ServiceKind::Auth, args)).await,
+        Command::Callcontrol(args) => Box::pin(service::run(ServiceKind::Callcontrol, args)).await,
+        Command::Conference(args) => Box::pin(service::run(ServiceKind::Conference, args)).await,
+        Command::Notifier(args) => Box::pin(service::run(ServiceKind::Notifier, args)).await,
+        Command::Switch(args) => Box::pin(service::run(ServiceKind::Switch, args)).await,
+    }
+}
+
+/// Says on standard error why the program ends.
+#[expect(clippy::print_stderr, reason = "the last word of a command-line program")]
+pub(crate) fn say_error(error: &anyhow::Error) {
+    eprintln!("cordboard: {error:#}");
+}
+
+/// Prints a line of the program's result on standard output.
+#[expect(clippy::print_stdout, reason = "the result of a command-line program")]
+pub(crate) fn say(line: impl std::fmt::Display) {
+    println!("{line}");
+}

@@ -1,0 +1,177 @@
+//! The scenarios, step by step.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, ensure};
+use http::Method;
+use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
+
+use super::client::Client;
+use super::timeline::Timeline;
+use crate::cli::Scenario;
+use crate::commands::up::Addresses;
+use crate::commands::web;
+
+/// Where the scenarios are played.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) addresses: Addresses,
+    pub(super) timeline: Timeline,
+    pub(super) tasks: TaskTracker,
+}
+
+/// Plays one scenario.
+pub(super) async fn play(stage: &Stage, scenario: Scenario) -> anyhow::Result<()> {
+    match scenario {
+        Scenario::Call => call(stage).await.context("scenario `call`"),
+        Scenario::Incoming => incoming(stage).await.context("scenario `incoming`"),
+        Scenario::Refusals => refusals(stage).await.context("scenario `refusals`"),
+        Scenario::Resume => resume(stage).await.context("scenario `resume`"),
+    }
+}
+
+impl Stage {
+    async fn sign_in(&self, login: &str) -> anyhow::Result<Client> {
+        let timeline = self.timeline.clone();
+        let mut client =
+            Client::connect(login, self.addresses.public, timeline, &self.tasks).await?;
+        client.call("Session/login", json!({"login": login, "password": "cordboard"})).await?;
+        Ok(client)
+    }
+
+    async fn sim(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        let body = (!body.is_null()).then_some(body);
+        web::expect(self.addresses.sim, method, path, body.as_ref()).await
+    }
+
+    async fn hears(&self, account: &str) -> anyhow::Result<Value> {
+        let phone = self.sim(Method::GET, &format!("/sim/phones/{account}"), Value::Null).await?;
+        Ok(phone.get("hears").cloned().unwrap_or_default())
+    }
+}
+
+async fn call(stage: &Stage) -> anyhow::Result<()> {
+    stage.timeline.title("An application calls for Alice (101): hold, resume, hang up");
+    let mut alice = stage.sign_in("101").await?;
+    alice.call("CallControl/enable_api_notifications", json!({})).await?;
+    let originate = json!({"account_id": "101", "destination": "102"});
+    let started = alice.call("CallControl/originate_call", originate).await?;
+    let call = json!({"id": started.pointer("/call/id")});
+    for _ in 0..2 {
+        alice.until_state("connected").await?;
+    }
+    let heard = stage.hears("101").await?;
+    ensure!(heard == json!(["102"]), "Alice hears {heard}");
+    stage.timeline.check("Alice and Bob hear each other");
+
+    alice.call("CallControl/hold_call", json!({"call": call})).await?;
+    let heard = stage.hears("102").await?;
+    ensure!(heard == json!("music"), "Bob hears {heard}");
+    stage.timeline.check("Bob hears music");
+    alice.call("CallControl/resume_call", json!({"call": call})).await?;
+    alice.call("CallControl/terminate_call", json!({"call": call})).await?;
+    alice.until_over(2).await?;
+    let list = alice.call("CallControl/get_sip_calls_list", json!({"get_total": 1})).await?;
+    ensure!(list.get("total") == Some(&json!(0)), "calls are left: {list}");
+    stage.timeline.check("each leg ended once, and the list is empty");
+    Ok(())
+}
+
+async fn incoming(stage: &Stage) -> anyhow::Result<()> {
+    stage.timeline.title("Peter calls Alice from the public network; the application answers");
+    let mut alice = stage.sign_in("101").await?;
+    alice.call("CallControl/enable_api_notifications", json!({})).await?;
+    stage.timeline.hand("Alice's phone rings until somebody answers");
+    stage.sim(Method::PUT, "/sim/phones/101", json!({"behaviour": "manual"})).await?;
+    stage.timeline.hand("Peter dials 101");
+    let from = json!({"from": "12065550100", "to": "101", "name": "Peter"});
+    let placed = stage.sim(Method::POST, "/sim/trunk/call", from).await?;
+    let ringing = alice.until_state("ringing").await?;
+    let call = json!({"id": ringing.pointer("/call_info/call/id")});
+    alice.call("CallControl/answer_call", json!({"call": call})).await?;
+    stage.timeline.hand("Peter presses 5");
+    let leg = placed.get("leg").and_then(Value::as_str).unwrap_or_default();
+    let keys = json!({"digits": "5"});
+    stage.sim(Method::POST, &format!("/sim/trunk/legs/{leg}/dtmf"), keys).await?;
+    alice.until("a key", |method, _| method == "CallControl/ivr_event").await?;
+    stage.timeline.hand("Peter hangs up");
+    stage.sim(Method::POST, &format!("/sim/trunk/legs/{leg}/hangup"), json!({})).await?;
+    alice.until_over(2).await?;
+    let back = json!({"behaviour": "answer_after", "ms": 500});
+    stage.sim(Method::PUT, "/sim/phones/101", back).await?;
+    Ok(())
+}
+
+async fn refusals(stage: &Stage) -> anyhow::Result<()> {
+    stage.timeline.title("What is refused, and how");
+    let mut dave = stage.sign_in("104").await?;
+    let answer = dave.try_call("CallControl/enable_api_notifications", json!({})).await?;
+    ensure!(code(&answer) == -32003, "Dave's role grants nothing");
+    let mut alice = stage.sign_in("101").await?;
+    alice.call("CallControl/enable_api_notifications", json!({})).await?;
+    let mut bistro = stage.sign_in("quicktasty").await?;
+    let originate = json!({"account_id": "101", "destination": "102"});
+    let started = alice.call("CallControl/originate_call", originate).await?;
+    let call = json!({"id": started.pointer("/call/id")});
+    let foreign = bistro.try_call("CallControl/terminate_call", json!({"call": call})).await?;
+    let absent = json!({"call": {"id": "switch-1.00000000000070008000000000000000"}});
+    let absent = bistro.try_call("CallControl/terminate_call", absent).await?;
+    ensure!(code(&foreign) == -32004 && code(&absent) == -32004, "they differ");
+    stage.timeline.check("another tenant's call looks like one that never was");
+    let misspelt = json!({"call": call, "tga": "x"});
+    let answer = alice.try_call("CallControl/hold_call", misspelt).await?;
+    ensure!(code(&answer) == -32602, "a misspelt name is refused");
+    alice.call("CallControl/terminate_call", json!({"call": call})).await?;
+    let nowhere = json!({"account_id": "101", "destination": "999"});
+    alice.call("CallControl/originate_call", nowhere).await?;
+    alice
+        .until("404", |_, params| params.pointer("/call_info/reason_code") == Some(&json!(404)))
+        .await?;
+    stage.timeline.check("an unknown number is an event, not a fault");
+    Ok(())
+}
+
+fn code(answer: &Result<Value, Value>) -> i64 {
+    match answer {
+        Ok(_) => 0,
+        Err(error) => error.get("code").and_then(Value::as_i64).unwrap_or_default(),
+    }
+}
+
+async fn resume(stage: &Stage) -> anyhow::Result<()> {
+    stage.timeline.title("A client is cut off in the middle of a call and misses nothing");
+    let mut wallboard = stage.sign_in("easymobile").await?;
+    wallboard.call("CallControl/enable_api_notifications", json!({})).await?;
+    stage.timeline.hand("Carol dials Bob");
+    let dial = json!({"destination": "102"});
+    stage.sim(Method::POST, "/sim/phones/103/dial", dial).await?;
+    let last_seen = wallboard.until_state("early").await?;
+    let mut seen: BTreeSet<i64> = (1..=sequence(&last_seen)).collect();
+    let since = json!({"resume_from": last_seen.get("event_id")});
+    drop(wallboard);
+    stage.timeline.hand("the wallboard's cable is pulled; Bob answers, Carol hangs up");
+    let mut carol = stage.sign_in("103").await?;
+    carol.call("CallControl/enable_api_notifications", since.clone()).await?;
+    carol.until_state("connected").await?;
+    stage.sim(Method::POST, "/sim/phones/103/hangup", json!({})).await?;
+    carol.until_over(2).await?;
+    stage.timeline.hand("the cable is back");
+    let mut wallboard = stage.sign_in("easymobile").await?;
+    wallboard.call("CallControl/enable_api_notifications", since).await?;
+    let mut ended = 0;
+    while ended < 2 {
+        let event = wallboard.until("the rest of the call", |_, _| true).await?;
+        seen.insert(sequence(&event));
+        let state = event.pointer("/call_info/state").and_then(Value::as_str);
+        ended += usize::from(state == Some("terminated"));
+    }
+    let last = seen.last().copied().unwrap_or_default();
+    ensure!(seen.len() == usize::try_from(last)?, "a hole in {seen:?}");
+    stage.timeline.check(&format!("events 1 to {last} of the call, none missing"));
+    Ok(())
+}
+
+fn sequence(event: &Value) -> i64 {
+    event.pointer("/call_info/sequence").and_then(Value::as_i64).unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! `cordboard edge`, `auth`, …: one service in a process of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mesh::Clock;
+use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
+use mesh::ledger::redis::RedisConfig;
+use mesh::net::Listener;
+use serde_json::json;
+
+use super::say;
+use crate::cli::Service;
+use crate::config::{Config, ServiceKind};
+use crate::services::{self, Host};
+
+/// Time for the work under way after a stop is asked for.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> {
+    let mut config = Config::load(args.settings.config.as_deref(), &args.settings.sets)?;
+    if let Some(url) = args.redis {
+        config.event_log.redis.get_or_insert_with(RedisConfig::default).url = url;
+    }
+    if let Some(url) = args.database {
+        config.auth.database.url = url;
+    }
+    let telemetry = mesh::telemetry::init(&config.telemetry, kind.name())?;
+    let listener = bind(args.listen, kind.port()).await?;
+    let admin = bind(args.admin_listen, 9090).await?;
+    let sim = match kind {
+        ServiceKind::Switch => {
+            let address = args.sim_listen.unwrap_or((Ipv4Addr::LOCALHOST, 9091).into());
+            Some(bind(Some(address), 9091).await?)
+        }
+        _ => None,
+    };
+    let listens = addresses(&listener, &admin, sim.as_ref());
+
+    let clock = Clock::system();
+    let ledger: std::sync::Arc<dyn mesh::ledger::Ledger> = match kind {
+        // These have no business with the store.
+        ServiceKind::Auth | ServiceKind::Conference | ServiceKind::Edge => {
+            std::sync::Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()))
+        }
+        ServiceKind::Callcontrol | ServiceKind::Notifier | ServiceKind::Switch => {
+            services::ledger(&config.event_log, &clock, false).await?
+        }
+    };
+    let mut host = Host::new(config, ledger, clock);
+    let process = host.readiness.component("process");
+    let running = host.start(kind, listener, sim);
+    host.serve_admin(admin);
+    host.stop_in_order(vec![vec![running]]);
+    process.ready();
+
+    let (readiness, stop) = (host.readiness.clone(), host.life.stop.clone());
+    host.life.tasks.spawn(async move {
+        tokio::select! {
+            () = readiness.until_ready() => {
+                let mut line = json!({"ready": true, "service": kind.name()});
+                if let (Some(line), Some(listens)) = (line.as_object_mut(), listens.as_object()) {
+                    line.extend(listens.clone());
+                }
+                say(line);
+            }
+            () = stop.cancelled() => {}
+        }
+    });
+    let outcome = host.life.clone().run_until_stopped(DRAIN_TIMEOUT).await;
+    drop(process);
+    telemetry.shutdown().await;
+    outcome
+}
+
+async fn bind(address: Option<SocketAddr>, port: u16) -> anyhow::Result<Listener> {
+    let address = address.unwrap_or((Ipv4Addr::UNSPECIFIED, port).into());
+    Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Where the process listens, for the ready line.
+fn addresses(listener: &Listener, admin: &Listener, sim: Option<&Listener>) -> serde_json::Value {
+    let text = |listener: &Listener| listener.local_addr().map(|address| address.to_string());
+    let mut addresses = json!({"listen": text(listener), "admin": text(admin)});
+    if let (Some(sim), Some(addresses)) = (sim, addresses.as_object_mut()) {
+        addresses.insert("sim".to_owned(), json!(text(sim)));
+    }
+    addresses
+}

@@ -1,0 +1,195 @@
+//! `cordboard up`: every service in this process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mesh::Clock;
+use mesh::ledger::redis::RedisConfig;
+use mesh::lifecycle::Lifecycle;
+use mesh::net::Listener;
+use mesh::telemetry;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::say;
+use crate::cli::Up;
+use crate::config::{Config, Mode, ServiceKind, Targets};
+use crate::services::{self, DEMO_DIRECTORY, Host};
+
+/// Time for the work under way after a stop is asked for.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time for all services to become ready.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where a system listens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    /// WebSocket, REST, documents.
+    pub(super) public: SocketAddr,
+    /// Probes and metrics.
+    pub(super) admin: SocketAddr,
+    /// The simulator's control port.
+    pub(super) sim: SocketAddr,
+}
+
+/// A running system.
+pub(super) struct System {
+    addresses: Addresses,
+    life: Lifecycle,
+    telemetry: telemetry::Guard,
+}
+
+pub(super) async fn run(args: Up) -> anyhow::Result<()> {
+    let is_ephemeral = args.ephemeral;
+    let has_demo = !args.no_demo;
+    let system = start(args, CancellationToken::new()).await?;
+    let Addresses { public, admin, sim } = system.addresses();
+    if is_ephemeral {
+        let line = json!({
+            "ready": true,
+            "public": public.to_string(),
+            "admin": admin.to_string(),
+            "sim": sim.to_string(),
+        });
+        say(line);
+    } else {
+        say(format_args!("API      ws://{public}/ws, http://{public}/rest, http://{public}/doc"));
+        say(format_args!("probes   http://{admin}/readyz, http://{admin}/metrics"));
+        say(format_args!("phones   http://{sim}/sim, or `cordboard phone --control {sim} …`"));
+        if has_demo {
+            say(
+                "logins   admin, telco, easymobile, quicktasty, visacenter, 101-105, 201, 202, 301",
+            );
+            say("         all with the password `cordboard`");
+        }
+    }
+    let System { life, telemetry, .. } = system;
+    let outcome = life.run_until_stopped(DRAIN_TIMEOUT).await;
+    telemetry.shutdown().await;
+    outcome
+}
+
+/// Starts a system and waits until it is ready. It stops with `stop`, or by itself when a
+/// service fails.
+pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<System> {
+    let mut config = Config::load(args.settings.config.as_deref(), &args.settings.sets)?;
+    configure(&mut config, &args);
+    let telemetry = telemetry::init(&config.telemetry, "cordboard")?;
+    if !args.ephemeral {
+        make_folder(&args.data_dir)?;
+    }
+    let has_demo = !args.no_demo;
+    anyhow::ensure!(
+        !(has_demo && config.mode == Mode::Production),
+        "the demo directory has passwords that everybody knows: with `mode = \"production\"` \
+         give `--no-demo`"
+    );
+
+    let free = |port| if args.ephemeral { 0 } else { port };
+    let public = bind(args.listen, free(8080)).await?;
+    let admin = bind(args.admin_listen, free(9090)).await?;
+    let sim = bind(args.sim_listen, free(9091)).await?;
+    let addresses =
+        Addresses { public: address(&public)?, admin: address(&admin)?, sim: address(&sim)? };
+
+    let clock = Clock::system();
+    let ledger = services::ledger(&config.event_log, &clock, true).await?;
+    let mut host = Host::new(config, ledger, clock);
+    if has_demo {
+        host.seed = Some(auth::import::parse(DEMO_DIRECTORY).context("demo directory")?);
+    }
+    // Not ready before every service has had the time to say that it is not.
+    let process = host.readiness.component("process");
+    let memory = |host: &Host, kind: ServiceKind| host.network.listen_memory(kind.name());
+    let mut begin = |kind: ServiceKind, sim| {
+        let listener = memory(&host, kind);
+        host.start(kind, listener, sim)
+    };
+    let auth = begin(ServiceKind::Auth, None);
+    let switch = begin(ServiceKind::Switch, Some(sim));
+    let notifier = begin(ServiceKind::Notifier, None);
+    let callcontrol = begin(ServiceKind::Callcontrol, None);
+    let conference = begin(ServiceKind::Conference, None);
+    let edge = host.start(ServiceKind::Edge, public, None);
+    host.serve_admin(admin);
+    host.stop_in_order(vec![
+        vec![edge],
+        vec![callcontrol, conference],
+        vec![switch],
+        vec![notifier],
+        vec![auth],
+    ]);
+    let (life, asked) = (host.life.clone(), host.life.stop.clone());
+    host.life.tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => life.stop.cancel(),
+            () = asked.cancelled() => {}
+        }
+    });
+
+    tokio::task::yield_now().await;
+    process.ready();
+    let readiness = host.readiness.clone();
+    let is_ready = tokio::select! {
+        ready = tokio::time::timeout(START_TIMEOUT, readiness.until_ready()) => ready.is_ok(),
+        () = host.life.stop.cancelled() => false,
+    };
+    let system = System { addresses, life: host.life, telemetry };
+    if is_ready {
+        return Ok(system);
+    }
+    let report = readiness.report();
+    system.life.stop.cancel();
+    system.stopped().await?;
+    anyhow::bail!("not ready within {START_TIMEOUT:?}: {report}")
+}
+
+impl System {
+    /// Where it listens.
+    pub(super) fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Waits until everything has stopped, which something else asks for.
+    pub(super) async fn stopped(self) -> anyhow::Result<()> {
+        let outcome = self.life.shut_down(DRAIN_TIMEOUT).await;
+        self.telemetry.shutdown().await;
+        outcome
+    }
+}
+
+/// What the flags of `up` say, and that all services are in this process.
+fn configure(config: &mut Config, args: &Up) {
+    config.targets = Targets::in_memory();
+    if let Some(url) = &args.redis {
+        config.event_log.redis.get_or_insert_with(RedisConfig::default).url.clone_from(url);
+    }
+    config.auth.database.url = match &args.database {
+        Some(url) => url.clone(),
+        None if args.ephemeral => "sqlite::memory:".to_owned(),
+        None => format!("sqlite://{}", args.data_dir.join("directory.db").display()),
+    };
+    if let Some(speed) = args.sim_speed {
+        config.switch.sim.speed = speed;
+    }
+    if let Some(ms) = args.pstn_answer_ms {
+        config.switch.sim.pstn_answer_ms = ms;
+    }
+}
+
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("folder {} cannot be made", folder.display()))
+}
+
+async fn bind(address: Option<SocketAddr>, port: u16) -> anyhow::Result<Listener> {
+    let address = address.unwrap_or((Ipv4Addr::LOCALHOST, port).into());
+    Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+fn address(listener: &Listener) -> anyhow::Result<SocketAddr> {
+    listener.local_addr().context("the listener has no address")
+}

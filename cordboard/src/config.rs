@@ -1,0 +1,143 @@
+//! The whole configuration: one section a service, and what they share.
+//!
+//! Later wins: defaults, the file, `CORDBOARD__SECTION__KEY` variables, flags. Unknown
+//! keys are refused.
+
+mod reference;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use mesh::ledger::redis::RedisConfig;
+use mesh::net::Target;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use reference::reference;
+
+/// Every setting of Cordboard.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// `development` (default), or `production`: demo passwords are refused.
+    pub(crate) mode: Mode,
+    /// Where services of other processes are.
+    pub(crate) targets: Targets,
+    /// Where events and state are kept.
+    pub(crate) event_log: EventLog,
+    /// Logs and traces.
+    pub(crate) telemetry: mesh::telemetry::Config,
+    /// Sessions, rights, the directory.
+    pub(crate) auth: auth::Config,
+    /// Sockets, limits.
+    pub(crate) edge: edge::Config,
+    /// Heartbeat of the sockets.
+    pub(crate) websocket: edge::config::WebSocket,
+    /// Inactivity of the sockets.
+    pub(crate) api: edge::config::Api,
+    /// Commands on calls.
+    pub(crate) callcontrol: callcontrol::Config,
+    /// Conferences.
+    pub(crate) conference: conference::Config,
+    /// Streams of events.
+    pub(crate) notifier: notifier::Config,
+    /// The engine and its driver.
+    pub(crate) switch: switch::Config,
+}
+
+/// What a system is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Tries and tests.
+    #[default]
+    Development,
+    /// People's calls.
+    Production,
+}
+
+/// Where services of other processes are: `http://host:port`, where a host name may stand for
+/// several instances.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Targets {
+    /// Instances of auth.
+    pub(crate) auth: Vec<Target>,
+    /// Instances of callcontrol.
+    pub(crate) callcontrol: Vec<Target>,
+    /// Instances of conference.
+    pub(crate) conference: Vec<Target>,
+    /// Instances of the notifier.
+    pub(crate) notifier: Vec<Target>,
+}
+
+/// Where events and state are kept.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct EventLog {
+    /// Redis; without it `cordboard up` keeps them in memory, and services apart do not start.
+    pub(crate) redis: Option<RedisConfig>,
+}
+
+/// A service that runs in a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServiceKind {
+    Auth,
+    Callcontrol,
+    Conference,
+    Edge,
+    Notifier,
+    Switch,
+}
+
+impl ServiceKind {
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Callcontrol => "callcontrol",
+            Self::Conference => "conference",
+            Self::Edge => "edge",
+            Self::Notifier => "notifier",
+            Self::Switch => "switch",
+        }
+    }
+
+    /// The port on which it listens when nobody says otherwise.
+    pub(crate) const fn port(self) -> u16 {
+        match self {
+            Self::Auth => 7101,
+            Self::Callcontrol => 7102,
+            Self::Conference => 7103,
+            Self::Notifier => 7104,
+            Self::Switch => 7105,
+            Self::Edge => 8080,
+        }
+    }
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        let local = |kind: ServiceKind| {
+            vec![Target::Tcp { host: "127.0.0.1".to_owned(), port: kind.port() }]
+        };
+        Self {
+            auth: local(ServiceKind::Auth),
+            callcontrol: local(ServiceKind::Callcontrol),
+            conference: local(ServiceKind::Conference),
+            notifier: local(ServiceKind::Notifier),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration; `sets` win over the environment, that over the file.
+    pub(crate) fn load(file: Option<&Path>, sets: &[String]) -> anyhow::Result<Self> {
+        let mut config: Self =
+            mesh::config::load(file, std::env::vars(), sets).context("configuration")?;
+        config.edge.websocket = config.websocket.clone();
+        config.edge.api = config.api.clone();
+        config.auth.refuse_demo_passwords |= config.mode == Mode::Production;
+        Ok(config)
+    }
+}
