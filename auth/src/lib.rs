@@ -2,13 +2,14 @@
 //! a dialled number is, whether an account may call.
 //!
 //! The way of a request: `rpc` → `sessions` or [`domain`] → the port
-//! [`Directory`](domain::directory::Directory) → [`store`]. What comes in from files goes through
+//! [`Directory`] → [`store`]. What comes in from files goes through
 //! [`import`]. Nothing here is asked when a token is verified: every service does that itself,
 //! with the public keys and the revocations that auth pushes.
 
 mod config;
 pub mod domain;
 pub mod import;
+mod metrics;
 pub mod password;
 mod revocations;
 mod rpc;

@@ -9,8 +9,10 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::domain::secret::Secret;
+use crate::metrics;
 
 /// Costliest parameters that are accepted: a hash with more would be a way to stop the service.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
@@ -90,20 +92,23 @@ impl Pool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
+        let begun = Instant::now();
         let admitted =
             Arc::clone(&self.admitted).try_acquire_owned().map_err(|_full| PasswordError::Busy)?;
         let running = Arc::clone(&self.running)
             .acquire_owned()
             .await
             .map_err(|_closed| PasswordError::Failed)?;
-        tokio::task::spawn_blocking(move || {
+        let outcome = tokio::task::spawn_blocking(move || {
             // Held by the work and not by who waits for it: a client that goes away does not let
             // another check in beside the one that it left running.
             let _permits = (admitted, running);
             work()
         })
         .await
-        .map_err(|_panicked| PasswordError::Failed)
+        .map_err(|_panicked| PasswordError::Failed);
+        metrics::password_checked(begun.elapsed());
+        outcome
     }
 }
 

@@ -20,6 +20,7 @@ use tracing::warn;
 
 use crate::domain::directory::{Directory, StoreError};
 use crate::domain::session::{Revocation, Revoked};
+use crate::metrics;
 
 /// Time between two polls.
 const POLL_EVERY: Duration = Duration::from_millis(250);
@@ -77,31 +78,27 @@ impl Revocations {
 
     /// Reads what is new now.
     pub(crate) async fn poll(&self) -> Result<(), StoreError> {
-        let (before, is_current) = {
-            let known = self.known.borrow();
-            (known.position, known.is_current)
-        };
+        let before = self.known.borrow().position;
         let since = before_by(self.clock.now(), self.kept);
+        // At first there may be only such as no longer matter. Asked for before the revocations,
+        // so that one made in between is in them and not skipped.
+        let from = if before == 0 { self.directory.revocation_position().await? } else { before };
         let new = self.directory.revocations(before, since).await?;
-        let position = match new.last() {
-            Some(last) => last.position,
-            // The first poll may find only what no longer matters.
-            None if before == 0 => self.directory.revocation_position().await?,
-            None => before,
-        };
+        let position = new.last().map_or(from, |last| last.position);
+        metrics::revoked(new.len());
         for revocation in &new {
             self.verifier.revoke(to_token(revocation));
         }
-        if !new.is_empty() || !is_current || position != before {
-            self.known.send_modify(|known| {
-                known.position = position.max(known.position);
-                known.recent.extend(new);
-                while known.recent.front().is_some_and(|oldest| oldest.at < since) {
-                    known.recent.pop_front();
-                }
-                known.is_current = true;
-            });
-        }
+        self.known.send_if_modified(|known| {
+            let is_news = !new.is_empty() || !known.is_current || position != known.position;
+            known.position = position;
+            known.recent.extend(new);
+            while known.recent.front().is_some_and(|oldest| oldest.at < since) {
+                known.recent.pop_front();
+            }
+            known.is_current = true;
+            is_news
+        });
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use crate::domain::lockout::{Lockout, Verdict};
 use crate::domain::principal::{Credential, Principal, Subject};
 use crate::domain::secret::Secret;
 use crate::domain::session::{Exchange, Exchanged, NewSession, SessionId};
+use crate::metrics;
 use crate::password::{PasswordError, Pool};
 use crate::tokens::{RefreshTokens, SigningKey, TokenError, digest, random};
 
@@ -164,12 +165,23 @@ impl Sessions {
             })
             .await?;
         let grant = match exchanged {
-            Exchanged::Rotated(grant) | Exchanged::Repeated(grant) => grant,
+            Exchanged::Rotated(grant) => {
+                metrics::refresh("rotated");
+                grant
+            }
+            Exchanged::Repeated(grant) => {
+                metrics::refresh("repeated");
+                grant
+            }
             Exchanged::Reused(session_id) => {
+                metrics::refresh("reused");
                 warn!(session = %session_id.0, "refresh token reused, session ended");
                 return Err(SessionError::RefreshFailed);
             }
-            Exchanged::Refused => return Err(SessionError::RefreshFailed),
+            Exchanged::Refused => {
+                metrics::refresh("refused");
+                return Err(SessionError::RefreshFailed);
+            }
         };
         let principal = self.directory.principal(grant.subject).await?;
         let Some(principal) = principal.filter(|principal| self.may_enter(principal)) else {

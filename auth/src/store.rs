@@ -1,8 +1,8 @@
 //! Where the directory is kept: the forms of the port
-//! [`Directory`](crate::domain::directory::Directory).
+//! [`Directory`].
 //!
 //! The texts in `sql` are good for `SQLite` and `PostgreSQL` alike; [`sqlite`] runs them. What every
-//! form must do is in [`conformance`].
+//! form must do is in `conformance` (feature `testing`).
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _};
 use mesh::Clock;
 use mesh::caller;
+use mesh::fault::RpcError;
 use proto::auth::v1 as pb;
 use proto::auth::v1::authentication_service_server::AuthenticationService;
 use proto::options::v1::Realm as WireRealm;
@@ -15,6 +16,7 @@ use super::error::status;
 use crate::domain::access::Realm;
 use crate::domain::error::LookupError;
 use crate::domain::secret::Secret;
+use crate::metrics;
 use crate::revocations::Revocations;
 use crate::sessions::{Proof, Sessions, Tokens};
 
@@ -45,6 +47,7 @@ impl AuthenticationService for AuthenticationRpc {
             }
         };
         let opened = self.sessions.open(&request.login, &proof, realm, &request.address).await;
+        metrics::login(opened.as_ref().map_or_else(RpcError::reason, |_tokens| "opened"));
         let tokens = opened.map_err(|error| status(&error))?;
         Ok(Response::new(pb::OpenSessionResponse { tokens: Some(self.wire(tokens)) }))
     }

@@ -15,6 +15,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
+use tokio::fs::DirBuilder;
 
 use crate::domain::access::Realm;
 use crate::domain::directory::{
@@ -51,7 +52,9 @@ impl SqliteDirectory {
         let is_in_memory = is_in_memory(url);
         let options = options(url)?;
         if let Some(folder) = options.get_filename().parent().filter(|_| !is_in_memory) {
-            tokio::fs::create_dir_all(folder).await.map_err(|error| StoreError::Address {
+            // The database holds the key that signs tokens: a folder made for it is closed.
+            let created = DirBuilder::new().recursive(true).mode(0o700).create(folder).await;
+            created.map_err(|error| StoreError::Address {
                 url: url.to_owned(),
                 reason: error.to_string(),
             })?;

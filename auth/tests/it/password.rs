@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+use proto::auth::v1 as pb;
+use proto::options::v1::Realm;
+use tonic::{Code, Status};
+
+use crate::harness::{Auth, PASSWORD, of, refusal};
+
+async fn change(auth: &Auth, tokens: &pb::Tokens, old: &str, new: &str) -> Result<(), Status> {
+    let request =
+        pb::ChangePasswordRequest { old_password: old.to_owned(), new_password: new.to_owned() };
+    auth.sessions().change_password(of(tokens, request)).await.map(|_answer| ())
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_other_sessions_of_the_same_user() {
+    let auth = Auth::start().await;
+    let (own, other, bob) =
+        (auth.login("101").await, auth.login("101").await, auth.login("102").await);
+
+    change(&auth, &own, PASSWORD, "a longer one").await.unwrap();
+
+    let ended = async || auth.takes(&other).await.err().ok_or_else(|| "still good".to_owned());
+    mesh::testing::eventually(Duration::from_secs(1), "the other session ends", ended).await;
+    auth.takes(&own).await.unwrap();
+    auth.takes(&bob).await.unwrap();
+    assert_eq!(refusal(auth.refresh(&other.refresh_token).await).1, "REFRESH_FAILED");
+    assert_eq!(refusal(auth.try_login("101", PASSWORD, Realm::Account).await).1, "AUTH_FAILED");
+    auth.try_login("101", "a longer one", Realm::Account).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_must_be_known_and_the_new_one_good() {
+    let auth = Auth::start().await;
+    let tokens = auth.login("easymobile").await;
+
+    for (old, new, code, reason) in [
+        ("wrong", "a longer one", Code::Unauthenticated, "OLD_PASSWORD_WRONG"),
+        (PASSWORD, "short", Code::InvalidArgument, "PASSWORD_REFUSED"),
+        (PASSWORD, PASSWORD, Code::InvalidArgument, "PASSWORD_REFUSED"),
+        (PASSWORD, "EasyMobile", Code::InvalidArgument, "PASSWORD_REFUSED"),
+    ] {
+        let answer = change(&auth, &tokens, old, new).await;
+        assert_eq!(refusal(answer), (code, reason.to_owned()), "{new}");
+    }
+}
+
+#[tokio::test]
+async fn guessing_the_old_password_locks_out() {
+    let auth = Auth::start().await;
+    let tokens = auth.login("101").await;
+    for _ in 0..5 {
+        refusal(change(&auth, &tokens, "wrong", "a longer one").await);
+    }
+
+    assert_eq!(refusal(change(&auth, &tokens, PASSWORD, "a longer one").await).1, "LOCKED");
+}
