@@ -161,6 +161,23 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The channel that it acts on.
+    #[must_use]
+    pub fn channel(&self) -> &ChannelId {
+        match self {
+            Self::Dial { channel, .. }
+            | Self::Ring { channel }
+            | Self::Answer { channel }
+            | Self::PickUp { channel }
+            | Self::Hangup { channel, .. }
+            | Self::Hear { channel, .. }
+            | Self::SendDigits { channel, .. }
+            | Self::Label { channel, .. } => channel,
+        }
+    }
+}
+
 /// Where an incoming channel comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -227,6 +244,22 @@ pub enum Event {
         /// The key.
         digit: char,
     },
+}
+
+impl Event {
+    /// The channel that it is about.
+    #[must_use]
+    pub fn channel(&self) -> &ChannelId {
+        match self {
+            Self::Offered { channel, .. }
+            | Self::Ringing { channel }
+            | Self::Answered { channel }
+            | Self::Ended { channel, .. }
+            | Self::Held { channel }
+            | Self::Resumed { channel }
+            | Self::Digit { channel, .. } => channel,
+        }
+    }
 }
 
 /// How a channel ended by itself.
