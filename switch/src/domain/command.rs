@@ -2,7 +2,7 @@
 
 use mesh::caller::Scope;
 
-use super::leg::State;
+use super::leg::{Mode, State};
 use super::names::{CallId, Tag};
 use super::party::Account;
 use super::view::LegView;
@@ -53,6 +53,50 @@ pub enum Action {
     Resume(CallId, Option<Tag>),
     /// Sends digits to a leg's party.
     SendDigits(CallId, Option<Tag>, String),
+    /// Connects two numbers for an account that pays.
+    ConnectTwo(Box<ConnectTwo>),
+    /// Dials somebody for the other party and hands it over when that answers.
+    TransferBlind(CallId, Option<Tag>, String),
+    /// Hands the other party over to the other party of a second call.
+    TransferAttended(CallId, Option<Tag>, CallId),
+    /// Sends a ringing call on.
+    Redirect(CallId, Option<Tag>, String),
+    /// Parks the other party, in this slot or a free one.
+    Park(CallId, Option<Tag>, Option<String>),
+    /// Takes a parked party with an account's phone.
+    Retrieve(Parked, Box<Account>),
+    /// Takes a ringing call with an account's phone.
+    PickUpCall(CallId, Option<Tag>, Box<Account>),
+    /// Listens in on a leg with an account's phone.
+    Supervise(CallId, Option<Tag>, Mode, Box<Account>),
+}
+
+/// How a parked call is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parked {
+    /// By its slot.
+    Slot(String),
+    /// By its id.
+    Call(CallId),
+}
+
+/// Connects two numbers: the first is called, then the second, then they are put through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectTwo {
+    /// Id that the call gets.
+    pub call_id: CallId,
+    /// Who pays.
+    pub account: Account,
+    /// Who is called first.
+    pub first: String,
+    /// Number shown to the first.
+    pub first_caller_id: Option<String>,
+    /// Who is called then.
+    pub second: String,
+    /// Number shown to the second.
+    pub second_caller_id: Option<String>,
+    /// How long each leg may ring.
+    pub timeout: std::time::Duration,
 }
 
 /// Starts a call: rings the account's phone, then dials.
@@ -72,8 +116,19 @@ pub struct Originate {
     pub timeout: std::time::Duration,
 }
 
-/// What became of a command: the legs that it made or read, or why it was refused.
-pub type Outcome = Result<Vec<LegView>, Refusal>;
+/// What a command came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The legs that it made or read, the caller's first.
+    pub legs: Vec<LegView>,
+    /// The conversation's id from the transfer on, and before.
+    pub tracking: Option<(String, String)>,
+    /// Where a call was parked.
+    pub slot: Option<String>,
+}
+
+/// What became of a command, or why it was refused.
+pub type Outcome = Result<Done, Refusal>;
 
 /// Why a command was refused; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +151,15 @@ pub enum Refusal {
         /// The states that allow the command.
         expected: &'static [State],
     },
+    /// Nothing is parked there.
+    #[error("nothing is parked in slot {0}")]
+    SlotNotFound(String),
+    /// Another call is parked there.
+    #[error("another call is parked in slot {0}; leave `slot` out to get a free one")]
+    SlotTaken(String),
+    /// The two calls of an attended transfer have no account in common.
+    #[error("`target_call` has to be another call of the transferor's own account")]
+    NotTransferable,
     /// Several legs ring: the command has to say which one it means.
     #[error("several legs ring; name one of them by `call.tag`")]
     TagRequired,
@@ -104,31 +168,74 @@ pub enum Refusal {
 impl Action {
     /// The call that it acts on.
     #[must_use]
-    pub fn call_id(&self) -> &CallId {
+    pub fn call_id(&self) -> Option<&CallId> {
         match self {
-            Self::Originate(originate) => &originate.call_id,
-            Self::Get(call_id)
+            Self::Originate(originate) => Some(&originate.call_id),
+            Self::ConnectTwo(connect) => Some(&connect.call_id),
+            Self::Retrieve(Parked::Slot(_), _) => None,
+            Self::Retrieve(Parked::Call(call_id), _)
+            | Self::Get(call_id)
             | Self::Answer(call_id, _)
             | Self::Reject(call_id, ..)
             | Self::Terminate(call_id, ..)
             | Self::Hold(call_id, _)
             | Self::Resume(call_id, _)
-            | Self::SendDigits(call_id, ..) => call_id,
+            | Self::SendDigits(call_id, ..)
+            | Self::TransferBlind(call_id, ..)
+            | Self::TransferAttended(call_id, ..)
+            | Self::Redirect(call_id, ..)
+            | Self::Park(call_id, ..)
+            | Self::PickUpCall(call_id, ..)
+            | Self::Supervise(call_id, ..) => Some(call_id),
         }
+    }
+
+    /// The leg that it names.
+    pub(super) fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::Originate(_) | Self::ConnectTwo(_) | Self::Retrieve(..) | Self::Get(_) => None,
+            Self::Answer(_, tag)
+            | Self::Reject(_, tag, _)
+            | Self::Terminate(_, tag, _)
+            | Self::Hold(_, tag)
+            | Self::Resume(_, tag)
+            | Self::SendDigits(_, tag, _)
+            | Self::TransferBlind(_, tag, _)
+            | Self::TransferAttended(_, tag, _)
+            | Self::Redirect(_, tag, _)
+            | Self::Park(_, tag, _)
+            | Self::PickUpCall(_, tag, _)
+            | Self::Supervise(_, tag, ..) => tag.as_ref(),
+        }
+    }
+
+    /// True for the commands that mean the leg that rings.
+    pub(super) const fn means_ringing_leg(&self) -> bool {
+        matches!(
+            self,
+            Self::Answer(..) | Self::Reject(..) | Self::Redirect(..) | Self::PickUpCall(..)
+        )
     }
 }
 
 /// States of the leg acted on that allow a command: the one table of them.
 #[must_use]
 pub const fn allowed_states(action: &Action) -> &'static [State] {
-    use State::{Connected, Early, Held, Holding, Ringing, Trying};
+    use State::{Connected, Early, Held, Holding, Parked, Ringing, Trying};
     match action {
-        Action::Answer(..) | Action::Reject(..) => &[Ringing],
-        Action::Hold(..) | Action::Resume(..) | Action::SendDigits(..) => {
-            &[Connected, Held, Holding]
+        Action::Answer(..) | Action::Reject(..) | Action::Redirect(..) | Action::PickUpCall(..) => {
+            &[Ringing]
         }
-        Action::Originate(_) | Action::Get(_) | Action::Terminate(..) => {
-            &[Trying, Ringing, Early, Connected, Held, Holding]
+        Action::Hold(..)
+        | Action::Resume(..)
+        | Action::SendDigits(..)
+        | Action::TransferBlind(..)
+        | Action::TransferAttended(..)
+        | Action::Park(..)
+        | Action::Supervise(..) => &[Connected, Held, Holding],
+        Action::Retrieve(..) => &[Parked],
+        Action::Originate(_) | Action::ConnectTwo(_) | Action::Get(_) | Action::Terminate(..) => {
+            &[Trying, Ringing, Early, Connected, Held, Holding, Parked]
         }
     }
 }

@@ -9,10 +9,14 @@
 //! | `Trying`, `Ringing` | answers, and another end is there already | `Connected` |
 //! | `Trying`, `Ringing` | answers first | `Early` |
 //! | `Early` | the other end answers | `Connected` |
+//! | `Connected` | is parked | `Parked` |
+//! | `Parked` | is retrieved, or called back | `Connected` |
+//! | `Connected` | hands its call over | `Transferred` |
 //! | any but `Ended` | hang-up, refusal, time-out, command | `Ended` |
 //!
 //! Within `Connected` the shown state follows from who holds whom:
-//! own hold `holding`, else the other's hold `held`, else `connected`.
+//! own hold `holding`, else the other's hold `held`, else `connected`. The party that
+//! stays while its call is being transferred shows `early`.
 
 use mesh::clock::Timestamp;
 
@@ -37,19 +41,25 @@ pub enum State {
     Held,
     /// Holds the other party.
     Holding,
+    /// Waits in a parking slot.
+    Parked,
+    /// Gone on under another call or party.
+    Transferred,
     /// Over.
     Terminated,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Trying,
         Self::Ringing,
         Self::Early,
         Self::Connected,
         Self::Held,
         Self::Holding,
+        Self::Parked,
+        Self::Transferred,
         Self::Terminated,
     ];
 
@@ -63,6 +73,8 @@ impl State {
             Self::Connected => "connected",
             Self::Held => "held",
             Self::Holding => "holding",
+            Self::Parked => "parked",
+            Self::Transferred => "transferred",
             Self::Terminated => "terminated",
         }
     }
@@ -79,17 +91,50 @@ pub(super) enum Phase {
     Early,
     /// Through.
     Connected,
+    /// In a parking slot.
+    Parked,
+    /// Has handed its call over.
+    Transferred,
     /// Over.
     Ended(Reason),
 }
 
 /// Which end of the call the leg is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The one who calls, or for whom the call was placed.
     Caller,
     /// The one who is called.
     Callee,
+    /// One who listens in.
+    Supervisor(Supervision),
+}
+
+/// What a supervisor hears and who hears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Supervision {
+    /// How.
+    pub mode: Mode,
+    /// The leg that is supervised.
+    pub of: Tag,
+}
+
+/// How a supervisor takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Hears both parties, is heard by none.
+    Spy,
+    /// Hears both parties, is heard by the supervised one.
+    Whisper,
+    /// Hears both parties, is heard by both.
+    Barge,
+}
+
+/// Why a leg's state is told although it is what it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Retold {
+    /// Why it came back to this state.
+    pub(super) reason: Option<Reason>,
 }
 
 /// Direction as the public API tells it.
@@ -129,6 +174,8 @@ pub struct Leg {
     pub(super) picked_up_by: Option<Cause>,
     /// Commands that wait for the answer.
     pub(super) waiting: Vec<String>,
+    /// Is to be told at the next occasion, whatever its state.
+    pub(super) retold: Option<Retold>,
     /// What was told of it last.
     pub(super) told: Option<Box<LegView>>,
 }
@@ -145,14 +192,21 @@ impl Leg {
         !matches!(self.phase, Phase::Ended(_))
     }
 
+    /// True for the two ends of the conversation, false for those who listen in.
+    pub(super) fn is_party(&self) -> bool {
+        !matches!(self.end, End::Supervisor(_))
+    }
+
     /// True when it has been connected and not ended.
     pub(super) fn is_connected(&self) -> bool {
         self.phase == Phase::Connected
     }
 
-    /// The state that it shows, given whether the other party holds it.
+    /// The state that it shows by itself, given whether the other party holds it.
     pub(super) fn state(&self, is_held: bool) -> State {
         match self.phase {
+            Phase::Parked => State::Parked,
+            Phase::Transferred => State::Transferred,
             Phase::Trying => State::Trying,
             Phase::Ringing => State::Ringing,
             Phase::Early => State::Early,

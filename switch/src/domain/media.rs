@@ -1,33 +1,50 @@
 //! Who hears whom: derived from the state of a call, and all that a driver is told about media.
 
-use std::collections::BTreeSet;
-
-use super::call::Call;
-use super::leg::{Leg, Phase};
+use super::call::{Call, Plan};
+use super::leg::{End, Leg, Mode, Phase};
 use crate::driver::Source;
 
 /// What a leg's party hears now.
 ///
 /// | leg | hears |
 /// | --- | --- |
-/// | trying, ringing, ended | silence (it is not on the line) |
-/// | early | ringback |
+/// | trying, ringing, ended, or handing over | silence (it is not on the line, or waits unheard) |
+/// | early, or staying while its call is transferred | ringback, or the announcement |
+/// | parked | music |
 /// | connected and holds | silence |
 /// | connected and held | music |
-/// | connected | every other connected leg that does not hold |
+/// | connected | every other connected leg that does not hold and may be heard |
 pub(super) fn hears(call: &Call, leg: &Leg) -> Source {
+    if call.waits_for_target(leg) {
+        return Source::Ringback;
+    }
     match leg.phase {
-        Phase::Trying | Phase::Ringing | Phase::Ended(_) => Source::Silence,
-        Phase::Early => Source::Ringback,
-        Phase::Connected if leg.holds => Source::Silence,
-        Phase::Connected if call.is_held(leg) => Source::Music,
-        Phase::Connected => {
-            let others: BTreeSet<_> = call
-                .living()
+        Phase::Trying | Phase::Ringing | Phase::Transferred | Phase::Ended(_) => Source::Silence,
+        Phase::Early => match &call.plan {
+            Plan::Announcing { prompt, .. } => Source::Prompt(prompt.clone()),
+            _ => Source::Ringback,
+        },
+        Phase::Parked => Source::Music,
+        Phase::Connected if leg.holds || call.hands_over(leg) => Source::Silence,
+        Phase::Connected if leg.is_party() && call.is_held(leg) => Source::Music,
+        Phase::Connected => Source::Parties(
+            call.living()
                 .filter(|other| other.tag != leg.tag && other.is_connected() && !other.holds)
+                .filter(|other| may_hear(leg, other))
                 .map(|other| other.channel.clone())
-                .collect();
-            Source::Parties(others)
-        }
+                .collect(),
+        ),
+    }
+}
+
+/// Whether a connected leg hears another one.
+fn may_hear(leg: &Leg, other: &Leg) -> bool {
+    match &other.end {
+        End::Caller | End::Callee => true,
+        End::Supervisor(supervision) => match supervision.mode {
+            Mode::Spy => false,
+            Mode::Whisper => supervision.of == leg.tag,
+            Mode::Barge => true,
+        },
     }
 }

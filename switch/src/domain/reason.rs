@@ -19,6 +19,12 @@ pub enum Standard {
     NotAllowed,
     /// Another leg took the call.
     AnsweredElsewhere,
+    /// The phone or an application sent the call on.
+    Redirected,
+    /// Sent on too often.
+    Loop,
+    /// The leg's party handed the call over.
+    Transferred,
     /// The node or the channel is gone.
     SwitchLost,
     /// The mesh cannot decide now.
@@ -37,6 +43,9 @@ impl Standard {
             Self::NotFound => (404, "Not Found"),
             Self::NotAllowed => (403, "Auth Failed"),
             Self::AnsweredElsewhere => (200, "Answered Elsewhere"),
+            Self::Redirected => (302, "Moved Temporarily"),
+            Self::Loop => (482, "Loop Detected"),
+            Self::Transferred => (200, "Call Transferred"),
             Self::SwitchLost => (503, "Switch Lost"),
             Self::Unavailable => (503, "Service Unavailable"),
         };

@@ -46,6 +46,8 @@ pub struct LegView {
     pub duration_seconds: u64,
     /// Why it ended.
     pub reason: Option<Reason>,
+    /// The call under which the leg goes on.
+    pub moved_to: Option<CallId>,
     /// The command that caused this state.
     pub caused_by: Option<Cause>,
     /// Number of the event among those of its call.

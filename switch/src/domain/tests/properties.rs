@@ -177,8 +177,8 @@ impl World {
         Input::Command(Command { id, scope, cause, action })
     }
 
-    fn happen(&mut self, input: Input) {
-        self.checker.feed(&input);
+    fn happen(&mut self, input: &Input) {
+        self.checker.feed(input);
         for call in self.checker.calls() {
             if !self.calls.contains(&call) {
                 self.calls.push(call);
@@ -213,9 +213,9 @@ proptest! {
 
         for step in steps {
             let input = world.input(step);
-            world.happen(input);
+            world.happen(&input);
         }
-        world.happen(Input::Stop);
+        world.happen(&Input::Stop);
 
         world.checker.finish();
     }
@@ -227,16 +227,16 @@ proptest! {
         let mut world = World::new();
         for step in steps {
             let input = world.input(step);
-            world.happen(input);
+            world.happen(&input);
         }
 
         // The directory always answers at last.
         for call in world.calls.clone() {
-            world.happen(Input::Resolved { call_id: call, answer: Ok(route(4)) });
+            world.happen(&Input::Resolved { call_id: call, answer: Ok(route(4)) });
         }
         for _ in 0..2 {
             world.checker.wait(31);
-            world.happen(Input::Tick);
+            world.happen(&Input::Tick);
         }
 
         world.checker.only_talking_parties_are_left();
