@@ -1,5 +1,5 @@
 //! `NotifierService` as a tower service. It is written by hand because its answers
-//! are those of [`wire`](crate::wire) and not the generated ones.
+//! are those of [`wire`] and not the generated ones.
 
 use std::convert::Infallible;
 use std::sync::Arc;
