@@ -39,7 +39,9 @@ fn close(edge: &Edge, reason: Reason, is_meant: impl Fn(&Caller) -> bool) {
         if socket.session().is_some_and(|session| is_meant(&session.caller)) {
             // No event may follow, though the close frame may still wait in the queue.
             edge.live.leave(socket.id);
-            edge.close(socket, reason);
+            if !socket.is_logging_out() {
+                edge.close(socket, reason);
+            }
         }
     });
 }

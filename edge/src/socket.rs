@@ -36,6 +36,8 @@ pub(crate) struct Socket {
     in_flight: AtomicU32,
     /// True once nobody reads the socket any more.
     is_gone: AtomicBool,
+    /// True while its own logout is under way: it is closed after the answer.
+    is_logging_out: AtomicBool,
     /// Its place among those of its user.
     user_place: Mutex<Option<UserPlace>>,
     pub(crate) times: Times,
@@ -79,6 +81,7 @@ impl Socket {
             bucket: Mutex::new(Bucket::new(Instant::now())),
             in_flight: AtomicU32::new(0),
             is_gone: AtomicBool::new(false),
+            is_logging_out: AtomicBool::new(false),
             user_place: Mutex::new(None),
             times,
         }
@@ -171,6 +174,16 @@ impl Socket {
         self.is_gone.store(true, Ordering::Release);
         *self.user_place.lock() = None;
         self.outbound.abort();
+    }
+
+    /// Says whether the socket's own logout is under way.
+    pub(crate) fn set_logging_out(&self, is_logging_out: bool) {
+        self.is_logging_out.store(is_logging_out, Ordering::Release);
+    }
+
+    /// True while the socket's own logout is under way.
+    pub(crate) fn is_logging_out(&self) -> bool {
+        self.is_logging_out.load(Ordering::Acquire)
     }
 
     /// True once nobody reads the socket any more.

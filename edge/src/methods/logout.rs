@@ -27,12 +27,20 @@ pub(super) async fn handle(call: &Call<'_>, params: LogoutRequest) -> Result<Out
             TokenError::KeysUnavailable => Fault::unavailable(call.method, "authentication"),
         })?,
     };
+    let socket = call.origin.socket().filter(|_| session.id() == own.id());
+    if let Some(socket) = socket {
+        // The revocation may come before the answer of auth.
+        socket.set_logging_out(true);
+    }
     let mut end = request(call, EndSessionRequest {});
     end.metadata_mut().insert(mesh::metadata::AUTHORIZATION, session.authorization.clone());
-    let ended = authentication(call).end_session(end).await;
-    ended.map_err(|status| Fault::from_status(call.method, &status))?;
-
+    if let Err(status) = authentication(call).end_session(end).await {
+        if let Some(socket) = socket {
+            socket.set_logging_out(false);
+        }
+        return Err(Fault::from_status(call.method, &status));
+    }
     call.edge.sessions.forget(session.id());
     let outcome = Outcome::new(&LogoutResponse { success: 1 });
-    Ok(if session.id() == own.id() { outcome.then(After::CloseRevoked) } else { outcome })
+    Ok(if socket.is_some() { outcome.then(After::CloseRevoked) } else { outcome })
 }

@@ -1,0 +1,129 @@
+//! Why sockets are closed.
+
+use std::time::Duration;
+
+use futures::SinkExt as _;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{ACCOUNT, Harness, PATIENCE, config};
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_does_not_log_in_is_closed() {
+    let harness = Harness::start().await;
+    let start = Instant::now();
+    let mut client = harness.connect().await;
+
+    assert_eq!(client.closed().await.0, 4401);
+    assert!(start.elapsed() < Duration::from_secs(11));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_pong_is_closed() {
+    let harness = Harness::start().await;
+    let mut client = harness.client(ACCOUNT).await;
+
+    // Nothing is read, so no ping is answered.
+    sleep(Duration::from_secs(42)).await;
+
+    assert_eq!(client.closed().await.0, 1011);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pongs_keep_a_socket_open_and_silence_closes_it() {
+    let harness = Harness::start().await;
+    let mut client = harness.client(ACCOUNT).await;
+
+    client.idle(Duration::from_secs(290)).await;
+    client.call("Session/ping", json!({})).await.unwrap();
+    client.idle(Duration::from_secs(290)).await;
+
+    assert_eq!(client.closed().await.0, 4408);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_oversize_message_is_refused_with_its_code() {
+    let harness = Harness::start().await;
+    let mut client = harness.client(ACCOUNT).await;
+
+    client.send(format!("\"{}\"", "x".repeat(65_534))).await;
+    assert_eq!(client.next().await["error"]["code"], -32600);
+    client.socket.feed(Message::text("x".repeat(100_000))).await.unwrap();
+    client.socket.flush().await.ok();
+
+    assert_eq!(client.closed().await.0, 1009);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_binary_message_is_refused() {
+    let harness = Harness::start().await;
+    let mut client = harness.client(ACCOUNT).await;
+
+    client.socket.send(Message::binary("{}")).await.unwrap();
+
+    assert_eq!(client.closed().await.0, 1003);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_over_the_rate_are_refused_and_then_the_client() {
+    let harness = Harness::with(config(|config| {
+        config.requests_per_second = 10;
+        config.request_burst = 20;
+    }))
+    .await;
+    let token = harness.token(ACCOUNT);
+    let mut client = harness.client_with(&token).await;
+    let mut other_socket = harness.client_with(&token).await;
+
+    for _ in 0..20 {
+        client.call("Session/ping", json!({})).await.unwrap();
+    }
+    let limited = other_socket.call("Session/ping", json!({})).await.unwrap_err();
+
+    assert_eq!(limited["code"], -32029);
+    assert_eq!(limited["data"]["faultcode"], "Server.Session.ping.limit_reached");
+    assert!(limited["data"]["retry_after_ms"].as_i64().unwrap() <= 100);
+    sleep(Duration::from_millis(150)).await;
+    client.call("Session/ping", json!({})).await.unwrap();
+    for _ in 0..150 {
+        client.begin("Session/ping", json!({})).await;
+    }
+    assert_eq!(client.closed().await.0, 4429);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_expires_is_announced_and_then_closes_the_socket() {
+    let harness = Harness::start().await;
+    let token = harness.token_with(ACCOUNT, &[], 100);
+    let mut client = harness.client_with(&token).await;
+
+    client.idle(Duration::from_secs(38)).await;
+    let announced = client.event().await;
+    let closed = client.closed().await;
+
+    assert_eq!(announced["method"], "Session/token_expiring");
+    let expires_in = announced["params"]["expires_in"].as_i64().unwrap();
+    assert!((59..=60).contains(&expires_in), "{announced}");
+    assert_eq!(closed.0, 4401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopping_edge_answers_and_sends_its_clients_elsewhere() {
+    let harness = Harness::start().await;
+    let mut client = harness.client(ACCOUNT).await;
+    let mut idle = harness.client(ACCOUNT).await;
+    let hold = json!({"call": {"id": "slow"}});
+    let id = client.begin("CallControl/hold_call", hold).await;
+    sleep(Duration::from_millis(100)).await;
+
+    harness.stop.cancel();
+
+    let closed = idle.closed().await;
+    assert_eq!(closed.0, 1001);
+    assert!(closed.1.starts_with("reconnect_after_ms="), "{}", closed.1);
+    assert_eq!(client.answer(id).await["result"]["success"], 1);
+    assert_eq!(client.closed().await.0, 1001);
+    tokio::time::timeout(PATIENCE, harness.edge).await.unwrap().unwrap().unwrap();
+    assert!(harness.network.connect(&mesh::net::Target::Memory("edge".to_owned())).await.is_err());
+}

@@ -1,0 +1,218 @@
+//! Auth: a few logins, sessions as tokens, revocations.
+
+use std::collections::HashMap;
+
+use mesh::Clock;
+use mesh::caller::Scope;
+use mesh::fault::{Code, RpcError};
+use mesh::testing::token::{ISSUER_OF_TESTS, claims};
+use mesh::token::{Claims, Revocation, Subject, Verifier};
+use proto::auth::v1::authentication_service_server::AuthenticationService;
+use proto::auth::v1::authorization_service_server::AuthorizationService;
+use proto::auth::v1::*;
+use proto::switch::v1::Account;
+use tonic::{Request, Response, Status};
+
+use super::Shared;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Auth {
+    clock: Clock,
+    verifier: Verifier,
+    state: Shared<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Claims by refresh token.
+    refresh: HashMap<String, Claims>,
+    issued: usize,
+    opened: usize,
+    addresses: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("refused")]
+struct Refusal(Code, &'static str);
+
+impl RpcError for Refusal {
+    fn code(&self) -> Code {
+        self.0
+    }
+
+    fn reason(&self) -> &'static str {
+        self.1
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        (self.1 == "LOCKED").then_some(std::time::Duration::from_mins(15))
+    }
+}
+
+fn refuse(code: Code, reason: &'static str) -> Status {
+    mesh::status("auth", &Refusal(code, reason))
+}
+
+impl Auth {
+    pub(crate) fn new(clock: Clock, verifier: Verifier) -> Self {
+        Self { clock, verifier, state: Shared::default() }
+    }
+
+    /// Sessions opened so far.
+    pub(crate) fn opened(&self) -> usize {
+        self.state.lock().opened
+    }
+
+    /// Addresses that logins came from.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.state.lock().addresses.clone()
+    }
+
+    fn tokens(&self, mut claims: Claims) -> Tokens {
+        let now = self.clock.now().as_seconds();
+        claims.iat = now;
+        claims.exp = now + 900;
+        let number = {
+            let mut state = self.state.lock();
+            state.issued += 1;
+            state.issued
+        };
+        let tokens = Tokens {
+            session_id: claims.jti.clone(),
+            access_token: ISSUER_OF_TESTS.sign(&claims),
+            refresh_token: format!("refresh-{number}"),
+            expires_at_us: claims.exp * 1_000_000,
+            expires_in: 900,
+        };
+        self.state.lock().refresh.insert(tokens.refresh_token.clone(), claims);
+        tokens
+    }
+}
+
+#[tonic::async_trait]
+impl AuthenticationService for Auth {
+    async fn open_session(
+        &self,
+        request: Request<OpenSessionRequest>,
+    ) -> Result<Response<OpenSessionResponse>, Status> {
+        let request = request.into_inner();
+        self.state.lock().addresses.push(request.address);
+        if request.login == "locked" {
+            return Err(refuse(Code::ResourceExhausted, "LOCKED"));
+        }
+        if request.password.as_deref().or(request.token.as_deref()) != Some("secret") {
+            return Err(refuse(Code::Unauthenticated, "AUTH_FAILED"));
+        }
+        let scope = match request.login.as_str() {
+            "101" => Scope::Account { i_customer: 1, i_account: 1 },
+            "102" => Scope::Account { i_customer: 1, i_account: 2 },
+            "admin" => Scope::Everything,
+            _ => return Err(refuse(Code::Unauthenticated, "AUTH_FAILED")),
+        };
+        self.state.lock().opened += 1;
+        let mut claims = claims(scope, &["call_control:modify"], self.clock.now());
+        claims.login = request.login;
+        Ok(Response::new(OpenSessionResponse { tokens: Some(self.tokens(claims)) }))
+    }
+
+    async fn open_session_below(
+        &self,
+        _request: Request<OpenSessionBelowRequest>,
+    ) -> Result<Response<OpenSessionBelowResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn refresh_session(
+        &self,
+        request: Request<RefreshSessionRequest>,
+    ) -> Result<Response<RefreshSessionResponse>, Status> {
+        let claims = self.state.lock().refresh.remove(&request.into_inner().refresh_token);
+        let claims = claims.ok_or_else(|| refuse(Code::Unauthenticated, "REFRESH_FAILED"))?;
+        Ok(Response::new(RefreshSessionResponse { tokens: Some(self.tokens(claims)) }))
+    }
+
+    async fn end_session(
+        &self,
+        request: Request<EndSessionRequest>,
+    ) -> Result<Response<EndSessionResponse>, Status> {
+        let caller = mesh::caller::of(&request)?;
+        self.verifier.revoke(Revocation {
+            subject: Subject::Session(caller.session_id.clone()),
+            epoch: 0,
+            ends: true,
+        });
+        Ok(Response::new(EndSessionResponse {}))
+    }
+
+    async fn change_password(
+        &self,
+        _request: Request<ChangePasswordRequest>,
+    ) -> Result<Response<ChangePasswordResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn get_keys(
+        &self,
+        _request: Request<GetKeysRequest>,
+    ) -> Result<Response<GetKeysResponse>, Status> {
+        Ok(Response::new(GetKeysResponse { jwks: ISSUER_OF_TESTS.jwks() }))
+    }
+
+    type WatchRevocationsStream = tokio_stream::Pending<Result<WatchRevocationsResponse, Status>>;
+
+    async fn watch_revocations(
+        &self,
+        _request: Request<WatchRevocationsRequest>,
+    ) -> Result<Response<Self::WatchRevocationsStream>, Status> {
+        Ok(Response::new(tokio_stream::pending()))
+    }
+}
+
+#[tonic::async_trait]
+impl AuthorizationService for Auth {
+    async fn resolve_number(
+        &self,
+        _request: Request<ResolveNumberRequest>,
+    ) -> Result<Response<ResolveNumberResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn get_account(
+        &self,
+        request: Request<GetAccountRequest>,
+    ) -> Result<Response<GetAccountResponse>, Status> {
+        let Some(get_account_request::By::IAccount(i_account)) = request.into_inner().by else {
+            return Err(Status::unimplemented("not needed"));
+        };
+        let account = Account {
+            i_account,
+            account_id: (100 + i_account).to_string(),
+            i_customer: 1,
+            ..Account::default()
+        };
+        Ok(Response::new(GetAccountResponse { account: Some(account), ..Default::default() }))
+    }
+
+    /// Customers 1 and 2; accounts, queues below 10 and access numbers belong to customer 1.
+    async fn check_scope(
+        &self,
+        request: Request<CheckScopeRequest>,
+    ) -> Result<Response<CheckScopeResponse>, Status> {
+        let caller = mesh::caller::of(&request)?;
+        let owner = match request.into_inner().of {
+            Some(check_scope_request::Of::ICustomer(i_customer @ 1..=2)) => Some(i_customer),
+            Some(
+                check_scope_request::Of::IAccount(1..=9) | check_scope_request::Of::ICQueue(1..=9),
+            ) => Some(1),
+            Some(check_scope_request::Of::AccessNumber(number)) if number == "1733" => Some(1),
+            _ => None,
+        };
+        let in_reach =
+            |i_customer: &i64| caller.scope.i_customer().is_none_or(|own| own == *i_customer);
+        let i_customer = owner.filter(in_reach);
+        Ok(Response::new(CheckScopeResponse {
+            in_scope: i_customer.is_some(),
+            i_customer: i_customer.unwrap_or_default(),
+        }))
+    }
+}
