@@ -5,17 +5,24 @@
 //! | --- | --- |
 //! | answers | commits what has queued up, oldest first, several transitions at a time |
 //! | is away | keeps the commit under way, to be sent again unchanged, and queues |
-//! | is away for too long | folds the queue into the newest state of each leg; the log gets a new epoch when the store is back, so that readers are told of the gap |
+//! | says nothing, since nothing is written | is asked each second whether it still has everything |
+//! | is away for too long | folds the queue into the newest state of each leg; the log gets a new epoch when the store is back, so that readers are told of the gap; calls that came and went meanwhile leave nothing |
 //! | has lost something, or came back empty | writes the commit under way and every living leg again, under the new epoch |
 //! | says that this node is fenced | stops for good; the engine hangs up what it still has |
 
 mod queue;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::Clock;
+use mesh::calls_index::Index;
 use mesh::ledger::{Commit, CommitError, Epoch, Ledger, Partition, Writer};
+use prost::Message as _;
+use proto::call::v1::State;
 use proto::switch::v1::LegRecord;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -60,10 +67,15 @@ impl Outbox {
         self.queue.is_flowing()
     }
 
-    /// True when nothing waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+    /// Says whether somebody writes it and gets through: otherwise nobody waits for what is
+    /// pushed.
+    pub fn set_flowing(&self, flowing: bool) {
+        self.queue.set_flowing(flowing);
+    }
+
+    /// Waits until everything is in the store.
+    pub async fn drained(&self) {
+        self.queue.drained().await;
     }
 
     /// Forgets everything: the node is fenced.
@@ -96,6 +108,12 @@ pub struct Writing {
     pub clock: Clock,
 }
 
+/// Time without events after which the store is asked whether it still has everything.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// Shortest pause between two tries.
+const MIN_BACKOFF: Duration = Duration::from_millis(10);
+
 /// Longest pause between two tries.
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -110,6 +128,8 @@ impl Writing {
                 biased;
                 work = queue.next(&self.clock) => work,
                 () = stop.cancelled() => return Ended::Stopped,
+                // An empty commit finds out what the store has lost while nothing happened.
+                () = tokio::time::sleep(ASK_EVERY), if queue.has_living() => Work::default(),
             };
             sequence += 1;
             let mut commit = self.commit(&work, sequence, log_epoch.clone());
@@ -126,7 +146,7 @@ impl Writing {
                 }
                 Sent::Ended(ended) => return ended,
             }
-            queue.finished(work);
+            queue.finished();
         }
     }
 
@@ -150,7 +170,7 @@ impl Writing {
 
     /// Sends one commit until the store has decided on it.
     async fn send(&self, queue: &Queue, commit: &mut Commit, stop: &CancellationToken) -> Sent {
-        let mut pause = Duration::from_millis(10);
+        let mut pause = MIN_BACKOFF;
         loop {
             match self.ledger.commit(commit).await {
                 Ok(committed) => {
@@ -161,10 +181,13 @@ impl Writing {
                 Err(CommitError::Fenced) => return Sent::Ended(Ended::Fenced),
                 Err(CommitError::Conflict) => {
                     tracing::error!(partition = self.partition, "store refused a commit");
-                    return Sent::Done(commit.writer.log_epoch.clone().unwrap_or(Epoch {
-                        born_millis: 0,
-                        nonce: 0,
-                    }));
+                    return Sent::Done(
+                        commit
+                            .writer
+                            .log_epoch
+                            .clone()
+                            .unwrap_or(Epoch { born_millis: 0, nonce: 0 }),
+                    );
                 }
                 Err(CommitError::Unavailable(error)) => {
                     if queue.is_flowing() {
@@ -198,16 +221,15 @@ impl Writing {
         'anew: loop {
             let now = self.clock.now();
             let mut sequence = 0;
-            let index = format!("node:{}", self.node);
-            let found = self.ledger.page(self.partition, &index, 0, u64::MAX >> 1).await;
-            let strangers = queue.without_strangers(&found.unwrap_or_default().records);
+            let found = self.found(stop).await?;
+            let strangers = queue.without_strangers(&found);
             let first = Work { events: work.events.clone(), ..strangers };
             let living = queue.living();
-            let chunks = std::iter::once(first)
-                .chain(living.chunks(SNAPSHOT_LEGS).map(|legs| queue.everything(legs, now)));
-            for mut chunk in chunks {
+            let chunks = std::iter::once(first).chain(
+                living.chunks(SNAPSHOT_LEGS).map(|legs| queue.everything(legs, &found, now)),
+            );
+            for chunk in chunks.filter(|chunk| !chunk.is_empty()) {
                 sequence += 1;
-                chunk.after_gap = false;
                 let mut commit = self.commit(&chunk, sequence, Some(epoch.clone()));
                 match self.send(queue, &mut commit, stop).await {
                     Sent::Done(same) => epoch = same,
@@ -221,10 +243,40 @@ impl Writing {
             return Ok((epoch, sequence));
         }
     }
+
+    /// What the store has under this node's name.
+    async fn found(&self, stop: &CancellationToken) -> Result<BTreeMap<String, LegRecord>, Ended> {
+        let index = Index::Node(&self.node).to_string();
+        let mut found = BTreeMap::new();
+        let mut offset = 0;
+        let mut pause = MIN_BACKOFF;
+        loop {
+            match self.ledger.page(self.partition, &index, offset, PAGE).await {
+                Ok(page) => {
+                    let records = page.records.into_iter();
+                    found.extend(records.filter_map(|(key, value)| {
+                        LegRecord::decode(value).ok().map(|record| (key, record))
+                    }));
+                    offset += PAGE;
+                    if offset >= page.total {
+                        return Ok(found);
+                    }
+                }
+                Err(_) if stop.is_cancelled() => return Err(Ended::Stopped),
+                Err(_) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MAX_BACKOFF);
+                }
+            }
+        }
+    }
 }
 
 /// Legs that one commit of a snapshot carries.
 const SNAPSHOT_LEGS: usize = 200;
+
+/// Records read at a time.
+const PAGE: u64 = 500;
 
 /// What became of a commit.
 enum Sent {
@@ -235,5 +287,9 @@ enum Sent {
 
 /// The event that tells a leg's newest state once more.
 fn retold(record: &LegRecord, now: mesh::clock::Timestamp) -> bytes::Bytes {
-    prost::Message::encode_to_vec(&wire::entry_of(record, now, "")).into()
+    let mut record = record.clone();
+    if let Some(info) = record.call_info.as_mut().filter(|info| info.state() != State::Terminated) {
+        info.duration = mesh::calls_index::duration_seconds(info, now);
+    }
+    wire::entry_of(&record, now, "").encode_to_vec().into()
 }

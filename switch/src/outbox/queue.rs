@@ -31,48 +31,65 @@ pub(super) struct Work {
     pub(super) after_gap: bool,
 }
 
+impl Work {
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.is_empty() && self.index.is_empty() && self.events.is_empty() && !self.after_gap
+    }
+
+    fn change(&mut self, previous: Option<&LegRecord>, next: &LegRecord) {
+        let (state, index) = mesh::calls_index::changes(previous, next);
+        self.state.extend(state);
+        self.index.extend(index);
+    }
+}
+
+/// Newest state of legs, by the key of the record.
+type Legs = BTreeMap<String, LegRecord>;
+
 #[derive(Debug)]
 pub(super) struct Queue {
     bounds: Bounds,
     inner: Mutex<Inner>,
     filled: Notify,
+    emptied: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// In the order in which they are written: what is told again after a gap,
+    retelling: VecDeque<(String, LegRecord)>,
+    /// and what has happened since.
     waiting: VecDeque<(Batch, oneshot::Sender<()>)>,
+    /// Of what is waiting.
     bytes: usize,
-    /// The newest state of each leg, once events had to be dropped.
-    folded: Option<BTreeMap<String, LegRecord>>,
+    /// The newest state of each leg, once events had to be dropped; nothing waits then.
+    folded: Option<Legs>,
     /// What the store has, or will have after the commit under way.
-    written: BTreeMap<String, LegRecord>,
-    /// Receivers of the commit under way, told at once when the store goes away.
+    written: Legs,
+    /// True while nobody is told, since it may take long.
     is_away: bool,
+    /// Who waits for the commit under way.
     under_way: Vec<oneshot::Sender<()>>,
     is_working: bool,
 }
 
 impl Queue {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, inner: Mutex::default(), filled: Notify::new() }
+        Self { bounds, inner: Mutex::default(), filled: Notify::new(), emptied: Notify::new() }
     }
 
     pub(super) fn push(&self, batch: Batch) -> oneshot::Receiver<()> {
         let (ack, acknowledged) = oneshot::channel();
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        if let Some(folded) = &mut inner.folded {
-            folded.extend(batch.legs);
-            // The store is away, as the command is told by the closed channel.
+        if inner.folded.is_some() {
+            inner.fold_in(batch.legs);
+            // The store is away, as the closed channel tells who waits.
             return acknowledged;
         }
         inner.bytes += batch.size();
-        if inner.is_away {
-            let (unheard, _) = oneshot::channel();
-            inner.waiting.push_back((batch, unheard));
-        } else {
-            inner.waiting.push_back((batch, ack));
-        }
+        let ack = if inner.is_away { oneshot::channel().0 } else { ack };
+        inner.waiting.push_back((batch, ack));
         if inner.bytes > self.bounds.max_bytes {
             inner.fold();
         }
@@ -90,22 +107,16 @@ impl Queue {
         }
     }
 
-    fn take(&self, now: Timestamp) -> Option<Work> {
+    pub(super) fn take(&self, now: Timestamp) -> Option<Work> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let mut work = Work::default();
-        let mut newest = BTreeMap::new();
         if let Some(folded) = inner.folded.take() {
             work.after_gap = true;
-            work.events = folded.values().map(|record| retold(record, now)).collect();
-            newest = folded;
-            // Legs that did not change meanwhile are told again too: the log starts afresh.
-            for (key, record) in &inner.written {
-                if !newest.contains_key(key) {
-                    work.events.push(retold(record, now));
-                }
-            }
-        } else {
+            inner.begin_retelling(folded);
+        }
+        let mut newest = Vec::new();
+        if inner.retelling.is_empty() && !work.after_gap {
             while work.events.len() < self.bounds.commit_events
                 && let Some((batch, ack)) = inner.waiting.pop_front()
             {
@@ -114,49 +125,64 @@ impl Queue {
                 work.events.extend(batch.events);
                 inner.under_way.push(ack);
             }
+        } else {
+            let count = inner.retelling.len().min(super::SNAPSHOT_LEGS);
+            newest.extend(inner.retelling.drain(..count));
+            work.events = newest.iter().map(|(_, record)| retold(record, now)).collect();
         }
-        if newest.is_empty() && work.events.is_empty() {
-            return None;
-        }
-        for (key, record) in newest {
-            let (state, index) =
-                mesh::calls_index::changes(inner.written.get(&key), &record);
-            work.state.extend(state);
-            work.index.extend(index);
+        for (key, record) in newest.into_iter().collect::<Legs>() {
+            work.change(inner.written.get(&key), &record);
             if is_over(&record) {
                 inner.written.remove(&key);
             } else {
                 inner.written.insert(key, record);
             }
         }
+        if work.is_empty() {
+            return None;
+        }
         inner.is_working = true;
         Some(work)
     }
 
     /// The work is in the store.
-    pub(super) fn finished(&self, work: Work) {
-        drop(work);
+    pub(super) fn finished(&self) {
         let mut inner = self.inner.lock();
         inner.is_working = false;
         for ack in inner.under_way.drain(..) {
             // Nobody may be waiting any more.
             ack.send(()).ok();
         }
+        if inner.is_empty() {
+            self.emptied.notify_waiters();
+        }
     }
 
-    /// Keys of the living legs that the store should have.
+    /// True while the store has legs of ours, or should have.
+    pub(super) fn has_living(&self) -> bool {
+        !self.inner.lock().written.is_empty()
+    }
+
+    /// Keys of the living legs that the store should have, those of one call in the order of
+    /// their events.
     pub(super) fn living(&self) -> Vec<String> {
-        self.inner.lock().written.keys().cloned().collect()
+        let inner = self.inner.lock();
+        let mut living: Vec<_> = inner.written.iter().collect();
+        living.sort_by_cached_key(|(_, record)| place(record));
+        living.into_iter().map(|(key, _)| key.clone()).collect()
     }
 
-    /// Writes these legs as if the store had nothing of them.
-    pub(super) fn everything(&self, keys: &[String], now: Timestamp) -> Work {
+    /// Writes these legs whatever the store has of them, which is `found`.
+    pub(super) fn everything(&self, keys: &[String], found: &Legs, now: Timestamp) -> Work {
         let inner = self.inner.lock();
         let mut work = Work::default();
         for record in keys.iter().filter_map(|key| inner.written.get(key)) {
-            let (state, index) = mesh::calls_index::changes(None, record);
-            work.state.extend(state);
-            work.index.extend(index);
+            let stale = found.get(&mesh::calls_index::key_of(record));
+            let (_, index) = mesh::calls_index::changes(stale, record);
+            let left =
+                index.into_iter().filter(|change| matches!(change, IndexChange::Remove { .. }));
+            work.index.extend(left);
+            work.change(None, record);
             work.events.push(retold(record, now));
         }
         work
@@ -164,21 +190,15 @@ impl Queue {
 
     /// Removes records that the store has under this node's name and the engine has not: legs
     /// that ended in commits which the store lost.
-    pub(super) fn without_strangers(&self, found: &[(String, Bytes)]) -> Work {
+    pub(super) fn without_strangers(&self, found: &Legs) -> Work {
         let inner = self.inner.lock();
         let mut work = Work::default();
-        for (key, value) in found.iter().filter(|(key, _)| !inner.written.contains_key(key)) {
-            let Ok(stale) = <LegRecord as prost::Message>::decode(value.clone()) else {
-                work.state.push(StateChange::Delete { key: key.clone() });
-                continue;
-            };
+        for (_, stale) in found.iter().filter(|(key, _)| !inner.written.contains_key(*key)) {
             let mut ended = stale.clone();
             if let Some(info) = &mut ended.call_info {
                 info.set_state(proto::call::v1::State::Terminated);
             }
-            let (state, index) = mesh::calls_index::changes(Some(&stale), &ended);
-            work.state.extend(state);
-            work.index.extend(index);
+            work.change(Some(stale), &ended);
         }
         work
     }
@@ -189,8 +209,7 @@ impl Queue {
         if !flowing {
             inner.under_way.clear();
             for (_, ack) in &mut inner.waiting {
-                let (unheard, _) = oneshot::channel();
-                drop(std::mem::replace(ack, unheard));
+                *ack = oneshot::channel().0;
             }
         }
     }
@@ -199,25 +218,71 @@ impl Queue {
         !self.inner.lock().is_away
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Waits until everything is in the store.
+    pub(super) async fn drained(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            // Asked after `notified`, so that no change can fall between.
+            if self.inner.lock().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// Legs of which something is kept for the store.
+    #[cfg(test)]
+    pub(super) fn kept_legs(&self) -> usize {
         let inner = self.inner.lock();
-        inner.waiting.is_empty() && inner.folded.is_none() && !inner.is_working
+        inner.folded.as_ref().map_or(0, Legs::len) + inner.waiting.len() + inner.retelling.len()
     }
 
     pub(super) fn clear(&self) {
         *self.inner.lock() = Inner::default();
+        self.emptied.notify_waiters();
     }
 }
 
 impl Inner {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+            && self.retelling.is_empty()
+            && self.folded.is_none()
+            && !self.is_working
+    }
+
     /// Drops the events that wait and keeps the newest state of each leg.
     fn fold(&mut self) {
-        let mut newest = BTreeMap::new();
-        for (batch, _) in self.waiting.drain(..) {
-            newest.extend(batch.legs);
+        self.folded = Some(Legs::new());
+        let retelling = std::mem::take(&mut self.retelling);
+        self.fold_in(retelling);
+        for (batch, _) in std::mem::take(&mut self.waiting) {
+            self.fold_in(batch.legs);
         }
         self.bytes = 0;
-        self.folded = Some(newest);
+    }
+
+    /// Keeps the newest state of legs. One that came and went while the store was away leaves
+    /// nothing, so that what is kept does not grow with the length of an outage.
+    fn fold_in(&mut self, legs: impl IntoIterator<Item = (String, LegRecord)>) {
+        let Some(folded) = &mut self.folded else { return };
+        for (key, record) in legs {
+            if is_over(&record) && !self.written.contains_key(&key) {
+                folded.remove(&key);
+            } else {
+                folded.insert(key, record);
+            }
+        }
+    }
+
+    /// The log starts afresh: also legs that did not change meanwhile are told again.
+    fn begin_retelling(&mut self, folded: Legs) {
+        let unchanged = self.written.iter().filter(|(key, _)| !folded.contains_key(*key));
+        let unchanged = unchanged.map(|(key, record)| (key.clone(), record.clone()));
+        let mut legs: Vec<_> = unchanged.collect();
+        legs.extend(folded);
+        legs.sort_by_cached_key(|(_, record)| place(record));
+        self.retelling = legs.into();
     }
 }
 
@@ -229,8 +294,13 @@ impl Batch {
 }
 
 fn is_over(record: &LegRecord) -> bool {
-    record
-        .call_info
-        .as_ref()
-        .is_none_or(|info| info.state() == proto::call::v1::State::Terminated)
+    record.call_info.as_ref().is_none_or(|info| info.state() == proto::call::v1::State::Terminated)
+}
+
+/// Orders legs by call, and those of a call as their states were told: who reads on ignores what
+/// comes after a higher sequence of the same call.
+fn place(record: &LegRecord) -> (String, i64) {
+    let info = record.call_info.as_ref();
+    let call = info.and_then(|info| info.call.as_ref());
+    (call.map(|call| call.id.clone()).unwrap_or_default(), info.map_or(0, |info| info.sequence))
 }
