@@ -69,8 +69,7 @@ impl AuthDirectory {
         i_account: i64,
         number: &str,
     ) -> Result<pb::ResolveNumberResponse, DirectoryError> {
-        let request =
-            pb::ResolveNumberRequest { i_customer, i_account, number: number.to_owned() };
+        let request = pb::ResolveNumberRequest { i_customer, i_account, number: number.to_owned() };
         let answer = self.client.clone().resolve_number(request).await;
         Ok(answer.map_err(|status| DirectoryError(Box::new(status)))?.into_inner())
     }
@@ -124,10 +123,9 @@ fn destination(answer: pb::ResolveNumberResponse) -> Destination {
             route: Route::Unattended,
         },
         Some(Found::AccessNumber(access)) => Destination {
-            owner: access.owner.map(|owner| Owner {
-                i_reseller: owner.i_reseller,
-                i_customer: owner.i_customer,
-            }),
+            owner: access
+                .owner
+                .map(|owner| Owner { i_reseller: owner.i_reseller, i_customer: owner.i_customer }),
             route: Route::Unattended,
         },
         Some(Found::Nowhere(_)) | None => Destination { owner: None, route: Route::Nowhere },

@@ -7,15 +7,19 @@
 //!   number was dialled? What happens on the channel meanwhile waits there.
 
 mod actor;
+mod audit;
 mod front_desk;
 mod homes;
+mod lanes;
 mod outcomes;
 mod shared;
+mod signals;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use mesh::Clock;
 use mesh::caller::Owner;
 use mesh::ledger::Ledger;
@@ -26,14 +30,14 @@ use tokio_util::task::TaskTracker;
 
 pub use self::shared::Bounds;
 
-use self::actor::{Actor, Handle, News, Order};
+use self::actor::{Actor, Handle, Order};
 use self::front_desk::FrontDesk;
 use self::homes::Homes;
 use self::outcomes::{Outcomes, Repeat};
 use self::shared::Shared;
 use crate::directory::Directory;
-use crate::domain::{Command, Customer, Input, Names, Outcome, Refusal};
-use crate::driver::{Driver, Event, Handled, Op, Signal};
+use crate::domain::{Command, Customer, Names, Outcome, Refusal, Standard};
+use crate::driver::{ChannelId, Driver, Op};
 use crate::outbox::Outbox;
 use crate::wire::Place;
 
@@ -77,13 +81,19 @@ struct Inner {
 /// The actors of this life of the engine.
 #[derive(Debug, Default)]
 struct State {
+    life: Life,
     customers: HashMap<i64, Handle>,
+    actors: TaskTracker,
     /// Ends the actors after they have ended their calls.
     stop: CancellationToken,
     /// Ends the actors at once.
     abandon: CancellationToken,
-    is_stopping: bool,
+    /// True while the engine begins nothing: it stops, or drops its calls.
+    is_closed: bool,
 }
+
+/// Number of a life of the engine, which ends when the node is taken for lost.
+type Life = u64;
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +182,7 @@ impl Engine {
         let not_found = || Rejection::Refused(Refusal::CallNotFound(call_id.clone()));
         let handle = if let Some(owner) = owner {
             self.0.homes.settle(owner.i_customer).await.map_err(Rejection::Elsewhere)?;
-            self.actor_of(owner).ok_or(Rejection::Stopping)?
+            self.actor_of(owner, None).ok_or(Rejection::Stopping)?
         } else {
             let i_customer = self.0.shared.customer_of_call(&call_id).ok_or_else(not_found)?;
             self.existing(i_customer).ok_or_else(not_found)?
@@ -186,82 +196,15 @@ impl Engine {
         answer.await.map_err(|_| Rejection::Stopping)
     }
 
-    /// Takes events in until the driver has no more, or until `stop`.
-    pub async fn listen(self, mut signals: mpsc::Receiver<Signal>, stop: CancellationToken) {
-        loop {
-            let signal = tokio::select! {
-                signal = signals.recv() => signal,
-                () = stop.cancelled() => return,
-            };
-            match signal {
-                Some(signal) => self.signal(signal).await,
-                None => return,
-            }
-        }
-    }
-
-    async fn signal(&self, signal: Signal) {
-        let Signal { event, handled } = signal;
-        let channel = match event {
-            Event::Offered { channel, origin, dialled } => {
-                if !self.0.front_desk.begin(&channel) {
-                    return;
-                }
-                let desk = self.clone();
-                self.0.tasks.spawn(async move {
-                    front_desk::receive(&desk, channel.clone(), origin, dialled, handled).await;
-                    for news in desk.0.front_desk.end(&channel) {
-                        desk.deliver(news).await;
-                    }
-                });
-                return;
-            }
-            Event::Ringing { ref channel }
-            | Event::Answered { ref channel }
-            | Event::Ended { ref channel, .. }
-            | Event::Held { ref channel }
-            | Event::Resumed { ref channel }
-            | Event::Digit { ref channel, .. } => channel.clone(),
-        };
-        let news = News { input: Input::Channel(event), handled };
-        if let Some(news) = self.0.front_desk.keep(&channel, news) {
-            self.deliver(news).await;
-        }
-    }
-
-    /// Gives an event to the actor that has its channel; without one it is of no interest any more.
-    async fn deliver(&self, news: News) {
-        let Input::Channel(event) = &news.input else { return };
-        let channel = match event {
-            Event::Offered { .. } => return,
-            Event::Ringing { channel }
-            | Event::Answered { channel }
-            | Event::Ended { channel, .. }
-            | Event::Held { channel }
-            | Event::Resumed { channel }
-            | Event::Digit { channel, .. } => channel.clone(),
-        };
-        let has_ended = matches!(event, Event::Ended { .. });
-        let actor = self.0.shared.customer_of_channel(&channel).and_then(|of| self.existing(of));
-        if let Some(actor) = actor {
-            // An actor that has stopped has ended its calls.
-            drop(actor.news.send(news).await);
-        } else if let Some(handled) = news.handled {
-            drop(handled.send(Handled::default()));
-        }
-        if has_ended {
-            self.0.shared.forget_channel(&channel);
-        }
-    }
-
     fn existing(&self, i_customer: i64) -> Option<Handle> {
         self.0.state.lock().customers.get(&i_customer).cloned()
     }
 
-    /// The customer's actor, made when there is none; `None` while the engine stops.
-    fn actor_of(&self, owner: Owner) -> Option<Handle> {
+    /// The customer's actor, made when there is none; `None` while the engine begins nothing, and
+    /// for who comes from an earlier life than the present one.
+    fn actor_of(&self, owner: Owner, from: Option<Life>) -> Option<Handle> {
         let mut state = self.0.state.lock();
-        if state.is_stopping {
+        if state.is_closed || from.is_some_and(|life| life != state.life) {
             return None;
         }
         if let Some(handle) = state.customers.get(&owner.i_customer) {
@@ -269,9 +212,14 @@ impl Engine {
         }
         let names = Names::unique(self.0.shared.place.node.clone());
         let (handle, actor) = Actor::new(Arc::clone(&self.0.shared), Customer::new(owner, names));
-        self.0.tasks.spawn(actor.run(state.stop.clone(), state.abandon.clone()));
+        let running = actor.run(state.stop.clone(), state.abandon.clone());
+        self.0.tasks.spawn(state.actors.track_future(running));
         state.customers.insert(owner.i_customer, handle.clone());
         Some(handle)
+    }
+
+    fn life(&self) -> Life {
+        self.0.state.lock().life
     }
 
     /// Where the engine runs.
@@ -296,46 +244,73 @@ impl Engine {
         self.0.homes.set_node_epoch(epoch);
     }
 
-    /// Ends every call with "Switch Lost" and takes no more; waits up to `patience` until the
-    /// store knows.
-    pub async fn stop(&self, patience: Duration) {
-        {
+    /// Ends every call with "Switch Lost" and takes no more. Returns when the switch has carried
+    /// out what that means and nobody waits for an answer.
+    pub async fn stop(&self) {
+        let actors = {
             let mut state = self.0.state.lock();
-            state.is_stopping = true;
+            state.is_closed = true;
             state.stop.cancel();
-        }
-        let flushed = async {
-            while !self.0.shared.outboxes.iter().all(Outbox::is_empty) || self.load() > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            state.actors.clone()
         };
-        if tokio::time::timeout(patience, flushed).await.is_err() {
-            tracing::warn!("stopped before every event was in the store");
-        }
+        actors.close();
+        actors.wait().await;
+    }
+
+    /// Ends what is left of [`Engine::stop`] when there is no time for it.
+    pub async fn close(&self) {
+        self.end_actors().await;
     }
 
     /// The node was taken for lost: drops every call without a word, and hangs up what the switch
-    /// still has.
+    /// still has. Takes nothing meanwhile, and then begins anew.
     pub async fn abandon(&self) {
-        {
-            let mut state = self.0.state.lock();
-            state.abandon.cancel();
-            let is_stopping = state.is_stopping;
-            *state = State { is_stopping, ..State::default() };
-        }
+        self.end_actors().await;
         self.0.shared.clear();
         self.0.homes.clear();
         match self.0.shared.driver.channels().await {
             Ok(channels) => {
-                for channel in channels {
-                    let reason = crate::domain::Standard::SwitchLost.reason();
-                    let hang_up = Op::Hangup { channel: channel.id, reason };
-                    if let Err(error) = self.0.shared.driver.run(hang_up).await {
-                        tracing::warn!(%error, "channel was not hung up");
-                    }
-                }
+                let ending = channels.into_iter().map(|channel| self.hang_up(channel.id));
+                futures::stream::iter(ending).for_each_concurrent(HANG_UPS, |done| done).await;
             }
             Err(error) => tracing::warn!(%error, "channels cannot be listed"),
         }
+        let mut state = self.0.state.lock();
+        *state = State { life: state.life + 1, ..State::default() };
+    }
+
+    /// Ends the actors at once, and waits until they have: none of them writes any more.
+    async fn end_actors(&self) {
+        let actors = {
+            let mut state = self.0.state.lock();
+            state.is_closed = true;
+            state.abandon.cancel();
+            state.customers.clear();
+            state.actors.clone()
+        };
+        actors.close();
+        actors.wait().await;
+    }
+
+    /// Hangs up a channel that belongs to no call.
+    async fn hang_up(&self, channel: ChannelId) {
+        self.refuse(channel, Standard::SwitchLost).await;
+    }
+
+    /// Has the switch end a channel without the help of an actor.
+    async fn refuse(&self, channel: ChannelId, reason: Standard) {
+        let hang_up = Op::Hangup { channel, reason: reason.reason() };
+        let done = tokio::time::timeout(HANG_UP_TIMEOUT, self.0.shared.driver.run(hang_up)).await;
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "channel was not hung up"),
+            Err(_) => tracing::warn!("channel was not hung up in time"),
+        }
     }
 }
+
+/// Channels that are hung up at the same time when the node was taken for lost.
+const HANG_UPS: usize = 64;
+
+/// How long the switch may take for that.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -85,8 +85,7 @@ pub async fn serve(
 
     let bounds =
         outbox::Bounds { max_bytes: config.outbox_bytes, commit_events: EVENTS_PER_COMMIT };
-    let outboxes: Vec<_> =
-        (0..deps.ledger.partitions()).map(|_| Outbox::new(bounds)).collect();
+    let outboxes: Vec<_> = (0..deps.ledger.partitions()).map(|_| Outbox::new(bounds)).collect();
     let engine = Engine::new(Parts {
         node: config.node.clone(),
         site: config.site.clone(),
@@ -113,6 +112,7 @@ pub async fn serve(
         tasks: tasks.clone(),
     };
     tasks.spawn(engine.clone().listen(events, late_stop.clone()));
+    tasks.spawn(engine.clone().audit(late_stop.clone()));
     let serving = command_api::serve(engine, deps.clock, listener, late_stop.clone());
     tasks.spawn(serving);
 

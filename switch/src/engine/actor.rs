@@ -1,12 +1,11 @@
 //! One customer's actor: feeds its state machine and carries out what comes of it.
 //!
-//! The actor never waits for the switch or the store itself. Operations run one
-//! after another in a lane beside it; commits queue in the outbox; a command is
+//! The actor never waits for the switch or the store itself. Operations run in
+//! [`lanes`](super::lanes) beside it; commits queue in the outbox; a command is
 //! answered when both are done. So a slow switch delays answers, never decisions.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -15,14 +14,12 @@ use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::lanes::Lanes;
 use super::shared::Shared;
-use crate::domain::{Command, Customer, Effect, Input, LegView, Outcome};
+use crate::domain::{CallId, Command, Customer, Effect, Input, LegView, Outcome, Standard};
 use crate::driver::{Cause, ChannelId, Event, Handled, Label, Op};
 use crate::outbox::{Batch, Outbox};
 use crate::wire;
-
-/// How long the switch may take for one operation.
-const OP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A command on its way to the actor.
 #[derive(Debug)]
@@ -52,27 +49,26 @@ enum Waiter {
     Channel { handled: oneshot::Sender<Handled>, label: Option<Label> },
 }
 
-/// The operations of one step.
-struct Batched {
-    ops: Vec<Op>,
-    done: oneshot::Sender<()>,
-}
-
 pub(super) struct Actor {
     shared: Arc<Shared>,
     customer: Customer,
     outbox: Outbox,
     orders: mpsc::Receiver<Order>,
     news: mpsc::Receiver<News>,
-    /// Answers from the directory and failed operations, from the actor's own work.
-    own: VecDeque<Input>,
     asking: FuturesUnordered<BoxFuture<'static, Input>>,
     finishing: FuturesUnordered<BoxFuture<'static, Vec<Waiter>>>,
-    lane: VecDeque<Batched>,
-    running: Option<BoxFuture<'static, Vec<Input>>>,
+    lanes: Lanes,
     /// Who waits for which command.
-    replies: HashMap<String, oneshot::Sender<Outcome>>,
+    replies: HashMap<String, Vec<oneshot::Sender<Outcome>>>,
     traceparent: String,
+}
+
+/// How far an actor is in stopping.
+#[derive(Default)]
+struct Stopping {
+    has_begun: bool,
+    are_orders_over: bool,
+    are_news_over: bool,
 }
 
 impl Actor {
@@ -80,63 +76,99 @@ impl Actor {
         let (orders_tx, orders) = mpsc::channel(shared.bounds.commands);
         let (news_tx, news) = mpsc::channel(shared.bounds.signals);
         let outbox = shared.outbox_of(customer.owner().i_customer);
+        let lanes = Lanes::new(Arc::clone(&shared.driver));
         let actor = Self {
             shared,
             customer,
             outbox,
             orders,
             news,
-            own: VecDeque::new(),
             asking: FuturesUnordered::new(),
             finishing: FuturesUnordered::new(),
-            lane: VecDeque::new(),
-            running: None,
+            lanes,
             replies: HashMap::new(),
             traceparent: String::new(),
         };
         (Handle { orders: orders_tx, news: news_tx }, actor)
     }
 
-    /// Works until `stop`, then ends every call, or until `abandon`, and then drops everything.
+    /// Works until `stop`, then ends every call and finishes what it began, or until `abandon`,
+    /// and then drops everything.
     pub(super) async fn run(mut self, stop: CancellationToken, abandon: CancellationToken) {
-        let mut stopping = false;
-        loop {
-            if let Some(input) = self.own.pop_front() {
-                self.step(input, None);
-                continue;
-            }
+        let mut stopping = Stopping::default();
+        while !self.has_stopped(&stopping) {
             let deadline = self.customer.next_deadline();
             let at = deadline.map(|deadline| self.shared.clock.instant_of(deadline));
+            let has_room = self.lanes.pending() < self.shared.bounds.lane;
+            // What takes no time to do comes before what brings more to do.
             tokio::select! {
                 biased;
                 () = abandon.cancelled() => return,
-                () = stop.cancelled(), if !stopping => {
-                    stopping = true;
+                () = stop.cancelled(), if !stopping.has_begun => {
+                    stopping.has_begun = true;
+                    self.orders.close();
+                    self.news.close();
                     self.step(Input::Stop, None);
                 }
-                Some(inputs) = next_of(&mut self.running) => {
-                    self.running = None;
-                    self.own.extend(inputs);
-                    self.run_lane();
+                failed = self.lanes.next() => {
+                    if let Some(channel) = failed {
+                        let cause = Cause::Refused(503);
+                        self.step(Input::Channel(Event::Ended { channel, cause }), None);
+                    }
                 }
-                Some(waiters) = self.finishing.next() => waiters.into_iter().for_each(|waiter| self.tell(waiter)),
+                Some(waiters) = self.finishing.next() => {
+                    for waiter in waiters {
+                        self.tell(waiter);
+                    }
+                }
                 Some(input) = self.asking.next() => self.step(input, None),
-                Some(News { input, handled }) = self.news.recv() => self.step(input, handled),
                 () = sleep_until(at) => self.step(Input::Tick, None),
-                Some(order) = self.orders.recv(), if self.lane.len() < self.shared.bounds.lane => {
-                    self.order(order);
+                news = self.news.recv(), if !stopping.are_news_over => match news {
+                    Some(news) => self.news(news, stopping.has_begun),
+                    None => stopping.are_news_over = true,
+                },
+                order = self.orders.recv(), if !stopping.are_orders_over && has_room => {
+                    match order {
+                        // Its reply is dropped, which says so.
+                        Some(_) if stopping.has_begun => {}
+                        Some(order) => self.order(order),
+                        None => stopping.are_orders_over = true,
+                    }
                 }
-                else => return,
             }
-            if stopping && self.lane.is_empty() && self.running.is_none() {
-                return;
+        }
+    }
+
+    fn has_stopped(&self, stopping: &Stopping) -> bool {
+        stopping.are_news_over
+            && stopping.are_orders_over
+            && self.lanes.pending() == 0
+            && self.finishing.is_empty()
+    }
+
+    fn news(&mut self, News { input, handled }: News, is_stopping: bool) {
+        match input {
+            Input::PhoneDials { channel, .. } | Input::TrunkCall { channel, .. } if is_stopping => {
+                self.shared.forget_channel(&channel);
+                let reason = Standard::Unavailable.reason();
+                drop(self.lanes.push(vec![Op::Hangup { channel, reason }], &[]));
             }
+            input => self.step(input, handled),
         }
     }
 
     fn order(&mut self, order: Order) {
         let Order { command, traceparent, reply } = order;
-        self.replies.insert(command.id.clone(), reply);
+        if reply.is_closed() {
+            // Whoever asked has been told that it came too late; so nothing must be done.
+            return;
+        }
+        let askers = self.replies.entry(command.id.clone()).or_default();
+        askers.push(reply);
+        if askers.len() > 1 {
+            // The same command is under way: both get its outcome.
+            return;
+        }
         self.traceparent = traceparent;
         self.step(Input::Command(command), None);
         self.traceparent.clear();
@@ -144,11 +176,20 @@ impl Actor {
 
     /// Feeds the state machine and sets its effects going.
     fn step(&mut self, input: Input, handled: Option<oneshot::Sender<Handled>>) {
-        let channel = match &input {
-            Input::Channel(event) => channel_of(event).cloned(),
-            _ => None,
+        let mut label = None;
+        let mut gone = None;
+        let beside = match &input {
+            Input::Channel(event) => {
+                label = self.customer.label_of(event.channel());
+                if matches!(event, Event::Ended { .. }) {
+                    gone = Some(event.channel().clone());
+                }
+                let call_id = label.as_ref().map(|label| CallId(label.call_id.clone()));
+                call_id.map(|call_id| self.channels_of(&call_id)).unwrap_or_default()
+            }
+            Input::Command(command) => self.channels_of(command.action.call_id()),
+            _ => Vec::new(),
         };
-        let label = channel.as_ref().and_then(|channel| self.customer.label_of(channel));
         let now = self.shared.clock.now();
         let legs_before = self.customer.live_legs();
         let effects = self.customer.handle(now, input);
@@ -190,36 +231,38 @@ impl Actor {
                 Effect::Accepted { channel, call_id, tag } => {
                     self.shared.note_call(&call_id, owner.i_customer);
                     self.shared.note_channel(&channel, owner.i_customer);
-                    accepted = Some(Label {
-                        call_id: call_id.0,
-                        tag: tag.0,
-                        state: "trying".to_owned(),
-                    });
+                    accepted =
+                        Some(Label { call_id: call_id.0, tag: tag.0, state: "trying".to_owned() });
                 }
                 Effect::Over(call_id) => self.shared.forget_call(&call_id),
             }
+        }
+        if let Some(channel) = gone {
+            self.shared.forget_channel(&channel);
         }
         self.shared.note_load(legs_before, self.customer.live_legs());
         if let Some(handled) = handled {
             let label = accepted.or(label);
             waiters.push(Waiter::Channel { handled, label });
         }
-        self.finish(batch, ops, waiters);
+        self.finish(batch, ops, &beside, waiters);
+    }
+
+    /// Channels of a call with operations that a step on the call has to wait for.
+    fn channels_of(&self, call_id: &CallId) -> Vec<ChannelId> {
+        if self.lanes.pending() == 0 {
+            return Vec::new();
+        }
+        self.customer.channels_of(call_id).cloned().collect()
     }
 
     /// Queues the outcome of a step, and its answers for when that is done.
-    fn finish(&mut self, batch: Batch, ops: Vec<Op>, waiters: Vec<Waiter>) {
+    fn finish(&mut self, batch: Batch, ops: Vec<Op>, beside: &[ChannelId], waiters: Vec<Waiter>) {
         let committed = (!batch.events.is_empty()).then(|| self.outbox.push(batch));
-        let driven = if ops.is_empty() && self.lane.is_empty() && self.running.is_none() {
-            None
-        } else {
-            let (done, driven) = oneshot::channel();
-            self.lane.push_back(Batched { ops, done });
-            Some(driven)
-        };
-        self.run_lane();
+        let beside = if waiters.is_empty() { &[] } else { beside };
+        let driven = self.lanes.push(ops, beside);
         if waiters.is_empty() {
-            // The lane and the outbox go on by themselves.
+            // The lanes and the outbox go on by themselves.
             return;
         }
         self.finishing.push(Box::pin(async move {
@@ -234,43 +277,12 @@ impl Actor {
         }));
     }
 
-    /// Starts the next operations of the lane, unless some are running.
-    fn run_lane(&mut self) {
-        if self.running.is_some() {
-            return;
-        }
-        let Some(Batched { ops, done }) = self.lane.pop_front() else { return };
-        let driver = Arc::clone(&self.shared.driver);
-        self.running = Some(Box::pin(async move {
-            let mut failed = Vec::new();
-            for op in ops {
-                let dialled = match &op {
-                    Op::Dial { channel, .. } => Some(channel.clone()),
-                    _ => None,
-                };
-                let outcome = tokio::time::timeout(OP_TIMEOUT, driver.run(op)).await;
-                let error = match outcome {
-                    Ok(Ok(())) => continue,
-                    Ok(Err(error)) => error.to_string(),
-                    Err(_) => "no answer in time".to_owned(),
-                };
-                tracing::warn!(error, "switch did not carry out an operation");
-                failed.extend(dialled.map(|channel| {
-                    Input::Channel(Event::Ended { channel, cause: Cause::Refused(503) })
-                }));
-            }
-            // The step may have had nobody waiting.
-            done.send(()).ok();
-            failed
-        }));
-    }
-
     fn tell(&mut self, waiter: Waiter) {
         match waiter {
             Waiter::Command { command_id, outcome } => {
-                if let Some(reply) = self.replies.remove(&command_id) {
+                for reply in self.replies.remove(&command_id).unwrap_or_default() {
                     // Whoever asked may have gone.
-                    drop(reply.send(outcome));
+                    drop(reply.send(outcome.clone()));
                 }
             }
             Waiter::Channel { handled, label } => {
@@ -278,14 +290,6 @@ impl Actor {
                 drop(handled.send(Handled { label }));
             }
         }
-    }
-}
-
-/// The running batch, when there is one.
-async fn next_of(running: &mut Option<BoxFuture<'static, Vec<Input>>>) -> Option<Vec<Input>> {
-    match running {
-        Some(running) => Some(running.await),
-        None => std::future::pending().await,
     }
 }
 
@@ -299,16 +303,4 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
 /// Key of a leg's record in the store.
 fn key_of(view: &LegView) -> String {
     mesh::calls_index::leg_key(&view.call_id.0, &view.tag.0)
-}
-
-fn channel_of(event: &Event) -> Option<&ChannelId> {
-    match event {
-        Event::Offered { .. } => None,
-        Event::Ringing { channel }
-        | Event::Answered { channel }
-        | Event::Ended { channel, .. }
-        | Event::Held { channel }
-        | Event::Resumed { channel }
-        | Event::Digit { channel, .. } => Some(channel),
-    }
 }

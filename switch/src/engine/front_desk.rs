@@ -6,10 +6,10 @@ use mesh::caller::Owner;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::actor::News;
 use super::Engine;
+use super::actor::News;
 use crate::domain::{Input, Route, Standard};
-use crate::driver::{ChannelId, Handled, Op, Origin, Reason, Shown};
+use crate::driver::{ChannelId, Event, Handled, Origin, Shown};
 
 /// Offers that may be looked up at once; more are refused, as an overloaded switch does.
 const MAX_OFFERS: usize = 1024;
@@ -21,22 +21,38 @@ const MAX_WAITING: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct FrontDesk(Mutex<HashMap<ChannelId, Vec<News>>>);
 
+/// What became of the noting of an offer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// It is to be looked up.
+    Begun,
+    /// It is being looked up already.
+    Known,
+    /// Too many are.
+    Full,
+}
+
 impl FrontDesk {
-    /// Notes an offer; false when there are too many, or when it is being looked up already.
-    pub(super) fn begin(&self, channel: &ChannelId) -> bool {
+    /// Notes an offer.
+    pub(super) fn begin(&self, channel: &ChannelId) -> Begin {
         let mut offers = self.0.lock();
-        if offers.len() >= MAX_OFFERS || offers.contains_key(channel) {
-            return false;
+        if offers.contains_key(channel) {
+            return Begin::Known;
+        }
+        if offers.len() >= MAX_OFFERS {
+            return Begin::Full;
         }
         offers.insert(channel.clone(), Vec::new());
-        true
+        Begin::Begun
     }
 
-    /// Keeps an event if its channel is being looked up, else gives it back.
+    /// Keeps an event if its channel is being looked up, else gives it back. Of too many only the
+    /// channel's end is kept.
     pub(super) fn keep(&self, channel: &ChannelId, news: News) -> Option<News> {
         match self.0.lock().get_mut(channel) {
             Some(waiting) => {
-                if waiting.len() < MAX_WAITING {
+                let is_end = matches!(&news.input, Input::Channel(Event::Ended { .. }));
+                if is_end || waiting.len() < MAX_WAITING {
                     waiting.push(news);
                 }
                 None
@@ -45,30 +61,47 @@ impl FrontDesk {
         }
     }
 
-    /// The look-up is over; gives what happened meanwhile.
-    pub(super) fn end(&self, channel: &ChannelId) -> Vec<News> {
-        self.0.lock().remove(channel).unwrap_or_default()
+    /// What happened since the last time that this was asked; when that is nothing, `None`, and
+    /// from then on events are no longer kept. So none overtakes another.
+    pub(super) fn next(&self, channel: &ChannelId) -> Option<Vec<News>> {
+        let mut offers = self.0.lock();
+        let waiting = std::mem::take(offers.get_mut(channel)?);
+        if waiting.is_empty() {
+            offers.remove(channel);
+            return None;
+        }
+        Some(waiting)
     }
+
+    /// Whether the channel is being looked up.
+    pub(super) fn has(&self, channel: &ChannelId) -> bool {
+        self.0.lock().contains_key(channel)
+    }
+}
+
+/// A channel that comes in.
+pub(super) struct Offer {
+    pub(super) channel: ChannelId,
+    pub(super) origin: Origin,
+    pub(super) dialled: String,
+    /// The engine's life in which it came.
+    pub(super) life: u64,
 }
 
 /// Looks an offer up and gives it to the customer's actor, or refuses it.
 pub(super) async fn receive(
     engine: &Engine,
-    channel: ChannelId,
-    origin: Origin,
-    dialled: String,
+    offer: Offer,
     handled: Option<oneshot::Sender<Handled>>,
 ) {
+    let Offer { channel, origin, dialled, life } = offer;
     match identify(engine, &channel, origin, dialled).await {
         Ok((owner, input)) => {
-            let Some(actor) = engine.actor_of(owner) else {
-                refuse(engine, channel, Standard::Unavailable.reason()).await;
-                return;
-            };
-            // An actor that has stopped has ended its calls.
-            drop(actor.news.send(News { input, handled }).await);
+            if !engine.offer(owner, &channel, life, News { input, handled }).await {
+                engine.refuse(channel, Standard::Unavailable).await;
+            }
         }
-        Err(reason) => refuse(engine, channel, reason).await,
+        Err(reason) => engine.refuse(channel, reason).await,
     }
 }
 
@@ -77,17 +110,17 @@ async fn identify(
     channel: &ChannelId,
     origin: Origin,
     dialled: String,
-) -> Result<(Owner, Input), Reason> {
+) -> Result<(Owner, Input), Standard> {
     let directory = &engine.0.shared.directory;
     let channel = channel.clone();
     let unavailable = |error: crate::directory::DirectoryError| {
         tracing::warn!(%error, "call refused");
-        Standard::Unavailable.reason()
+        Standard::Unavailable
     };
     let (owner, input) = match origin {
         Origin::Phone { account_id } => {
             let account = directory.account(&account_id).await.map_err(unavailable)?;
-            let account = account.ok_or_else(|| Standard::NotFound.reason())?;
+            let account = account.ok_or(Standard::NotFound)?;
             let owner = Owner { i_reseller: account.i_reseller, i_customer: account.i_customer };
             (owner, Input::PhoneDials { channel, account, dialled })
         }
@@ -97,7 +130,7 @@ async fn identify(
     };
     engine.0.homes.settle(owner.i_customer).await.map_err(|node| {
         tracing::warn!(node, "call came to a node that is not its customer's home");
-        Standard::Unavailable.reason()
+        Standard::Unavailable
     })?;
     Ok((owner, input))
 }
@@ -107,21 +140,15 @@ async fn incoming(
     channel: ChannelId,
     from: Shown,
     dialled: String,
-) -> Result<(Owner, Input), Reason> {
+) -> Result<(Owner, Input), Standard> {
     let found = engine.0.shared.directory.destination(&dialled).await.map_err(|error| {
         tracing::warn!(%error, "call refused");
-        Standard::Unavailable.reason()
+        Standard::Unavailable
     })?;
     match (found.owner, found.route) {
         (Some(owner), route @ (Route::Account(_) | Route::Unattended)) => {
             Ok((owner, Input::TrunkCall { channel, from, dialled, route }))
         }
-        _ => Err(Standard::NotFound.reason()),
-    }
-}
-
-async fn refuse(engine: &Engine, channel: ChannelId, reason: Reason) {
-    if let Err(error) = engine.0.shared.driver.run(Op::Hangup { channel, reason }).await {
-        tracing::warn!(%error, "channel was not refused");
+        _ => Err(Standard::NotFound),
     }
 }

@@ -22,8 +22,9 @@ impl Homes {
     }
 
     pub(super) fn set_node_epoch(&self, epoch: u64) {
+        let mut known = self.known.lock();
         self.node_epoch.store(epoch, Ordering::Release);
-        self.known.lock().clear();
+        known.clear();
     }
 
     /// Forgets whose home it is: somebody else may have become it.
@@ -40,10 +41,8 @@ impl Homes {
         if self.known.lock().contains(&i_customer) {
             return Ok(());
         }
-        let me = Home {
-            node: self.node.clone(),
-            node_epoch: self.node_epoch.load(Ordering::Acquire),
-        };
+        let me =
+            Home { node: self.node.clone(), node_epoch: self.node_epoch.load(Ordering::Acquire) };
         let Ok(mut present) = self.ledger.home(i_customer).await else { return Ok(()) };
         for _ in 0..3 {
             match &present {
@@ -60,7 +59,11 @@ impl Homes {
         }
         match present {
             Some(home) if home == me => {
-                self.known.lock().insert(i_customer);
+                let mut known = self.known.lock();
+                // Not if the node has begun a new epoch meanwhile.
+                if self.node_epoch.load(Ordering::Acquire) == me.node_epoch {
+                    known.insert(i_customer);
+                }
                 Ok(())
             }
             Some(home) => Err(home.node),

@@ -1,6 +1,6 @@
 //! What the engine's actors share: ports, bounds, and who holds which call and channel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -21,7 +21,7 @@ pub struct Bounds {
     pub commands: usize,
     /// Events that may wait for one customer; more hold the driver back.
     pub signals: usize,
-    /// Steps whose operations may wait before commands have to.
+    /// Operations of a customer that may wait for the switch before commands have to.
     pub lane: usize,
 }
 
@@ -81,6 +81,11 @@ impl Shared {
         self.channels.lock().get(channel).copied()
     }
 
+    /// The channels of all calls.
+    pub(super) fn channels(&self) -> HashSet<ChannelId> {
+        self.channels.lock().keys().cloned().collect()
+    }
+
     pub(super) fn note_call(&self, call_id: &CallId, i_customer: i64) {
         let mut calls = self.calls.lock();
         if !calls.contains_key(call_id) {
@@ -104,6 +109,7 @@ impl Shared {
     pub(super) fn note_op(&self, op: &Op, i_customer: i64) {
         match op {
             Op::Dial { channel, .. } => self.note_channel(channel, i_customer),
+            // What still happens on it is of no interest.
             Op::Hangup { channel, .. } => self.forget_channel(channel),
             Op::Ring { .. }
             | Op::Answer { .. }
