@@ -44,7 +44,11 @@ impl Node {
     /// Lives until `stop`.
     pub(crate) async fn live(self, stop: CancellationToken) {
         loop {
-            let Some(epoch) = self.join(&stop).await else { return };
+            let Some(epoch) = self.join(&stop).await else {
+                // Without a lease nothing can be written.
+                self.end_calls(self.engine.stop()).await;
+                return;
+            };
             self.engine.set_node_epoch(epoch);
             tracing::info!(node = self.name, epoch, "switch node joined");
             let writers = CancellationToken::new();
@@ -56,7 +60,16 @@ impl Node {
                 () = stop.cancelled() => false,
             };
             if !cast_out {
-                self.engine.stop(self.drain_timeout).await;
+                let ended_and_written = async {
+                    self.engine.stop().await;
+                    for outbox in &self.outboxes {
+                        outbox.drained().await;
+                    }
+                };
+                tokio::select! {
+                    () = self.end_calls(ended_and_written) => {}
+                    () = fenced.cancelled() => {}
+                }
             }
             writers.cancel();
             writing.close();
@@ -70,6 +83,14 @@ impl Node {
             tracing::error!(node = self.name, epoch, "node was taken for lost, drops its calls");
             self.engine.abandon().await;
         }
+    }
+
+    /// Gives the end of the calls the time that stopping may take.
+    async fn end_calls(&self, ending: impl Future<Output = ()>) {
+        if tokio::time::timeout(self.drain_timeout, ending).await.is_err() {
+            tracing::warn!("stopped before all calls had ended and their events were in the store");
+        }
+        self.engine.close().await;
     }
 
     fn lease(&self, epoch: u64) -> NodeLease {
@@ -90,6 +111,7 @@ impl Node {
         loop {
             match self.try_join().await {
                 Ok(epoch) => {
+                    self.set_flowing(true);
                     self.store.ready();
                     return Some(epoch);
                 }
@@ -100,10 +122,18 @@ impl Node {
                 }
                 Err(_) => {}
             }
+            self.set_flowing(false);
             tokio::select! {
                 () = stop.cancelled() => return None,
                 () = tokio::time::sleep(JOIN_PAUSE) => {}
             }
+        }
+    }
+
+    /// Says whether it is worth waiting for the store.
+    fn set_flowing(&self, flowing: bool) {
+        for outbox in &self.outboxes {
+            outbox.set_flowing(flowing);
         }
     }
 
