@@ -87,6 +87,7 @@ mod tests {
             i_customer: ICustomer(i_customer),
             i_reseller: None,
             is_blocked: false,
+            may_connect_two: false,
         }
     }
 

@@ -19,6 +19,9 @@ pub struct Account {
     pub i_reseller: Option<IReseller>,
     /// True when it, its customer or its reseller is blocked.
     pub is_blocked: bool,
+    /// True when its product has a rating entry with the access code `INCOMING`: it may connect
+    /// two numbers.
+    pub may_connect_two: bool,
 }
 
 impl Account {

@@ -62,6 +62,7 @@ impl AuthorizationService for AuthorizationRpc {
         let account = found.map_err(|error| status(&error))?;
         Ok(Response::new(pb::GetAccountResponse {
             blocked: account.as_ref().is_some_and(|account| account.is_blocked),
+            may_connect_two: account.as_ref().is_some_and(|account| account.may_connect_two),
             account: account.map(wire_account),
         }))
     }

@@ -137,3 +137,27 @@ async fn an_account_is_found_by_key_id_and_number() {
         assert_eq!(find(by).await, None);
     }
 }
+
+#[tokio::test]
+async fn an_account_may_connect_two_when_its_product_rates_incoming() {
+    use pb::get_account_request::By;
+    let auth = Auth::start().await;
+    let may = async |account_id: &str| {
+        let mut found = Vec::new();
+        let by_id = By::AccountId(account_id.to_owned());
+        let account = get_account(&auth, by_id).await;
+        found.push(account.may_connect_two);
+        let by_key = By::IAccount(account.account.unwrap().i_account);
+        found.push(get_account(&auth, by_key).await.may_connect_two);
+        found
+    };
+
+    assert_eq!(may("201").await, [true, true]);
+    assert_eq!(may("202").await, [false, false]);
+    assert!(!get_account(&auth, By::IAccount(99)).await.may_connect_two);
+}
+
+async fn get_account(auth: &Auth, by: pb::get_account_request::By) -> pb::GetAccountResponse {
+    let request = pb::GetAccountRequest { by: Some(by) };
+    auth.authorization().get_account(request).await.unwrap().into_inner()
+}

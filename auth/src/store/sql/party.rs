@@ -14,7 +14,10 @@ macro_rules! account {
                 COALESCE(a.conferencing, p.conferencing) AS has_conferencing,
                 COALESCE(a.user_application, p.user_application) AS has_user_application,
                 CASE WHEN a.is_blocked + cu.is_blocked + COALESCE(r.is_blocked, 0) > 0
-                    THEN 1 ELSE 0 END AS is_blocked",
+                    THEN 1 ELSE 0 END AS is_blocked,
+                CASE WHEN EXISTS (SELECT 1 FROM product_rating pr
+                    WHERE pr.i_product = a.i_product AND pr.access_code = 'INCOMING')
+                    THEN 1 ELSE 0 END AS may_connect_two",
             $columns,
             " FROM accounts a
             JOIN customers cu ON cu.i_customer = a.i_customer

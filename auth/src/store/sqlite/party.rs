@@ -237,6 +237,7 @@ fn details(row: &SqliteRow) -> Result<AccountDetails, StoreError> {
             i_customer: i_customer(row)?,
             i_reseller: i_reseller(row)?,
             is_blocked: flag(row, "is_blocked")?,
+            may_connect_two: flag(row, "may_connect_two")?,
         },
         login: row.try_get("login").map_err(failed)?,
         product: row.try_get("product").map_err(failed)?,
