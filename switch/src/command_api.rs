@@ -132,8 +132,11 @@ async fn carry_out(
         Err(_) => Err(too_late("no outcome in time")),
         Ok(Err(rejection)) => Err(rejected(&rejection)),
         Ok(Ok(Err(refusal))) => Err(wire::fault(&refusal)),
-        Ok(Ok(Ok(legs))) => Ok(pb::Done {
-            legs: legs.iter().map(|view| wire::call_info(view, &place.site)).collect(),
+        Ok(Ok(Ok(done))) => Ok(pb::Done {
+            legs: done.legs.iter().map(|view| wire::call_info(view, &place.site)).collect(),
+            tracking_id: done.tracking.as_ref().map(|(new, _)| new.clone()),
+            previous_tracking_id: done.tracking.map(|(_, previous)| previous),
+            slot: done.slot,
         }),
     }
 }

@@ -26,11 +26,12 @@ mod view;
 
 pub use call::Call;
 pub use command::{
-    Action, CallerScope, Cause, Command, Originate, Outcome, Refusal, allowed_states,
+    Action, CallerScope, Cause, Command, ConnectTwo, Done, Originate, Outcome, Parked, Refusal,
+    allowed_states,
 };
 pub use customer::Customer;
 pub use effect::{Effect, Input, ResolveFailure, Route};
-pub use leg::{Direction, Leg, State};
+pub use leg::{Direction, Leg, Mode, State};
 pub use names::{CallId, Names, Tag};
 pub use party::{Account, Party};
 pub use reason::Standard;

@@ -15,6 +15,7 @@
 //! Events may be lost on a real switch. [`Driver::channels`] lists what is there, so
 //! that the engine can compare and correct.
 
+pub mod asterisk;
 pub mod sim;
 
 use std::collections::BTreeSet;
@@ -95,6 +96,8 @@ pub enum Source {
     Ringback,
     /// Music on hold.
     Music,
+    /// A prompt, by its path in the prompt folder, once.
+    Prompt(String),
     /// These channels, mixed; empty when there is nobody to hear.
     Parties(BTreeSet<ChannelId>),
 }

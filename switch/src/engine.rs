@@ -178,14 +178,15 @@ impl Engine {
         owner: Option<Owner>,
         traceparent: String,
     ) -> Result<Outcome, Rejection> {
-        let call_id = command.action.call_id().clone();
-        let not_found = || Rejection::Refused(Refusal::CallNotFound(call_id.clone()));
+        let call_id = command.action.call_id().cloned();
         let handle = if let Some(owner) = owner {
             self.0.homes.settle(owner.i_customer).await.map_err(Rejection::Elsewhere)?;
             self.actor_of(owner, None).ok_or(Rejection::Stopping)?
         } else {
-            let i_customer = self.0.shared.customer_of_call(&call_id).ok_or_else(not_found)?;
-            self.existing(i_customer).ok_or_else(not_found)?
+            let i_customer = call_id.as_ref().and_then(|id| self.0.shared.customer_of_call(id));
+            i_customer.and_then(|i_customer| self.existing(i_customer)).ok_or_else(|| {
+                Rejection::Refused(Refusal::CallNotFound(call_id.unwrap_or_default()))
+            })?
         };
         let (reply, answer) = oneshot::channel();
         let order = Order { command, traceparent, reply };

@@ -7,8 +7,8 @@ use proto::options::v1::Realm;
 use proto::switch::v1 as pb;
 
 use crate::domain::{
-    Account, Action, CallId, Cause, Command, IvrInfo, LegView, Originate, Party, Refusal, Seen,
-    State, Tag,
+    Account, Action, CallId, Cause, Command, ConnectTwo, IvrInfo, LegView, Mode, Originate, Parked,
+    Party, Refusal, Seen, State, Tag,
 };
 
 /// Why a command message was refused before it reached a call.
@@ -71,6 +71,53 @@ pub(crate) fn command(request: pb::CommandRequest) -> Result<(Command, Option<Ow
             let (call_id, tag) = target(send.call)?;
             Action::SendDigits(call_id, tag, send.digits)
         }
+        Is::OriginateAdvancedCall(connect) => {
+            let (connect, of) = connect_two(connect)?;
+            owner = Some(of);
+            Action::ConnectTwo(Box::new(connect))
+        }
+        Is::TransferCall(transfer) => {
+            let (call_id, tag) = target(transfer.call)?;
+            match (transfer.destination, transfer.target_call) {
+                (Some(destination), None) => Action::TransferBlind(call_id, tag, destination),
+                (None, Some(second)) => Action::TransferAttended(call_id, tag, CallId(second)),
+                _ => return Err(Malformed::Field("destination or target_call, one of them")),
+            }
+        }
+        Is::RedirectCall(redirect) => {
+            let (call_id, tag) = target(redirect.call)?;
+            Action::Redirect(call_id, tag, redirect.destination)
+        }
+        Is::ParkCall(park) => {
+            let (call_id, tag) = target(park.call)?;
+            Action::Park(call_id, tag, park.slot)
+        }
+        Is::RetrieveCall(retrieve) => {
+            let parked = match (retrieve.slot, retrieve.call_id) {
+                (Some(slot), None) => Parked::Slot(slot),
+                (None, Some(call_id)) => Parked::Call(CallId(call_id)),
+                _ => return Err(Malformed::Field("slot or call, one of them")),
+            };
+            let account = needed(retrieve.account)?;
+            owner = Some(owner_of(&account));
+            Action::Retrieve(parked, Box::new(account))
+        }
+        Is::PickupCall(pickup) => {
+            let (call_id, tag) = target(pickup.call)?;
+            Action::PickUpCall(call_id, tag, Box::new(needed(pickup.account)?))
+        }
+        Is::SuperviseCall(supervise) => {
+            let mode = match supervise.mode() {
+                pb::SuperviseMode::Spy => Mode::Spy,
+                pb::SuperviseMode::Whisper => Mode::Whisper,
+                pb::SuperviseMode::Barge => Mode::Barge,
+                pb::SuperviseMode::Unspecified => {
+                    return Err(Malformed::Field("mode is missing"));
+                }
+            };
+            let (call_id, tag) = target(supervise.call)?;
+            Action::Supervise(call_id, tag, mode, Box::new(needed(supervise.account)?))
+        }
     };
     Ok((Command { id: request.command_id, scope, cause, action }, owner))
 }
@@ -120,6 +167,35 @@ fn originate(message: pb::OriginateCall) -> Result<(Originate, Owner), Malformed
     Ok((originate, owner))
 }
 
+fn connect_two(message: pb::OriginateAdvancedCall) -> Result<(ConnectTwo, Owner), Malformed> {
+    let account = needed(message.account)?;
+    let owner = owner_of(&account);
+    let first = message.first.ok_or(Malformed::Field("first is missing"))?;
+    let second = message.second.ok_or(Malformed::Field("second is missing"))?;
+    let seconds = u64::try_from(message.timeout_seconds).unwrap_or(0);
+    if seconds == 0 {
+        return Err(Malformed::Field("timeout_seconds is not above 0"));
+    }
+    let connect = ConnectTwo {
+        call_id: CallId(message.call_id),
+        account,
+        first: first.destination,
+        first_caller_id: first.caller_id,
+        second: second.destination,
+        second_caller_id: second.caller_id,
+        timeout: std::time::Duration::from_secs(seconds),
+    };
+    Ok((connect, owner))
+}
+
+fn needed(message: Option<pb::Account>) -> Result<Account, Malformed> {
+    message.map(account).ok_or(Malformed::Field("account is missing"))
+}
+
+fn owner_of(account: &Account) -> Owner {
+    Owner { i_reseller: account.i_reseller, i_customer: account.i_customer }
+}
+
 /// A refusal as the command API answers it.
 pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
     let message = refusal.to_string();
@@ -127,6 +203,15 @@ pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
         Refusal::CallNotFound(_) => fault_of(tonic::Code::NotFound, "CALL_NOT_FOUND", message),
         Refusal::AccountNotFound(_) => {
             fault_of(tonic::Code::NotFound, "ACCOUNT_NOT_FOUND", message)
+        }
+        Refusal::SlotNotFound(_) => fault_of(tonic::Code::NotFound, "SLOT_NOT_FOUND", message),
+        Refusal::SlotTaken(_) => {
+            fault_of(tonic::Code::FailedPrecondition, "SLOT_TAKEN", message)
+        }
+        Refusal::NotTransferable => {
+            let mut fault = fault_of(tonic::Code::InvalidArgument, "INVALID_PARAM", message);
+            fault.metadata.insert("params".to_owned(), "target_call".to_owned());
+            fault
         }
         Refusal::TagRequired => fault_of(tonic::Code::InvalidArgument, "TAG_REQUIRED", message),
         Refusal::WrongState { state, expected } => {
@@ -254,7 +339,10 @@ pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
             login: cause.login.clone(),
             method: cause.method.clone(),
         }),
-        moved_to: None,
+        moved_to: view
+            .moved_to
+            .as_ref()
+            .map(|call_id| call_pb::CallRef { id: call_id.0.clone(), tag: None }),
         sequence: i64::try_from(view.sequence).unwrap_or(i64::MAX),
         site: site.to_owned(),
     }
@@ -278,6 +366,8 @@ fn state(state: State) -> call_pb::State {
         State::Connected => call_pb::State::Connected,
         State::Held => call_pb::State::Held,
         State::Holding => call_pb::State::Holding,
+        State::Parked => call_pb::State::Parked,
+        State::Transferred => call_pb::State::Transferred,
         State::Terminated => call_pb::State::Terminated,
     }
 }

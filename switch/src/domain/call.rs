@@ -16,19 +16,86 @@ use crate::driver::{ChannelId, Reason};
 /// How long a leg may ring when nobody says otherwise.
 pub(super) const RING_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How far a call is in being set up.
+/// How far a call is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// Waits for the directory; the caller's phone has not been dialled yet (`originate_call`).
     AdmittingOrigination,
     /// Waits for the directory; the caller is on the line.
     AdmittingDialled,
+    /// Waits for the directory; the first of two numbers has not been dialled yet.
+    AdmittingFirst,
     /// The caller's own phone rings; when it answers, the route is dialled.
     CallingBack(Route),
-    /// The called leg is being tried.
+    /// The first of two numbers rings.
+    CallingFirst,
+    /// Waits for the directory; the first of two numbers is on the line.
+    AdmittingSecond,
+    /// Waits for the directory; the called phone has sent the call on.
+    Redirecting,
+    /// Called legs are being tried; the first that answers gets the call.
     Reaching,
+    /// The first of two numbers hears why the second failed, and is then released.
+    Announcing {
+        /// What it hears.
+        prompt: String,
+        /// Why the second failed.
+        reason: Reason,
+    },
     /// Two parties talk.
     Talking,
+    /// One party is being handed over.
+    Transferring(Transfer),
+    /// One party waits in a slot.
+    Parked(Parking),
+    /// One party waits in a slot, and a phone rings to take it.
+    Retrieving {
+        /// The phone.
+        tag: Tag,
+        /// Where the party waits.
+        parking: Parking,
+        /// True when the phone is the parker's, after the time in the slot.
+        is_recall: bool,
+    },
+}
+
+/// A blind transfer under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Transfer {
+    /// Whose command it was; waits unheard, or has gone.
+    pub(super) transferor: Tag,
+    /// Who is handed over; waits.
+    pub(super) staying: Tag,
+    /// Who is dialled, once the directory has said where.
+    pub(super) target: Option<Tag>,
+    /// The conversation's id from then on.
+    pub(super) tracking_id: String,
+    pub(super) cause: Cause,
+}
+
+/// A party in a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parking {
+    pub(super) slot: String,
+    pub(super) parked: Tag,
+    /// Who is called back after the time in the slot.
+    pub(super) parker: Party,
+}
+
+/// What is owed to whoever started a call, until the directory has said where it goes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Admission {
+    pub(super) command_id: Option<String>,
+    pub(super) cause: Option<Cause>,
+}
+
+/// The second of two numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Second {
+    pub(super) destination: String,
+    pub(super) caller_id: Option<String>,
+    /// Who pays.
+    pub(super) i_account: i64,
 }
 
 /// A call of one customer.
@@ -37,7 +104,14 @@ pub struct Call {
     pub(super) owner: Owner,
     pub(super) id: CallId,
     pub(super) tracking_id: String,
+    pub(super) previous_tracking_id: Option<String>,
     pub(super) plan: Plan,
+    /// Nothing is told before the directory has said who is called, so that the called account
+    /// sees the call from its first event on.
+    pub(super) admission: Option<Admission>,
+    pub(super) second: Option<Second>,
+    /// How often it was sent on.
+    pub(super) redirects: u32,
     /// Events told so far.
     pub(super) sequence: u64,
     /// Caller's first; ended legs stay until the call is over.
@@ -61,6 +135,8 @@ pub(super) struct NewLeg {
     pub(super) is_external: bool,
     pub(super) caller: Party,
     pub(super) callee: Party,
+    /// Who is on the leg.
+    pub(super) party: Party,
     pub(super) i_account: Option<i64>,
 }
 
@@ -76,7 +152,11 @@ impl Call {
             owner,
             id,
             tracking_id,
+            previous_tracking_id: None,
             plan,
+            admission: Some(Admission::default()),
+            second: None,
+            redirects: 0,
             sequence: 0,
             legs: Vec::new(),
             presented: Party::default(),
@@ -98,6 +178,7 @@ impl Call {
             is_external: new.is_external,
             caller: new.caller,
             callee: new.callee,
+            party: new.party,
             i_account: new.i_account,
             phase: Phase::Trying,
             holds: false,
@@ -108,6 +189,7 @@ impl Call {
             hears: crate::driver::Source::Silence,
             picked_up_by: None,
             waiting: Vec::new(),
+            retold: None,
             told: None,
         });
     }
@@ -131,18 +213,39 @@ impl Call {
     }
 
     /// The living leg at one end.
-    pub(super) fn at_mut(&mut self, end: End) -> Option<&mut Leg> {
-        self.legs.iter_mut().find(|leg| leg.end == end && leg.is_alive())
+    pub(super) fn at_mut(&mut self, end: &End) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.end == *end && leg.is_alive())
     }
 
-    /// True when another connected leg holds this one.
+    /// The other party of a conversation.
+    pub(super) fn other_party(&self, tag: &Tag) -> Option<&Leg> {
+        self.living().find(|leg| leg.tag != *tag && leg.is_party() && leg.is_connected())
+    }
+
+    /// True when another party holds this one.
     pub(super) fn is_held(&self, leg: &Leg) -> bool {
-        self.living().any(|other| other.tag != leg.tag && other.is_connected() && other.holds)
+        self.living().any(|other| {
+            other.tag != leg.tag && other.is_party() && other.is_connected() && other.holds
+        })
+    }
+
+    /// True for the party that stays while its call is being transferred.
+    pub(super) fn waits_for_target(&self, leg: &Leg) -> bool {
+        matches!(&self.plan, Plan::Transferring(transfer) if transfer.staying == leg.tag)
+            && leg.is_connected()
+    }
+
+    /// True for the party that waits unheard until its call has been handed over.
+    pub(super) fn hands_over(&self, leg: &Leg) -> bool {
+        matches!(&self.plan, Plan::Transferring(transfer) if transfer.transferor == leg.tag)
     }
 
     /// The state that a leg shows.
     pub(super) fn state(&self, leg: &Leg) -> State {
-        leg.state(self.is_held(leg))
+        if self.waits_for_target(leg) {
+            return State::Early;
+        }
+        leg.state(leg.is_party() && self.is_held(leg))
     }
 
     /// True when a session of this scope may see the call, given that its environment reaches it.
@@ -162,16 +265,16 @@ impl Call {
             Some(tag) => Some(self.leg(tag).ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?),
         };
         let expected = allowed_states(action);
-        let leg = match (action, named) {
+        let leg = match (action.means_ringing_leg(), named) {
             (_, Some(leg)) if !leg.is_alive() => leg,
-            (Action::Answer(..) | Action::Reject(..), named) => match self.ringing(named)? {
+            (true, named) => match self.ringing(named)? {
                 Some(ringing) => ringing,
                 None => named
                     .or_else(|| self.default_leg(scope))
                     .ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?,
             },
-            (_, Some(leg)) => leg,
-            (_, None) => {
+            (false, Some(leg)) => leg,
+            (false, None) => {
                 self.default_leg(scope).ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?
             }
         };
@@ -211,16 +314,17 @@ impl Call {
 
     /// What a leg shows now, as the event number `sequence`.
     pub(super) fn view(&self, leg: &Leg, now: Timestamp, caused_by: Option<Cause>) -> LegView {
-        let reason: Option<Reason> = match &leg.phase {
-            Phase::Ended(reason) => Some(reason.clone()),
-            Phase::Trying | Phase::Ringing | Phase::Early | Phase::Connected => None,
+        let reason: Option<Reason> = match (&leg.phase, &leg.retold) {
+            (Phase::Ended(reason), _) => Some(reason.clone()),
+            (_, Some(retold)) => retold.reason.clone(),
+            (_, None) => None,
         };
         LegView {
             owner: self.owner,
             call_id: self.id.clone(),
             tag: leg.tag.clone(),
             tracking_id: self.tracking_id.clone(),
-            previous_tracking_id: None,
+            previous_tracking_id: self.previous_tracking_id.clone(),
             state: self.state(leg),
             direction: leg.direction,
             is_external: leg.is_external,
@@ -232,6 +336,7 @@ impl Call {
             update_time: leg.update_time,
             duration_seconds: leg.connect_time.map_or(0, |since| now.since(since).as_secs()),
             reason,
+            moved_to: None,
             caused_by,
             sequence: self.sequence,
             seen_by: self.seen_by.clone(),

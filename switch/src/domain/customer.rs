@@ -4,22 +4,25 @@
 //! each leg hears and shows is derived anew, and only differences become effects.
 
 mod commands;
+mod endings;
+mod parking;
 mod setup;
+mod transfer;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
-use super::call::Call;
-use super::command::{Cause, Refusal};
+use super::call::{Call, Plan};
+use super::command::{Cause, Done, Refusal};
 use super::effect::{Effect, Input};
-use super::leg::{End, Leg, Phase, State};
+use super::leg::{Leg, State};
 use super::media;
 use super::names::{CallId, Names, Tag};
-use super::reason::{self, Standard};
+use super::reason::Standard;
 use super::view::{IvrInfo, LegView};
-use crate::driver::{self, ChannelId, Event, Label, Op, Reason};
+use crate::driver::{self, ChannelId, Event, Label, Op};
 
 /// All calls of one customer.
 #[derive(Debug)]
@@ -31,7 +34,9 @@ pub struct Customer {
     /// Legs that have not ended, over all calls.
     live_legs: usize,
     channels: HashMap<ChannelId, (CallId, Tag)>,
-    /// When ringing ends; entries whose leg has moved on are skipped.
+    /// Parked calls by slot.
+    slots: BTreeMap<String, CallId>,
+    /// When ringing and waiting end; entries whose leg has moved on are skipped.
     deadlines: BTreeSet<(Timestamp, CallId, Tag)>,
     effects: Vec<Effect>,
 }
@@ -47,6 +52,7 @@ impl Customer {
             calls: HashMap::new(),
             live_legs: 0,
             channels: HashMap::new(),
+            slots: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             effects: Vec::new(),
         }
@@ -70,6 +76,7 @@ impl Customer {
         self.calls.is_empty()
             && self.channels.is_empty()
             && self.deadlines.is_empty()
+            && self.slots.is_empty()
             && self.live_legs == 0
     }
 
@@ -161,64 +168,6 @@ impl Customer {
         }
     }
 
-    /// The channel of a leg has gone by itself.
-    fn ended(&mut self, call_id: &CallId, tag: &Tag, cause: &driver::Cause) {
-        let Some(leg) = self.calls.get(call_id).and_then(|call| call.leg(tag)) else { return };
-        let was_on_line = matches!(leg.phase, Phase::Connected | Phase::Early)
-            || (leg.end == End::Caller && leg.awaits_answer);
-        let reason = match cause {
-            driver::Cause::Lost => Standard::SwitchLost.reason(),
-            driver::Cause::Refused(code) if !was_on_line => reason::of_code(*code),
-            driver::Cause::HungUp if !was_on_line => reason::of_code(603),
-            driver::Cause::HungUp | driver::Cause::Refused(_) if leg.is_connected() => {
-                Standard::ByeReceived.reason()
-            }
-            driver::Cause::HungUp | driver::Cause::Refused(_) => Standard::GaveUp.reason(),
-        };
-        self.forget_channel(call_id, tag);
-        self.end_call(call_id, &reason, None);
-    }
-
-    /// Ends every living leg of a call with one reason.
-    fn end_call(&mut self, call_id: &CallId, reason: &Reason, cause: Option<&Cause>) {
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        for leg in call.legs.iter_mut().filter(|leg| leg.is_alive()) {
-            leg.phase = Phase::Ended(reason.clone());
-            leg.holds = false;
-            self.live_legs -= 1;
-            if self.channels.remove(&leg.channel).is_some() {
-                self.effects.push(Effect::Drive(Op::Hangup {
-                    channel: leg.channel.clone(),
-                    reason: reason.clone(),
-                }));
-            }
-        }
-        self.settle(call_id, cause);
-    }
-
-    /// The driver no longer knows the leg's channel: it needs no hang-up.
-    fn forget_channel(&mut self, call_id: &CallId, tag: &Tag) {
-        if let Some(leg) = self.calls.get(call_id).and_then(|call| call.leg(tag)) {
-            self.channels.remove(&leg.channel);
-        }
-    }
-
-    fn tick(&mut self) {
-        while let Some((at, call_id, tag)) = self.deadlines.first().cloned()
-            && at <= self.now
-        {
-            self.deadlines.pop_first();
-            let is_due = self
-                .calls
-                .get(&call_id)
-                .and_then(|call| call.leg(&tag))
-                .is_some_and(|leg| leg.is_alive() && leg.deadline == Some(at));
-            if is_due {
-                self.end_call(&call_id, &Standard::NotAnswered.reason(), None);
-            }
-        }
-    }
-
     /// Lets a leg ring until its call's time-out.
     fn start_ringing_timer(&mut self, call_id: &CallId, tag: &Tag) {
         let now = self.now;
@@ -238,11 +187,19 @@ impl Customer {
         }
     }
 
-    /// Derives what every leg of a call hears and shows, and tells the differences.
+    /// Derives what every leg of a call hears and shows, and tells the differences. Nothing is
+    /// told of a call that has not been admitted.
     fn settle(&mut self, call_id: &CallId, cause: Option<&Cause>) {
         let Some(mut call) = self.calls.remove(call_id) else { return };
+        if call.admission.is_some() {
+            self.calls.insert(call_id.clone(), call);
+            return;
+        }
         self.settle_media(&mut call);
         self.settle_states(&mut call, cause);
+        if !matches!(call.plan, Plan::Parked(_) | Plan::Retrieving { .. }) || call.is_over() {
+            self.free_slot(call_id);
+        }
         if call.is_over() {
             for leg in &call.legs {
                 if let Some(at) = leg.deadline {
@@ -252,6 +209,18 @@ impl Customer {
             self.effects.push(Effect::Over(call.id));
         } else {
             self.calls.insert(call_id.clone(), call);
+        }
+    }
+
+    /// Tells a call's first events, and answers the command that started it.
+    fn admit(&mut self, call_id: &CallId) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let Some(admission) = call.admission.take() else { return };
+        self.settle(call_id, admission.cause.as_ref());
+        let legs = self.calls.get(call_id).map(|call| self.views(call)).unwrap_or_default();
+        if let Some(command_id) = admission.command_id {
+            let outcome = Ok(Done { legs, ..Done::default() });
+            self.effects.push(Effect::Reply { command_id, outcome });
         }
     }
 
@@ -276,7 +245,8 @@ impl Customer {
         for index in 0..call.legs.len() {
             let Some(leg) = call.legs.get(index) else { continue };
             let state = call.state(leg);
-            if leg.told.as_ref().is_some_and(|told| told.state == state) {
+            let is_told = leg.told.as_ref().is_some_and(|told| told.state == state);
+            if is_told && leg.retold.is_none() {
                 continue;
             }
             call.sequence += 1;
@@ -296,6 +266,7 @@ impl Customer {
             self.effects.push(Effect::Tell(view.clone()));
             if let Some(leg) = call.legs.get_mut(index) {
                 leg.told = Some(view);
+                leg.retold = None;
                 self.reply_to_answerers(leg, state);
             }
         }
@@ -306,7 +277,12 @@ impl Customer {
         let outcome = match state {
             State::Trying | State::Ringing => return,
             State::Terminated => Err(Refusal::WrongState { state, expected: &[State::Ringing] }),
-            State::Early | State::Connected | State::Held | State::Holding => Ok(Vec::new()),
+            State::Early
+            | State::Connected
+            | State::Held
+            | State::Holding
+            | State::Parked
+            | State::Transferred => Ok(Done::default()),
         };
         for command_id in leg.waiting.drain(..) {
             self.effects.push(Effect::Reply { command_id, outcome: outcome.clone() });

@@ -67,6 +67,17 @@ pub enum Route {
     Nowhere,
 }
 
+impl Route {
+    /// The account to which it leads.
+    #[must_use]
+    pub fn i_account(&self) -> Option<i64> {
+        match self {
+            Self::Account(account) => Some(account.i_account),
+            Self::Foreign { .. } | Self::Pstn { .. } | Self::Unattended | Self::Nowhere => None,
+        }
+    }
+}
+
 /// Why a number was not resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResolveFailure {

@@ -158,6 +158,8 @@ pub struct Leg {
     pub(super) is_external: bool,
     pub(super) caller: Party,
     pub(super) callee: Party,
+    /// Who is on it.
+    pub(super) party: Party,
     /// The leg's own account.
     pub(super) i_account: Option<i64>,
     pub(super) phase: Phase,

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::driver::ChannelId;
 
 /// A call's id, `<node>.<uuid v7>`: a command finds its node without a look-up.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub String);
 
 /// A leg's tag, unique in the environment.

@@ -187,7 +187,10 @@ impl Actor {
                 let call_id = label.as_ref().map(|label| CallId(label.call_id.clone()));
                 call_id.map(|call_id| self.channels_of(&call_id)).unwrap_or_default()
             }
-            Input::Command(command) => self.channels_of(command.action.call_id()),
+            Input::Command(command) => {
+                let call_id = command.action.call_id();
+                call_id.map(|call_id| self.channels_of(call_id)).unwrap_or_default()
+            }
             _ => Vec::new(),
         };
         let now = self.shared.clock.now();

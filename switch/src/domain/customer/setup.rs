@@ -3,25 +3,34 @@
 //! | plan | what happens | next |
 //! | --- | --- | --- |
 //! | `AdmittingOrigination` | the destination is known | `CallingBack`: the caller's own phone is dialled |
-//! | `AdmittingDialled` | the destination is known | `Reaching`: the destination is dialled |
-//! | either | unknown, or not allowed | over (404, 403, 503) |
+//! | `AdmittingDialled`, `Redirecting` | the destination is known | `Reaching`: the destination is dialled |
+//! | `AdmittingFirst` | the first number is known | `CallingFirst`: it is dialled |
+//! | any of these | unknown, or not allowed | over (404, 403, 503) |
 //! | `CallingBack` | the caller's phone answers | `Reaching` |
-//! | `Reaching` | the destination answers | `Talking` |
-//! | any | a leg ends | over |
+//! | `CallingFirst` | the first answers | `AdmittingSecond` |
+//! | `AdmittingSecond` | the second number is known | `Reaching` |
+//! | `AdmittingSecond` | unknown, or not allowed | `Announcing`, then over |
+//! | `Reaching` | a called leg answers | `Talking`; the others end "Answered Elsewhere" |
+//! | `Reaching` | the called phone or an application sends the call on | `Redirecting` |
+//!
+//! How calls end is in `endings`, how they are handed over in `transfer`.
 
 use super::Customer;
-use crate::domain::call::{Call, NewLeg, Plan};
-use crate::domain::command::Originate;
+use crate::domain::call::{Admission, Call, NewLeg, Plan, Second};
+use crate::domain::command::{Cause, ConnectTwo, Originate};
 use crate::domain::effect::{Effect, ResolveFailure, Route};
-use crate::domain::leg::{Direction, End, Phase};
+use crate::domain::leg::{Direction, End, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::party::{Account, Party};
 use crate::domain::reason::Standard;
 use crate::driver::{ChannelId, Endpoint, Label, Op, Shown};
 
+/// A call that is sent on more often goes in circles.
+const MAX_REDIRECTS: u32 = 5;
+
 impl Customer {
     /// A new call for an account; its phone rings once the destination is known to be allowed.
-    pub(super) fn set_up_origination(&mut self, originate: Originate) {
+    pub(super) fn set_up_origination(&mut self, originate: Originate, admission: Admission) {
         let Originate { call_id, account, destination, caller_id, caller_name, timeout } =
             originate;
         let caller = Party::account(&account);
@@ -33,6 +42,7 @@ impl Customer {
             destination.clone(),
         );
         call.ring_timeout = timeout;
+        call.admission = Some(admission);
         call.presented = Party {
             number: caller_id.unwrap_or_else(|| caller.number.clone()),
             name: caller_name.unwrap_or_else(|| caller.name.clone()),
@@ -48,13 +58,64 @@ impl Customer {
                 end: End::Caller,
                 direction: Direction::Outgoing,
                 is_external: false,
+                party: caller.clone(),
                 caller,
-                callee: Party::number(destination),
+                callee: Party::number(destination.clone()),
                 i_account: Some(account.i_account),
             },
         );
         self.live_legs += 1;
-        self.calls.insert(call_id, call);
+        self.calls.insert(call_id.clone(), call);
+        self.resolve(call_id, account.i_account, destination);
+    }
+
+    /// A new call between two numbers; the first is called once it is known to be allowed.
+    pub(super) fn set_up_connection(&mut self, connect: ConnectTwo, admission: Admission) {
+        let account = Party::account(&connect.account);
+        let i_account = connect.account.i_account;
+        let mut call = Call::new(
+            self.owner,
+            connect.call_id.clone(),
+            self.names.tracking_id(),
+            Plan::AdmittingFirst,
+            connect.first.clone(),
+        );
+        call.ring_timeout = connect.timeout;
+        call.admission = Some(admission);
+        call.seen_by.i_accounts.insert(i_account);
+        call.presented = Party {
+            number: connect.first_caller_id.unwrap_or_else(|| account.number.clone()),
+            ..account
+        };
+        call.second = Some(Second {
+            destination: connect.second,
+            caller_id: connect.second_caller_id,
+            i_account,
+        });
+        let (tag, channel) = self.names.leg();
+        let first = Party::number(connect.first.clone());
+        call.add(
+            self.now,
+            NewLeg {
+                tag,
+                channel,
+                awaits_answer: false,
+                end: End::Caller,
+                direction: Direction::Outgoing,
+                is_external: true,
+                caller: call.presented.clone(),
+                callee: first.clone(),
+                party: first,
+                i_account: None,
+            },
+        );
+        self.live_legs += 1;
+        self.calls.insert(connect.call_id.clone(), call);
+        self.resolve(connect.call_id, i_account, connect.first);
+    }
+
+    fn resolve(&mut self, call_id: CallId, i_account: i64, number: String) {
+        self.effects.push(Effect::Resolve { call_id, i_account, number });
     }
 
     /// An account's phone has dialled.
@@ -75,12 +136,7 @@ impl Customer {
                 destination: dialled.clone(),
             },
         );
-        self.settle(&call_id, None);
-        self.effects.push(Effect::Resolve {
-            call_id,
-            i_account: account.i_account,
-            number: dialled,
-        });
+        self.resolve(call_id, account.i_account, dialled);
     }
 
     /// A call has come in from outside.
@@ -106,8 +162,16 @@ impl Customer {
                 destination: dialled,
             },
         );
-        self.settle(&call_id, None);
+        self.see(&call_id, route);
+        self.admit(&call_id);
         self.reach(&call_id, route);
+    }
+
+    /// The called account sees the call from now on.
+    fn see(&mut self, call_id: &CallId, route: &Route) {
+        if let (Route::Account(account), Some(call)) = (route, self.calls.get_mut(call_id)) {
+            call.seen_by.i_accounts.insert(account.i_account);
+        }
     }
 
     fn new_incoming(&mut self, channel: ChannelId, new: NewCaller) -> CallId {
@@ -130,6 +194,7 @@ impl Customer {
                 end: End::Caller,
                 direction: new.direction,
                 is_external: new.is_external,
+                party: new.caller.clone(),
                 caller: new.caller,
                 callee: new.callee,
                 i_account: new.i_account,
@@ -142,104 +207,186 @@ impl Customer {
         call_id
     }
 
-    /// The directory has said what a call's destination is.
+    /// The directory has said what a number is.
     pub(super) fn resolved(&mut self, call_id: &CallId, answer: Result<Route, ResolveFailure>) {
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        if !matches!(call.plan, Plan::AdmittingOrigination | Plan::AdmittingDialled) {
-            return;
-        }
-        let failure = match &answer {
-            Ok(Route::Nowhere) => Some(Standard::NotFound),
-            Ok(Route::Unattended) => Some(Standard::NotAnswered),
-            Ok(_) => None,
-            Err(ResolveFailure::NotAllowed) => Some(Standard::NotAllowed),
-            Err(ResolveFailure::Unavailable) => Some(Standard::Unavailable),
+        let Some(call) = self.calls.get(call_id) else { return };
+        let plan = call.plan.clone();
+        let answer = match answer {
+            Ok(Route::Nowhere) => Err(Standard::NotFound.reason()),
+            Ok(Route::Unattended) => Err(Standard::NotAnswered.reason()),
+            Ok(route) => Ok(route),
+            Err(ResolveFailure::NotAllowed) => Err(Standard::NotAllowed.reason()),
+            Err(ResolveFailure::Unavailable) => Err(Standard::Unavailable.reason()),
         };
-        if let Some(failure) = failure {
-            self.end_call(call_id, &failure.reason(), None);
-            return;
+        match (plan, answer) {
+            (
+                Plan::CallingBack(_)
+                | Plan::CallingFirst
+                | Plan::Reaching
+                | Plan::Announcing { .. }
+                | Plan::Talking
+                | Plan::Parked(_)
+                | Plan::Retrieving { .. },
+                _,
+            ) => {}
+            (Plan::Transferring(transfer), answer) => {
+                if transfer.target.is_none() {
+                    self.dial_target(call_id, answer.as_ref());
+                }
+            }
+            (Plan::AdmittingSecond, Err(reason)) => {
+                self.announce(call_id, &reason);
+                self.settle(call_id, None);
+            }
+            (_, Err(reason)) => self.end_call(call_id, &reason, None),
+            (plan, Ok(route)) => self.go_on(call_id, &plan, route),
         }
-        let Ok(route) = answer else { return };
+    }
+
+    /// Dials what the directory has found.
+    fn go_on(&mut self, call_id: &CallId, plan: &Plan, route: Route) {
+        self.see(call_id, &route);
+        let Some(call) = self.calls.get_mut(call_id) else { return };
         let callee = callee_of(&route, &call.destination);
-        if let Some(leg) = call.at_mut(End::Caller) {
-            leg.callee = callee;
+        let is_second = *plan == Plan::AdmittingSecond;
+        let has_first = call.second.is_some();
+        if let Some(leg) = call.at_mut(&End::Caller).filter(|_| !is_second) {
+            leg.callee = callee.clone();
+            if has_first {
+                leg.party = callee;
+                leg.is_external = !matches!(route, Route::Account(_));
+                leg.i_account = route.i_account();
+            }
         }
-        match call.plan {
+        self.admit(call_id);
+        match plan {
             Plan::AdmittingOrigination => {
-                call.plan = Plan::CallingBack(route);
+                if let Some(call) = self.calls.get_mut(call_id) {
+                    call.plan = Plan::CallingBack(route);
+                }
                 self.call_back(call_id);
             }
-            Plan::AdmittingDialled => self.reach(call_id, &route),
-            Plan::CallingBack(_) | Plan::Reaching | Plan::Talking => {}
+            Plan::AdmittingFirst => self.call_first(call_id, &route),
+            _ => self.reach(call_id, &route),
         }
     }
 
     /// Dials the caller's own phone.
     fn call_back(&mut self, call_id: &CallId) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
-        let id = call.id.clone();
-        let Some(leg) = call.at_mut(End::Caller) else { return };
-        let (tag, channel) = (leg.tag.clone(), leg.channel.clone());
+        let Some(leg) = call.at_mut(&End::Caller) else { return };
+        let tag = leg.tag.clone();
         let account_id = leg.caller.account_id.clone().unwrap_or_default();
         let shown = leg.callee.shown();
-        self.channels.insert(channel.clone(), (id.clone(), tag.clone()));
-        self.effects.push(Effect::Drive(Op::Dial {
-            channel,
-            endpoint: Endpoint::Phone { account_id },
-            shown,
-            label: trying(&id, &tag),
-        }));
-        self.start_ringing_timer(call_id, &tag);
+        self.dial_leg(call_id, &tag, Endpoint::Phone { account_id }, shown);
+    }
+
+    /// Dials the first of two numbers.
+    fn call_first(&mut self, call_id: &CallId, route: &Route) {
+        let endpoint = match endpoint_of(route) {
+            Ok(endpoint) => endpoint,
+            Err(why) => return self.end_call(call_id, &why.reason(), None),
+        };
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        call.plan = Plan::CallingFirst;
+        let shown = call.presented.shown();
+        let Some(tag) = call.at_mut(&End::Caller).map(|leg| leg.tag.clone()) else { return };
+        self.dial_leg(call_id, &tag, endpoint, shown);
     }
 
     /// Dials the destination; the caller waits on the line.
     fn reach(&mut self, call_id: &CallId, route: &Route) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
-        let (endpoint, i_account, is_external) = match route {
-            Route::Account(account) => (Endpoint::from(account), Some(account.i_account), false),
-            Route::Foreign { number } => (Endpoint::Join { number: number.clone() }, None, true),
-            Route::Pstn { number } => (Endpoint::Trunk { number: number.clone() }, None, true),
-            Route::Unattended => {
-                self.end_call(call_id, &Standard::NotAnswered.reason(), None);
-                return;
-            }
-            Route::Nowhere => {
-                self.end_call(call_id, &Standard::NotFound.reason(), None);
-                return;
-            }
-        };
-        let (tag, channel) = self.names.leg();
-        let id = call.id.clone();
-        let caller = call.presented.clone();
         call.plan = Plan::Reaching;
+        let caller = call.presented.clone();
+        if let Some(leg) = call.at_mut(&End::Caller) {
+            leg.phase = Phase::Early;
+        }
+        match self.dial(call_id, End::Callee, caller, route) {
+            Ok(_) => self.settle(call_id, None),
+            Err(why) => self.end_call(call_id, &why.reason(), None),
+        }
+    }
+
+    /// Adds a leg to a call and dials it; nothing is told yet.
+    pub(super) fn dial(
+        &mut self,
+        call_id: &CallId,
+        end: End,
+        caller: Party,
+        route: &Route,
+    ) -> Result<Tag, Standard> {
+        let endpoint = endpoint_of(route)?;
+        let (tag, channel) = self.names.leg();
+        let call = self.calls.get_mut(call_id).ok_or(Standard::Unavailable)?;
+        let is_external = !matches!(route, Route::Account(_));
         let callee = callee_of(route, &call.destination);
+        let shown = caller.shown();
         call.add(
             self.now,
             NewLeg {
                 tag: tag.clone(),
-                channel: channel.clone(),
+                channel,
                 awaits_answer: false,
-                end: End::Callee,
+                end,
                 direction: if is_external { Direction::Outgoing } else { Direction::Incoming },
                 is_external,
-                caller: caller.clone(),
+                caller,
+                party: callee.clone(),
                 callee,
-                i_account,
+                i_account: route.i_account(),
             },
         );
         self.live_legs += 1;
-        if let Some(leg) = call.at_mut(End::Caller) {
-            leg.phase = Phase::Early;
+        self.dial_leg(call_id, &tag, endpoint, shown);
+        Ok(tag)
+    }
+
+    /// Dials a leg's channel.
+    fn dial_leg(&mut self, call_id: &CallId, tag: &Tag, endpoint: Endpoint, shown: Shown) {
+        let Some(leg) = self.calls.get(call_id).and_then(|call| call.leg(tag)) else { return };
+        let channel = leg.channel.clone();
+        self.channels.insert(channel.clone(), (call_id.clone(), tag.clone()));
+        let label = trying(call_id, tag);
+        self.effects.push(Effect::Drive(Op::Dial { channel, endpoint, shown, label }));
+        self.start_ringing_timer(call_id, tag);
+    }
+
+    /// Sends a ringing call on.
+    pub(super) fn redirect(
+        &mut self,
+        call_id: &CallId,
+        tag: &Tag,
+        destination: String,
+        cause: &Cause,
+    ) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        call.redirects += 1;
+        let is_loop = call.redirects > MAX_REDIRECTS;
+        let payer = call.leg(tag).and_then(|leg| leg.i_account);
+        let others: Vec<Tag> = call
+            .living()
+            .filter(|leg| leg.end == End::Callee && leg.tag != *tag)
+            .map(|leg| leg.tag.clone())
+            .collect();
+        self.end_leg(call_id, tag, &Standard::Redirected.reason());
+        for other in others {
+            self.end_leg(call_id, &other, &Standard::AnsweredElsewhere.reason());
         }
-        self.channels.insert(channel.clone(), (id.clone(), tag.clone()));
-        self.effects.push(Effect::Drive(Op::Dial {
-            channel,
-            endpoint,
-            shown: caller.shown(),
-            label: trying(&id, &tag),
-        }));
-        self.start_ringing_timer(call_id, &tag);
-        self.settle(call_id, None);
+        if is_loop {
+            self.end_call(call_id, &Standard::Loop.reason(), Some(cause));
+            return;
+        }
+        if let Some(call) = self.calls.get_mut(call_id) {
+            call.plan = Plan::Redirecting;
+            call.destination.clone_from(&destination);
+            if let Some(leg) = call.at_mut(&End::Caller) {
+                leg.callee = Party::number(destination.clone());
+                leg.retold = Some(Retold::default());
+            }
+        }
+        self.settle(call_id, Some(cause));
+        self.resolve(call_id.clone(), payer.unwrap_or_default(), destination);
     }
 
     /// A dialled party is alerted.
@@ -248,7 +395,7 @@ impl Customer {
         let Some(leg) = call.leg_mut(tag).filter(|leg| leg.phase == Phase::Trying) else { return };
         leg.phase = Phase::Ringing;
         if leg.end == End::Callee
-            && let Some(caller) = call.at_mut(End::Caller)
+            && let Some(caller) = call.at_mut(&End::Caller)
             && caller.awaits_answer
         {
             let channel = caller.channel.clone();
@@ -266,36 +413,90 @@ impl Customer {
             return;
         };
         let cause = leg.picked_up_by.take();
-        match call.plan.clone() {
+        self.stop_timer(call_id, tag);
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let plan = call.plan.clone();
+        let Some(leg) = call.leg_mut(tag) else { return };
+        if !leg.is_party() {
+            leg.phase = Phase::Connected;
+            leg.connect_time = Some(self.now);
+            self.settle(call_id, cause.as_ref());
+            return;
+        }
+        match plan {
             Plan::CallingBack(route) => {
-                if let Some(leg) = call.leg_mut(tag) {
-                    leg.phase = Phase::Early;
-                }
-                self.stop_timer(call_id, tag);
+                leg.phase = Phase::Early;
                 self.settle(call_id, cause.as_ref());
                 self.reach(call_id, &route);
             }
+            Plan::CallingFirst => {
+                leg.phase = Phase::Early;
+                self.settle(call_id, cause.as_ref());
+                self.call_second(call_id);
+            }
             Plan::Reaching => {
-                self.stop_timer(call_id, tag);
-                self.connect(call_id);
+                self.connect(call_id, tag);
                 self.settle(call_id, cause.as_ref());
             }
-            Plan::AdmittingOrigination | Plan::AdmittingDialled | Plan::Talking => {}
+            Plan::Transferring(transfer) if transfer.target.as_ref() == Some(tag) => {
+                self.complete_transfer(call_id, tag);
+            }
+            Plan::Retrieving { tag: new, .. } if new == *tag => {
+                self.retrieved(call_id, tag, cause.as_ref());
+            }
+            Plan::AdmittingOrigination
+            | Plan::AdmittingDialled
+            | Plan::AdmittingFirst
+            | Plan::AdmittingSecond
+            | Plan::Redirecting
+            | Plan::Announcing { .. }
+            | Plan::Talking
+            | Plan::Transferring(_)
+            | Plan::Parked(_)
+            | Plan::Retrieving { .. } => {}
         }
     }
 
-    /// Puts the two parties through to each other.
-    fn connect(&mut self, call_id: &CallId) {
+    /// The first of two numbers is on the line: what is the second?
+    fn call_second(&mut self, call_id: &CallId) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let Some(second) = call.second.clone() else { return };
+        call.plan = Plan::AdmittingSecond;
+        let first = call.at_mut(&End::Caller).map(|leg| leg.party.clone()).unwrap_or_default();
+        call.presented =
+            Party { number: second.caller_id.unwrap_or_else(|| first.number.clone()), ..first };
+        call.destination.clone_from(&second.destination);
+        self.resolve(call_id.clone(), second.i_account, second.destination);
+    }
+
+    /// Puts the leg that answered through to the caller; others that ring end.
+    fn connect(&mut self, call_id: &CallId, answered: &Tag) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(call_id) else { return };
         call.plan = Plan::Talking;
+        let others: Vec<Tag> = call
+            .living()
+            .filter(|leg| leg.end == End::Callee && leg.tag != *answered)
+            .map(|leg| leg.tag.clone())
+            .collect();
+        let reached = call.leg(answered).map(|leg| leg.party.clone());
+        let is_connection = call.second.is_some();
         for leg in call.legs.iter_mut().filter(|leg| leg.is_alive()) {
+            if leg.end == End::Callee && leg.tag != *answered {
+                continue;
+            }
             leg.phase = Phase::Connected;
             leg.connect_time = Some(now);
+            if let (End::Caller, Some(reached), false) = (&leg.end, &reached, is_connection) {
+                leg.callee = reached.clone();
+            }
             if std::mem::take(&mut leg.awaits_answer) {
                 let channel = leg.channel.clone();
                 self.effects.push(Effect::Drive(Op::Answer { channel }));
             }
+        }
+        for other in others {
+            self.end_leg(call_id, &other, &Standard::AnsweredElsewhere.reason());
         }
     }
 }
@@ -316,6 +517,17 @@ fn callee_of(route: &Route, dialled: &str) -> Party {
         Route::Account(account) => Party::account(account),
         Route::Foreign { number } | Route::Pstn { number } => Party::number(number),
         Route::Unattended | Route::Nowhere => Party::number(dialled),
+    }
+}
+
+/// Where a route is dialled to.
+fn endpoint_of(route: &Route) -> Result<Endpoint, Standard> {
+    match route {
+        Route::Account(account) => Ok(Endpoint::from(account)),
+        Route::Foreign { number } => Ok(Endpoint::Join { number: number.clone() }),
+        Route::Pstn { number } => Ok(Endpoint::Trunk { number: number.clone() }),
+        Route::Unattended => Err(Standard::NotAnswered),
+        Route::Nowhere => Err(Standard::NotFound),
     }
 }
 

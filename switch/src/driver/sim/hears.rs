@@ -22,6 +22,8 @@ pub enum Hears {
     Ringback,
     /// Music on hold.
     Music,
+    /// This prompt.
+    Prompt(String),
     /// These parties: account ids, and numbers of the public network. Empty when there is nobody.
     Parties(BTreeSet<String>),
 }
@@ -39,6 +41,7 @@ impl Serialize for Hears {
             Self::Silence => serializer.serialize_str("silence"),
             Self::Ringback => serializer.serialize_str("ringback"),
             Self::Music => serializer.serialize_str("music"),
+            Self::Prompt(path) => serializer.collect_str(&format_args!("prompt:{path}")),
             Self::Parties(parties) => parties.serialize(serializer),
         }
     }
@@ -50,6 +53,7 @@ struct Mix {
     parties: BTreeSet<String>,
     is_ringback: bool,
     is_music: bool,
+    prompt: Option<String>,
     /// True when the ear is open to parties, whether there are any or not.
     is_listening: bool,
 }
@@ -59,6 +63,8 @@ impl Mix {
     fn told(self) -> Hears {
         if !self.parties.is_empty() {
             Hears::Parties(self.parties)
+        } else if let Some(prompt) = self.prompt {
+            Hears::Prompt(prompt)
         } else if self.is_ringback {
             Hears::Ringback
         } else if self.is_music {
@@ -111,6 +117,7 @@ fn add(lines: &HashMap<ChannelId, Line>, listener: &ChannelId, mix: &mut Mix) {
             Source::Silence => {}
             Source::Ringback => mix.is_ringback = true,
             Source::Music => mix.is_music = true,
+            Source::Prompt(path) => mix.prompt = Some(path.clone()),
             Source::Parties(speakers) => {
                 mix.is_listening = true;
                 for speaker in speakers {

@@ -1,0 +1,208 @@
+//! How legs and calls end.
+//!
+//! | the call | a leg that ends | what follows |
+//! | --- | --- | --- |
+//! | any | a supervisor's | only that leg ends |
+//! | is being transferred | the target's | the earlier conversation comes back, each leg told why |
+//! | is being transferred | the transferor's | the transfer goes on |
+//! | is reaching | a called leg, while others ring | only that leg ends |
+//! | is reaching the second of two numbers | the called leg | the first hears why, and is then released |
+//! | a phone takes a parked party | the phone's | the party stays parked; after a recall the call ends |
+//! | any other | any | every leg ends, with the same reason |
+
+use super::Customer;
+use crate::domain::call::{Call, Plan};
+use crate::domain::command::Cause;
+use crate::domain::leg::{End, Phase, Retold};
+use crate::domain::names::{CallId, Tag};
+use crate::domain::reason::{self, Standard};
+use crate::driver::{self, Op, Reason};
+
+/// How long the announcement to the first of two numbers may last.
+const ANNOUNCEMENT: std::time::Duration = std::time::Duration::from_secs(2);
+
+impl Customer {
+    /// The channel of a leg has gone by itself.
+    pub(super) fn ended(&mut self, call_id: &CallId, tag: &Tag, cause: &driver::Cause) {
+        let Some(leg) = self.calls.get(call_id).and_then(|call| call.leg(tag)) else { return };
+        let was_on_line = matches!(leg.phase, Phase::Connected | Phase::Early | Phase::Parked)
+            || (leg.end == End::Caller && leg.awaits_answer);
+        let reason = match cause {
+            driver::Cause::Lost => Standard::SwitchLost.reason(),
+            driver::Cause::Refused(code) if !was_on_line => reason::of_code(*code),
+            driver::Cause::HungUp if !was_on_line => reason::of_code(603),
+            driver::Cause::HungUp | driver::Cause::Refused(_) if leg.is_connected() => {
+                Standard::ByeReceived.reason()
+            }
+            driver::Cause::HungUp | driver::Cause::Refused(_) => Standard::GaveUp.reason(),
+        };
+        // The driver no longer knows the channel: it needs no hang-up.
+        let channel = leg.channel.clone();
+        self.channels.remove(&channel);
+        self.leg_gone(call_id, tag, &reason, None);
+    }
+
+    /// Ends one leg, and what has to end with it.
+    pub(super) fn leg_gone(
+        &mut self,
+        call_id: &CallId,
+        tag: &Tag,
+        reason: &Reason,
+        cause: Option<&Cause>,
+    ) {
+        self.admit(call_id);
+        let Some(call) = self.calls.get(call_id) else { return };
+        match After::of(call, tag) {
+            After::Nothing => {
+                self.end_leg(call_id, tag, reason);
+                self.settle(call_id, cause);
+            }
+            After::TransferFails => {
+                self.end_leg(call_id, tag, reason);
+                self.fail_transfer(call_id, reason);
+            }
+            After::FirstHearsWhy => {
+                self.end_leg(call_id, tag, reason);
+                self.announce(call_id, reason);
+                self.settle(call_id, cause);
+            }
+            After::StaysParked => {
+                self.end_leg(call_id, tag, reason);
+                if let Some(call) = self.calls.get_mut(call_id)
+                    && let Plan::Retrieving { parking, .. } = call.plan.clone()
+                {
+                    call.plan = Plan::Parked(parking);
+                }
+                self.settle(call_id, cause);
+            }
+            After::CallEnds => self.end_call(call_id, reason, cause),
+        }
+    }
+
+    /// Ends every living leg of a call with one reason.
+    pub(super) fn end_call(&mut self, call_id: &CallId, reason: &Reason, cause: Option<&Cause>) {
+        self.admit(call_id);
+        let Some(call) = self.calls.get(call_id) else { return };
+        let tags: Vec<Tag> = call.living().map(|leg| leg.tag.clone()).collect();
+        for tag in tags {
+            self.end_leg(call_id, &tag, reason);
+        }
+        self.settle(call_id, cause);
+    }
+
+    /// Ends one leg; nothing is told yet.
+    pub(super) fn end_leg(&mut self, call_id: &CallId, tag: &Tag, reason: &Reason) {
+        self.stop_timer(call_id, tag);
+        let Some(leg) = self
+            .calls
+            .get_mut(call_id)
+            .and_then(|call| call.leg_mut(tag))
+            .filter(|leg| leg.is_alive())
+        else {
+            return;
+        };
+        leg.phase = Phase::Ended(reason.clone());
+        leg.holds = false;
+        leg.retold = None;
+        self.live_legs -= 1;
+        if self.channels.remove(&leg.channel).is_some() {
+            self.effects.push(crate::domain::effect::Effect::Drive(Op::Hangup {
+                channel: leg.channel.clone(),
+                reason: reason.clone(),
+            }));
+        }
+    }
+
+    /// The earlier conversation comes back.
+    pub(super) fn fail_transfer(&mut self, call_id: &CallId, reason: &Reason) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let Plan::Transferring(transfer) = call.plan.clone() else { return };
+        call.plan = Plan::Talking;
+        if call.leg(&transfer.transferor).is_none_or(|leg| !leg.is_alive()) {
+            self.end_call(call_id, reason, Some(&transfer.cause));
+            return;
+        }
+        for leg in call.legs.iter_mut().filter(|leg| leg.is_alive() && leg.is_party()) {
+            leg.retold = Some(Retold { reason: Some(reason.clone()) });
+        }
+        self.settle(call_id, Some(&transfer.cause));
+    }
+
+    /// Tells the first of two numbers why the second failed.
+    pub(super) fn announce(&mut self, call_id: &CallId, reason: &Reason) {
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let prompt = if matches!(reason.code, 486 | 600) { "busy.au" } else { "no-answer.au" };
+        call.plan = Plan::Announcing { prompt: prompt.to_owned(), reason: reason.clone() };
+        let at = now.plus(ANNOUNCEMENT);
+        if let Some(leg) = call.at_mut(&End::Caller) {
+            leg.deadline = Some(at);
+            self.deadlines.insert((at, call_id.clone(), leg.tag.clone()));
+        }
+    }
+
+    /// Does what is due at the moment.
+    pub(super) fn tick(&mut self) {
+        while let Some((at, call_id, tag)) = self.deadlines.first().cloned()
+            && at <= self.now
+        {
+            self.deadlines.pop_first();
+            let Some(call) = self.calls.get_mut(&call_id) else { continue };
+            let Some(leg) = call
+                .leg_mut(&tag)
+                .filter(|leg| leg.is_alive() && leg.deadline == Some(at))
+            else {
+                continue;
+            };
+            leg.deadline = None;
+            let phase = leg.phase.clone();
+            match (&call.plan, phase) {
+                (Plan::Announcing { reason, .. }, _) => {
+                    let reason = reason.clone();
+                    self.end_call(&call_id, &reason, None);
+                }
+                (Plan::Parked(_), Phase::Parked) => self.recall(&call_id),
+                (_, Phase::Parked) => {}
+                _ => self.leg_gone(&call_id, &tag, &Standard::NotAnswered.reason(), None),
+            }
+        }
+    }
+}
+
+/// What follows when a leg ends.
+enum After {
+    Nothing,
+    TransferFails,
+    FirstHearsWhy,
+    StaysParked,
+    CallEnds,
+}
+
+impl After {
+    fn of(call: &Call, tag: &Tag) -> Self {
+        let Some(leg) = call.leg(tag) else { return Self::Nothing };
+        if !leg.is_party() {
+            return Self::Nothing;
+        }
+        match &call.plan {
+            Plan::Transferring(transfer) if transfer.target.as_ref() == Some(tag) => {
+                Self::TransferFails
+            }
+            Plan::Transferring(transfer) if transfer.transferor == *tag => Self::Nothing,
+            Plan::Reaching if leg.end == End::Callee => {
+                let others = call
+                    .living()
+                    .any(|other| other.tag != *tag && other.end == End::Callee);
+                if others {
+                    Self::Nothing
+                } else if call.second.is_some() {
+                    Self::FirstHearsWhy
+                } else {
+                    Self::CallEnds
+                }
+            }
+            Plan::Retrieving { tag: new, is_recall: false, .. } if new == tag => Self::StaysParked,
+            _ => Self::CallEnds,
+        }
+    }
+}

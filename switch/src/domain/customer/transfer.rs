@@ -1,0 +1,224 @@
+//! Handing a conversation over.
+//!
+//! **Blind.** The party that stays waits (`early`) while the target is dialled; the
+//! transferor waits unheard. When the target answers, the transferor's leg shows
+//! `transferred` and ends, and the conversation has a new tracking id. When it does
+//! not, everything is as before, holds included, and each leg is told why.
+//!
+//! **Attended.** One transition: both legs of the transferor show `transferred` and
+//! end, and the other party of the second call moves to the first.
+
+use super::Customer;
+use crate::domain::call::{Plan, Transfer};
+use crate::domain::command::{Cause, Done, Refusal, allowed_states};
+use crate::domain::command::{Action, CallerScope};
+use crate::domain::effect::{Effect, Route};
+use crate::domain::leg::{End, Leg, Phase, Retold};
+use crate::domain::names::{CallId, Tag};
+use crate::domain::party::Party;
+use crate::domain::reason::Standard;
+use crate::driver::Reason;
+
+impl Customer {
+    /// Begins a blind transfer.
+    pub(super) fn begin_transfer(
+        &mut self,
+        call_id: &CallId,
+        transferor: &Tag,
+        destination: String,
+        cause: Cause,
+    ) -> Done {
+        let tracking_id = self.names.tracking_id();
+        let Some(call) = self.calls.get_mut(call_id) else { return Done::default() };
+        let Some(staying) = call.other_party(transferor).map(|leg| leg.tag.clone()) else {
+            return Done::default();
+        };
+        let previous = call.tracking_id.clone();
+        let payer = call
+            .leg(transferor)
+            .and_then(|leg| leg.i_account)
+            .or_else(|| call.leg(&staying).and_then(|leg| leg.i_account));
+        call.destination.clone_from(&destination);
+        call.plan = Plan::Transferring(Transfer {
+            transferor: transferor.clone(),
+            staying,
+            target: None,
+            tracking_id: tracking_id.clone(),
+            cause: cause.clone(),
+        });
+        self.settle(call_id, Some(&cause));
+        self.effects.push(Effect::Resolve {
+            call_id: call_id.clone(),
+            i_account: payer.unwrap_or_default(),
+            number: destination,
+        });
+        Done { tracking: Some((tracking_id, previous)), ..Done::default() }
+    }
+
+    /// The directory has said where the target is.
+    pub(super) fn dial_target(&mut self, call_id: &CallId, answer: Result<&Route, &Reason>) {
+        let Some(call) = self.calls.get(call_id) else { return };
+        let Plan::Transferring(transfer) = call.plan.clone() else { return };
+        let caller = call.leg(&transfer.staying).map(|leg| leg.party.clone()).unwrap_or_default();
+        let dialled = answer.map_err(Clone::clone).and_then(|route| {
+            self.dial(call_id, End::Callee, caller, route).map_err(Standard::reason)
+        });
+        match dialled {
+            Ok(tag) => {
+                if let Some(call) = self.calls.get_mut(call_id)
+                    && let Plan::Transferring(transfer) = &mut call.plan
+                {
+                    transfer.target = Some(tag);
+                }
+                self.settle(call_id, None);
+            }
+            Err(reason) => self.fail_transfer(call_id, &reason),
+        }
+    }
+
+    /// The target has answered.
+    pub(super) fn complete_transfer(&mut self, call_id: &CallId, target: &Tag) {
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let Plan::Transferring(transfer) = call.plan.clone() else { return };
+        self.hand_over(call_id, &transfer.transferor, &transfer.cause);
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        call.follow(transfer.tracking_id);
+        call.plan = Plan::Talking;
+        if let Some(leg) = call.leg_mut(target) {
+            leg.phase = Phase::Connected;
+            leg.connect_time = Some(now);
+        }
+        call.pair(&transfer.staying, target);
+        self.settle(call_id, Some(&transfer.cause));
+    }
+
+    /// The transferor's leg shows `transferred` and ends.
+    fn hand_over(&mut self, call_id: &CallId, tag: &Tag, cause: &Cause) {
+        let Some(leg) = self.calls.get_mut(call_id).and_then(|call| call.leg_mut(tag)) else {
+            return;
+        };
+        if !leg.is_alive() {
+            return;
+        }
+        leg.phase = Phase::Transferred;
+        self.settle(call_id, Some(cause));
+        self.end_leg(call_id, tag, &Standard::Transferred.reason());
+        self.settle(call_id, Some(cause));
+    }
+
+    /// Joins the other parties of two calls of one account.
+    pub(super) fn transfer_attended(
+        &mut self,
+        call_id: &CallId,
+        tag: &Tag,
+        second_id: &CallId,
+        scope: &CallerScope,
+        action: &Action,
+        cause: &Cause,
+    ) -> Result<Done, Refusal> {
+        let (staying, own, moving) = self.attended_legs(call_id, tag, second_id, scope, action)?;
+        let tracking_id = self.names.tracking_id();
+        self.hand_over(call_id, tag, cause);
+        self.hand_over(second_id, &own, cause);
+        let Some(leg) = self.move_out(second_id, &moving, call_id, cause) else {
+            return Err(Refusal::CallNotFound(second_id.clone()));
+        };
+        let Some(call) = self.calls.get_mut(call_id) else {
+            return Err(Refusal::CallNotFound(call_id.clone()));
+        };
+        let previous = call.tracking_id.clone();
+        call.follow(tracking_id.clone());
+        call.seen_by.i_accounts.extend(leg.i_account);
+        call.legs.push(leg);
+        call.pair(&staying, &moving);
+        if let Some(leg) = call.leg_mut(&staying) {
+            leg.retold = Some(Retold::default());
+        }
+        self.settle(call_id, Some(cause));
+        Ok(Done { tracking: Some((tracking_id, previous)), ..Done::default() })
+    }
+
+    /// Checks an attended transfer: who stays, the transferor's second leg, who moves.
+    fn attended_legs(
+        &self,
+        call_id: &CallId,
+        tag: &Tag,
+        second_id: &CallId,
+        scope: &CallerScope,
+        action: &Action,
+    ) -> Result<(Tag, Tag, Tag), Refusal> {
+        let first = self.calls.get(call_id).ok_or(Refusal::NotTransferable)?;
+        let second = self
+            .calls
+            .get(second_id)
+            .filter(|call| call.is_visible_to(scope))
+            .ok_or_else(|| Refusal::CallNotFound(second_id.clone()))?;
+        let i_account = first.leg(tag).and_then(|leg| leg.i_account);
+        let own = second
+            .living()
+            .find(|leg| leg.i_account == i_account && i_account.is_some() && leg.is_party())
+            .filter(|_| call_id != second_id)
+            .ok_or(Refusal::NotTransferable)?;
+        let expected = allowed_states(action);
+        let other_of = |call: &crate::domain::call::Call, tag: &Tag| {
+            let state = call.leg(tag).map_or(crate::domain::leg::State::Terminated, |leg| {
+                call.state(leg)
+            });
+            let is_talking = call.plan == Plan::Talking && expected.contains(&state);
+            call.other_party(tag)
+                .filter(|_| is_talking)
+                .map(|leg| leg.tag.clone())
+                .ok_or(Refusal::WrongState { state, expected })
+        };
+        Ok((other_of(first, tag)?, own.tag.clone(), other_of(second, &own.tag)?))
+    }
+
+    /// Takes a leg out of a call, which is over then: its last event under the old id says where
+    /// it goes on.
+    fn move_out(
+        &mut self,
+        from: &CallId,
+        tag: &Tag,
+        to: &CallId,
+        cause: &Cause,
+    ) -> Option<Leg> {
+        let call = self.calls.get_mut(from)?;
+        let index = call.legs.iter().position(|leg| leg.tag == *tag)?;
+        call.sequence += 1;
+        let mut leg = call.legs.remove(index);
+        leg.phase = Phase::Transferred;
+        leg.update_time = self.now;
+        let mut view = call.view(&leg, self.now, Some(cause.clone()));
+        view.moved_to = Some(to.clone());
+        self.effects.push(Effect::Tell(Box::new(view)));
+        leg.phase = Phase::Connected;
+        leg.told = None;
+        self.channels.insert(leg.channel.clone(), (to.clone(), tag.clone()));
+        self.settle(from, Some(cause));
+        Some(leg)
+    }
+}
+
+impl crate::domain::call::Call {
+    /// The conversation goes on under a new id.
+    fn follow(&mut self, tracking_id: String) {
+        self.previous_tracking_id = Some(std::mem::replace(&mut self.tracking_id, tracking_id));
+    }
+
+    /// Makes two legs the ends of the conversation, neither of which holds the other.
+    pub(in crate::domain) fn pair(&mut self, caller: &Tag, callee: &Tag) {
+        let party_of = |call: &Self, tag: &Tag| {
+            call.leg(tag).map_or_else(Party::default, |leg| leg.party.clone())
+        };
+        let (calling, called) = (party_of(self, caller), party_of(self, callee));
+        for (tag, end) in [(caller, End::Caller), (callee, End::Callee)] {
+            if let Some(leg) = self.leg_mut(tag) {
+                leg.end = end;
+                leg.holds = false;
+                leg.caller = calling.clone();
+                leg.callee = called.clone();
+            }
+        }
+    }
+}
