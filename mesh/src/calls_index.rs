@@ -3,8 +3,9 @@
 //! them, and lists read them; all three ask here.
 //!
 //! Everything of a customer lies in its partition, [`crate::ledger::partition_of`]. The record of
-//! a leg is a [`LegRecord`] under [`leg_key`]; a leg that has ended has neither record nor place in
-//! an index. Members of an index are keys of records, ordered by the start of the leg.
+//! a leg is a [`LegRecord`] under [`leg_key`]; a leg that has ended, or that a transfer has moved to
+//! another call, has neither record nor place in an index. Members of an index are keys of records,
+//! ordered by the start of the leg.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -81,7 +82,8 @@ pub fn state_name(state: State) -> &'static str {
 
 /// What to write so that the store tells of a leg as `next` says. `previous` is what was written
 /// of the same leg before; without it every place in an index is written again, which does no
-/// harm. A leg that has terminated is removed.
+/// harm. A leg that has terminated is removed, and so is one that has moved to another call: it goes
+/// on there, under a key of its own.
 #[must_use]
 pub fn changes(
     previous: Option<&LegRecord>,
@@ -90,7 +92,7 @@ pub fn changes(
     let key = key_of(next);
     let (before, score_before) = previous.map_or_else(Default::default, places);
     let (mut after, score) = places(next);
-    if state_of(next) == State::Terminated {
+    if has_left(next) {
         let gone = before.union(&after).cloned();
         let index = gone.map(|index| IndexChange::Remove { index, member: key.clone() }).collect();
         return (vec![StateChange::Delete { key }], index);
@@ -124,8 +126,14 @@ pub fn duration_seconds(info: &CallInfo, now: Timestamp) -> i64 {
     i64::try_from(connected.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn state_of(record: &LegRecord) -> State {
-    record.call_info.as_ref().map_or(State::Unspecified, CallInfo::state)
+/// True when nothing more comes of the leg under this call's id: it has ended, or a transfer has
+/// moved it. The transferor's own leg is `transferred` too, but ends here.
+fn has_left(record: &LegRecord) -> bool {
+    record.call_info.as_ref().is_some_and(|info| match info.state() {
+        State::Terminated => true,
+        State::Transferred => info.moved_to.is_some(),
+        _ => false,
+    })
 }
 
 /// The indexes in which a living leg is, and its place in them.
@@ -227,6 +235,39 @@ mod tests {
         assert_eq!(state, [StateChange::Delete { key: "leg:node-1.c1:t1".to_owned() }]);
         assert!(EVERYWHERE.iter().all(|name| removed(&index).contains(name)));
         assert!(added(&index).is_empty());
+    }
+
+    /// As [`record`], on its way to another call.
+    fn transferred(moved_to: Option<&str>) -> LegRecord {
+        let mut record = record(State::Transferred);
+        if let Some(info) = &mut record.call_info {
+            info.moved_to = moved_to.map(|id| CallRef { id: id.to_owned(), tag: None });
+        }
+        record
+    }
+
+    #[test]
+    fn a_leg_that_moves_to_another_call_leaves_no_trace_in_this_one() {
+        for previous in [None, Some(record(State::Connected))] {
+            let (state, index) = changes(previous.as_ref(), &transferred(Some("node-1.c2")));
+
+            assert_eq!(state, [StateChange::Delete { key: "leg:node-1.c1:t1".to_owned() }]);
+            let removed = removed(&index);
+            let elsewhere = EVERYWHERE.iter().filter(|name| !name.ends_with("ringing"));
+            assert!(elsewhere.clone().all(|name| removed.contains(name)), "{removed:?}");
+            let before = previous.map(|_| "customer:7:state:connected");
+            assert!(before.is_none_or(|name| removed.contains(&name)), "{removed:?}");
+            assert!(added(&index).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_transferor_s_leg_is_listed_until_it_ends() {
+        let (state, index) = changes(Some(&record(State::Connected)), &transferred(None));
+
+        assert!(matches!(&state[..], [StateChange::Put { .. }]));
+        assert_eq!(removed(&index), ["customer:7:state:connected"]);
+        assert_eq!(added(&index), ["customer:7:state:transferred"]);
     }
 
     #[test]

@@ -34,20 +34,22 @@ impl Fixture {
         tag: &str,
         sequence: i64,
     ) -> Result<Committed, CommitError> {
-        let record = LegRecord {
-            call_info: Some(CallInfo {
-                call: Some(CallRef { id: call.to_owned(), tag: Some(tag.to_owned()) }),
-                state: State::Connected.into(),
-                i_customer,
-                connect_time: Some(990_000_000),
-                sequence,
-                ..CallInfo::default()
-            }),
-            i_accounts: vec![1, 2],
-            node: node.to_owned(),
-            ..LegRecord::default()
-        };
-        let (state, index) = calls_index::changes(None, &record);
+        self.commit(node, i_customer, &[record(node, i_customer, call, tag, sequence)]).await
+    }
+
+    /// Writes legs of one customer in one commit.
+    async fn commit(
+        &mut self,
+        node: &str,
+        i_customer: i64,
+        records: &[LegRecord],
+    ) -> Result<Committed, CommitError> {
+        let (mut state, mut index) = (Vec::new(), Vec::new());
+        for record in records {
+            let (states, indexes) = calls_index::changes(None, record);
+            state.extend(states);
+            index.extend(indexes);
+        }
         // A process of its own for each commit, to keep the test short.
         self.committed += 1;
         let writer = Writer {
@@ -105,6 +107,23 @@ impl Fixture {
     }
 }
 
+/// A connected leg.
+fn record(node: &str, i_customer: i64, call: &str, tag: &str, sequence: i64) -> LegRecord {
+    LegRecord {
+        call_info: Some(CallInfo {
+            call: Some(CallRef { id: call.to_owned(), tag: Some(tag.to_owned()) }),
+            state: State::Connected.into(),
+            i_customer,
+            connect_time: Some(990_000_000),
+            sequence,
+            ..CallInfo::default()
+        }),
+        i_accounts: vec![1, 2],
+        node: node.to_owned(),
+        ..LegRecord::default()
+    }
+}
+
 fn info(entry: &LogEntry) -> CallInfo {
     match &entry.body {
         Some(log_entry::Body::CallState(info)) => info.clone(),
@@ -137,6 +156,33 @@ async fn each_leg_of_the_node_is_terminated_and_forgotten() {
     }
     let of_first = told.iter().map(info).filter(|info| info.i_customer == 1);
     assert_eq!(of_first.map(|info| info.sequence).collect::<Vec<_>>(), [8, 9]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leg_that_moved_to_another_call_is_terminated_there_and_nowhere_else() {
+    let mut fixture = Fixture::new();
+    fixture.put(NODE, 1, "node-1.c1", "a", 7).await;
+    fixture.put(NODE, 1, "node-1.c2", "b", 21).await;
+    let mut left = record(NODE, 1, "node-1.c2", "b", 22);
+    if let Some(info) = &mut left.call_info {
+        info.set_state(State::Transferred);
+        info.moved_to = Some(CallRef { id: "node-1.c1".to_owned(), tag: None });
+    }
+    let came = record(NODE, 1, "node-1.c1", "b", 8);
+    fixture.commit(NODE, 1, &[left, came]).await.unwrap();
+
+    let swept = end_calls_of(&fixture.ledger, NODE, 3, &fixture.clock).await.unwrap();
+
+    assert_eq!(swept, Swept { calls: 1, legs: 2 });
+    let told = fixture.told().await;
+    let told: Vec<_> = told
+        .iter()
+        .map(info)
+        .map(|info| (info.call.map(|call| (call.id, call.tag)), info.sequence))
+        .collect();
+    let leg = |tag: &str| Some(("node-1.c1".to_owned(), Some(tag.to_owned())));
+    assert_eq!(told, [(leg("a"), 9), (leg("b"), 10)]);
+    assert_eq!(fixture.legs().await, 0);
 }
 
 #[tokio::test(start_paused = true)]
