@@ -116,6 +116,19 @@ pub struct Api {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub websocket_inactivity_timeout: Duration,
+    /// `standalone` makes the API refuse every request with the fault `standalone_mode`.
+    pub mode: Mode,
+}
+
+/// Whether the API is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It is.
+    #[default]
+    Normal,
+    /// Every request is refused.
+    Standalone,
 }
 
 impl Default for Config {
@@ -163,7 +176,7 @@ impl Default for WebSocket {
 
 impl Default for Api {
     fn default() -> Self {
-        Self { websocket_inactivity_timeout: Duration::from_mins(5) }
+        Self { websocket_inactivity_timeout: Duration::from_mins(5), mode: Mode::default() }
     }
 }
 

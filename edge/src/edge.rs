@@ -6,6 +6,8 @@ use std::sync::Arc;
 use mesh::Clock;
 use mesh::client::Pool;
 use mesh::token::Verifier;
+use parking_lot::Mutex;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -33,6 +35,8 @@ pub(crate) struct Edge {
     pub(crate) live: Arc<Live>,
     pub(crate) metrics: &'static Metrics,
     pub(crate) remembered: Remembered,
+    /// The public keys and when they were fetched.
+    pub(crate) keys: Mutex<Option<(String, Instant)>>,
 }
 
 impl Edge {

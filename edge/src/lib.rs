@@ -26,11 +26,15 @@ mod wire;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use anyhow::anyhow;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use mesh::Clock;
 use mesh::client::Pool;
 use mesh::health::Readiness;
 use mesh::net::Listener;
 use mesh::token::Verifier;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -97,24 +101,29 @@ pub async fn serve(
         live: Arc::new(live),
         metrics,
         remembered: Remembered::new(config.remember_auth_info),
+        keys: Mutex::new(None),
         config,
     });
-    tasks.spawn(Arc::clone(&edge.live).run(notifications));
-    for background in [
+    let mut background = FuturesUnordered::from_iter([
+        tasks.spawn(Arc::clone(&edge.live).run(notifications)),
         tasks.spawn(until(end.clone(), socket::tick::run(Arc::clone(&edge)))),
         tasks.spawn(until(end.clone(), revocation::run(Arc::clone(&edge)))),
-    ] {
-        // Runs on its own; `end` ends it.
-        drop(background);
-    }
+    ]);
     info!(target = %listener.local_target(), "edge serves");
     serving.ready();
 
-    server::accept(&edge, listener, &stop).await;
+    let outcome = tokio::select! {
+        () = server::accept(&edge, listener, &stop) => Ok(()),
+        // Each of them goes on until the end; without it sockets would be served in part only.
+        Some(ended) = background.next() => Err(match ended {
+            Ok(()) => anyhow!("a background task ended by itself"),
+            Err(error) => anyhow!(error).context("a background task failed"),
+        }),
+    };
 
     serving.down("stopping");
     drain::run(&edge, &end).await;
-    Ok(())
+    outcome
 }
 
 /// Runs `work` until `end`.

@@ -83,8 +83,8 @@ pub(crate) struct Subscribed {
 /// Why there is no subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum JoinError {
-    /// The notifier says that the session may not see the scope.
-    Refused,
+    /// The notifier refuses the scope, with this reason.
+    Refused(String),
     /// No notifier answers.
     Unavailable,
     /// The socket is gone, or its session was replaced.
@@ -169,10 +169,7 @@ impl Live {
         let Some(joining) = joining else { return Ok(joined) };
         match timeout(JOIN_TIMEOUT, joining).await {
             Ok(Ok(Ok(()))) => Ok(joined),
-            Ok(Ok(Err(reason))) => {
-                tracing::debug!(reason, "notifier refused a scope");
-                Err(JoinError::Refused)
-            }
+            Ok(Ok(Err(reason))) => Err(JoinError::Refused(reason)),
             Ok(Err(_)) | Err(_) => Err(JoinError::Unavailable),
         }
     }
@@ -201,7 +198,7 @@ impl Live {
                 From::Places(from) if from.until(here).is_none() => (None, None),
                 From::Places(from) => (Some(from), None),
                 From::Lost => {
-                    self.metrics.gap("log_lost");
+                    self.metrics.gaps("log_lost", 1);
                     (None, Some(event::gap(subscription_id, "log_lost", here.cursor(scope))))
                 }
             }
@@ -257,6 +254,9 @@ impl Live {
         }
         if turn.deliveries > 0 {
             self.metrics.deliveries(turn.deliveries);
+        }
+        for (reason, count) in turn.gaps {
+            self.metrics.gaps(reason, count);
         }
     }
 

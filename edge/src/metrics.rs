@@ -156,8 +156,8 @@ impl Metrics {
         self.deliveries.add(count, &[]);
     }
 
-    pub(crate) fn gap(&self, reason: &'static str) {
-        self.gaps.add(1, &[KeyValue::new("reason", reason)]);
+    pub(crate) fn gaps(&self, reason: &'static str, count: u64) {
+        self.gaps.add(count, &[KeyValue::new("reason", reason)]);
     }
 
     pub(crate) fn resume(&self) {

@@ -1,14 +1,19 @@
 //! What is read and not called: the page, the descriptions of the API, the public keys.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use proto::auth::v1::GetKeysRequest;
 use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
 use proto::options::v1::Realm;
+use tokio::time::Instant;
 
 use super::reply::{self, Reply};
 use crate::edge::Edge;
+
+/// How long the public keys are kept, since anybody may ask for them.
+const KEYS_LAST: Duration = Duration::from_secs(5);
 
 const PAGE: &str = include_str!("page.html");
 
@@ -28,9 +33,18 @@ pub(super) async fn answer(edge: &Arc<Edge>, path: &str) -> Reply {
 }
 
 async fn keys(edge: &Edge) -> Reply {
+    if let Some((jwks, fetched_at)) = &*edge.keys.lock()
+        && fetched_at.elapsed() < KEYS_LAST
+    {
+        return reply::json(jwks.clone());
+    }
     let mut client = AuthenticationServiceClient::new(edge.auth.clone());
     match client.get_keys(GetKeysRequest {}).await {
-        Ok(response) => reply::json(response.into_inner().jwks),
+        Ok(response) => {
+            let jwks = response.into_inner().jwks;
+            *edge.keys.lock() = Some((jwks.clone(), Instant::now()));
+            reply::json(jwks)
+        }
         Err(_) => reply::fault(
             StatusCode::SERVICE_UNAVAILABLE,
             "Server.http.unavailable",

@@ -52,7 +52,7 @@ pub(super) async fn answer(
     let parent = trace::Context::from_headers(&head.headers);
     let checked = async {
         let given = given(edge, address, method, &head.headers, &form.auth_info).await;
-        check::run(edge, &origin, given, method, &form.params).await
+        check::run(edge, &origin, given, 0, method, &form.params).await
     };
     let (outcome, trace_id) = rpc_answer::in_span(edge, &origin, method, parent, checked).await;
     match outcome {

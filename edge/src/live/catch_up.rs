@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 
 use super::filter::Filter;
 use super::place::Places;
-use super::replay::{Past, Replay};
+use super::replay::{Past, Replay, is_final};
 use super::scope::Scope;
 use super::state::{Next, Turn, Who};
 use super::{Live, event};
@@ -83,6 +83,10 @@ async fn serve(
     let mut replay = match Replay::open(live, scope, session.token(), &from, to).await {
         Ok(Some(replay)) => replay,
         Ok(None) => return Ended::Complete,
+        Err(status) if is_final(&status) => {
+            warn!(error = %status, "replay refused");
+            return lost(live, who, "log_lost", to.cursor(scope));
+        }
         Err(status) => {
             debug!(error = %status, "replay not opened");
             return Ended::BrokenOff(from);
@@ -108,16 +112,18 @@ async fn serve(
                     }
                     from.set(event.place);
                 }
-                Past::Lost(reason) => {
-                    live.metrics.gap(label(&reason));
-                    let gap = event::gap(&who.subscription, &reason, to.cursor(scope));
-                    who.socket.send(gap);
-                    return Ended::Complete;
-                }
+                Past::Lost(reason) => return lost(live, who, &reason, to.cursor(scope)),
             }
         }
         who.socket.outbound.flush();
     }
+}
+
+/// Tells the member that what it missed is gone; it goes on after `cursor`.
+fn lost(live: &Live, who: &Who, reason: &str, cursor: String) -> Ended {
+    live.metrics.gaps(event::gap_label(reason), 1);
+    who.socket.send(event::gap(&who.subscription, reason, cursor));
+    Ended::Complete
 }
 
 /// Pushes a frame when there is room for it; false when the socket is gone or too slow.
@@ -132,15 +138,5 @@ async fn push(live: &Live, who: &Who, frame: &Frame) -> bool {
                 }
             }
         }
-    }
-}
-
-/// A reason as a label of a closed set.
-pub(super) fn label(reason: &str) -> &'static str {
-    match reason {
-        "cursor_too_old" => "cursor_too_old",
-        "log_lost" => "log_lost",
-        "slow_reader" => "slow_reader",
-        _ => "other",
     }
 }

@@ -123,6 +123,16 @@ pub(crate) fn gap(subscription_id: &str, reason: &str, cursor: String) -> Frame 
     frame.finish()
 }
 
+/// The reason of a gap as a label of a closed set.
+pub(crate) fn gap_label(reason: &str) -> &'static str {
+    match reason {
+        "cursor_too_old" => "cursor_too_old",
+        "log_lost" => "log_lost",
+        "slow_reader" => "slow_reader",
+        _ => "other",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proto::api::NOTIFICATIONS;

@@ -9,8 +9,7 @@ use tonic::Status;
 use tracing::warn;
 
 use super::Live;
-use super::catch_up::label;
-use super::replay::{Past, Replay};
+use super::replay::{Past, Replay, is_final};
 use super::state::Turn;
 
 /// Replays until the scope is live, or another round has begun.
@@ -23,6 +22,12 @@ pub(super) async fn run(live: &Arc<Live>, id: u64, round: u64) {
         match replayed {
             Ok(is_over) if is_over => return,
             Ok(_) => backoff.reset(),
+            Err(status) if is_final(&status) => {
+                warn!(error = %status, "replay of a scope refused");
+                if complete(live, id, round, Some("log_lost")) {
+                    return;
+                }
+            }
             Err(status) => {
                 warn!(error = %status, "replay of a scope broke off");
                 sleep(backoff.next()).await;
@@ -60,7 +65,6 @@ async fn replay(live: &Arc<Live>, id: u64, round: u64) -> Result<bool, Status> {
             return Ok(true);
         }
         if let Some(reason) = lost {
-            live.metrics.gap(label(&reason));
             return Ok(complete(live, id, round, Some(&reason)));
         }
     }

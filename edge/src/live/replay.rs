@@ -9,7 +9,7 @@ use proto::notifier::v1::notifier_service_client::NotifierServiceClient;
 use proto::notifier::v1::replay_response::Response;
 use proto::notifier::v1::{ReplayRequest, ReplayResponse};
 use tokio::time::timeout;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::Live;
 use super::event::Event;
@@ -68,6 +68,14 @@ impl Replay {
         }
         Ok(past)
     }
+}
+
+/// True when asking again would be refused again: what was asked for is as good as lost.
+pub(super) fn is_final(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::InvalidArgument | Code::PermissionDenied | Code::NotFound | Code::Unimplemented
+    )
 }
 
 fn unavailable() -> Status {

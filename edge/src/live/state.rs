@@ -39,7 +39,8 @@ pub(super) struct Turn {
     /// Sockets that cannot be served any more.
     pub(super) refused: Vec<Arc<Socket>>,
     pub(super) deliveries: u64,
-    pub(super) gaps: u64,
+    /// Gaps that were told, by reason.
+    pub(super) gaps: HashMap<&'static str, u64>,
 }
 
 /// What the notifier is to be told.
@@ -462,7 +463,7 @@ fn dispatch(
                 Delivered::Behind => {
                     let gap = event::gap(subscription, "slow_reader", here().cursor(scope));
                     member.socket.queue(gap);
-                    turn.gaps += 1;
+                    *turn.gaps.entry("slow_reader").or_default() += 1;
                     turn.dirty.push(Arc::clone(&member.socket));
                     turn.behind.push(Who {
                         socket: Arc::clone(&member.socket),
@@ -481,7 +482,7 @@ fn announce(entry: &mut Entry, reason: &str, here: &Places, held_bytes: usize, t
     for Group { id, members, .. } in &mut entry.groups {
         let frame = event::gap(id, reason, cursor.clone());
         for member in members.values_mut() {
-            turn.gaps += 1;
+            *turn.gaps.entry(event::gap_label(reason)).or_default() += 1;
             match &mut member.state {
                 MemberState::Live => {
                     member.socket.queue(frame.clone());

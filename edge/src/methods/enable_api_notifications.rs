@@ -4,6 +4,8 @@
 mod scope;
 mod snapshot;
 
+use std::time::Duration;
+
 use mesh::cursor::Cursor;
 use mesh::fault::Code;
 use proto::callcontrol::v1::{EnableApiNotificationsRequest, EnableApiNotificationsResponse};
@@ -11,6 +13,9 @@ use proto::callcontrol::v1::{EnableApiNotificationsRequest, EnableApiNotificatio
 use crate::live::filter::Filter;
 use crate::live::{JoinError, Wanted};
 use crate::rpc::{After, Call, Fault, Origin, Outcome};
+
+/// When to try again when the notifier has no room.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Seconds for which the log keeps what follows a cursor. The log's retention is an hour.
 const CURSOR_LASTS: i64 = 3_600;
@@ -79,8 +84,13 @@ fn invalid_cursor(call: &Call<'_>) -> Fault {
 
 fn unable(call: &Call<'_>, params: &EnableApiNotificationsRequest, error: &JoinError) -> Fault {
     match error {
-        // What may not be seen looks absent.
-        JoinError::Refused => scope::not_found(call, params),
+        JoinError::Refused(reason) => match reason.as_str() {
+            // What may not be seen looks absent.
+            "ACCESS_DENIED" | "INVALID_SCOPE" => scope::not_found(call, params),
+            "KEYS_UNAVAILABLE" => Fault::unavailable(call.method, "notifier"),
+            token if token.starts_with("TOKEN_") => Fault::not_authenticated(call.method),
+            _ => Fault::limit_reached(call.method, RETRY_AFTER),
+        },
         JoinError::Unavailable => Fault::unavailable(call.method, "notifier"),
         JoinError::Gone => Fault::not_authenticated(call.method),
     }

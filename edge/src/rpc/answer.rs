@@ -5,66 +5,66 @@ use std::sync::Arc;
 use futures::future::join_all;
 use mesh::trace;
 use proto::api::{self, Method};
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::info_span;
 
 use super::envelope::{self, Frame as Incoming, Problem, Refused, Request};
 use super::{After, Fault, Origin, Outcome, check};
 use crate::edge::Edge;
+use crate::limit::Verdict;
 use crate::socket::Socket;
 use crate::socket::close::Reason;
 use crate::wire::frame::TextFrame;
-
-/// An answer that is written, and what follows when it is sent.
-#[derive(Debug)]
-struct Answer {
-    /// Empty for a notification.
-    json: Vec<u8>,
-    after: After,
-}
 
 /// Reads a frame of a socket and sends what is to be answered.
 pub(crate) async fn socket_frame(edge: &Arc<Edge>, socket: &Arc<Socket>, text: &str) {
     let origin = Origin::Socket(Arc::clone(socket));
     match envelope::read(text, edge.config.max_batch) {
         Incoming::Single(request) => {
-            let answer = answer(edge, &origin, request).await;
-            let mut frame = TextFrame::with_capacity(answer.json.len());
-            frame.payload().extend_from_slice(&answer.json);
-            send(edge, socket, frame, vec![answer]);
+            let mut frame = TextFrame::with_capacity(512);
+            let after = answer(edge, &origin, socket, request, frame.payload()).await;
+            send(edge, socket, frame, [after]);
         }
         Incoming::Batch(requests) => {
-            let answers =
-                join_all(requests.into_iter().map(|request| answer(edge, &origin, request))).await;
+            let answers = join_all(requests.into_iter().map(async |request| {
+                let mut json = Vec::new();
+                let after = answer(edge, &origin, socket, request, &mut json).await;
+                (json, after)
+            }));
+            let answers = answers.await;
             let mut frame = TextFrame::with_capacity(1024);
             let mut separator = b'[';
-            for answer in answers.iter().filter(|answer| !answer.json.is_empty()) {
+            for (json, _) in answers.iter().filter(|(json, _)| !json.is_empty()) {
                 frame.payload().push(separator);
-                frame.payload().extend_from_slice(&answer.json);
+                frame.payload().extend_from_slice(json);
                 separator = b',';
             }
             if separator == b',' {
                 frame.payload().push(b']');
             }
-            send(edge, socket, frame, answers);
+            send(edge, socket, frame, answers.into_iter().map(|(_, after)| after));
         }
         Incoming::Refused(problem) => {
-            edge.metrics.refused(origin.label());
-            let fault = fault_of(&problem);
             let mut frame = TextFrame::with_capacity(256);
-            write_fault("null", &fault, &trace::Context::root().trace_id(), frame.payload());
+            refuse(edge, socket, Some("null"), &fault_of(&problem), frame.payload());
             socket.send(frame.finish());
         }
     }
 }
 
 /// Sends the frame, and only then what follows the answers.
-fn send(edge: &Arc<Edge>, socket: &Arc<Socket>, frame: TextFrame, answers: Vec<Answer>) {
+fn send(
+    edge: &Arc<Edge>,
+    socket: &Arc<Socket>,
+    frame: TextFrame,
+    afters: impl IntoIterator<Item = After>,
+) {
     if !frame.is_empty() {
         socket.send(frame.finish());
     }
-    for answer in answers {
-        match answer.after {
+    for after in afters {
+        match after {
             After::Activate(activation) => edge.live.activate(activation),
             After::CloseRevoked => edge.close(socket, Reason::Revoked),
             After::Nothing | After::SetCookie { .. } => {}
@@ -72,52 +72,57 @@ fn send(edge: &Arc<Edge>, socket: &Arc<Socket>, frame: TextFrame, answers: Vec<A
     }
 }
 
+/// Answers one request; nothing is written for a notification.
 async fn answer(
     edge: &Arc<Edge>,
     origin: &Origin,
+    socket: &Arc<Socket>,
     request: Result<Request<'_>, Refused<'_>>,
-) -> Answer {
-    let request = match request {
+    out: &mut Vec<u8>,
+) -> After {
+    let Request { id, method: name, params } = match request {
         Ok(request) => request,
         Err(Refused { id, problem }) => {
-            edge.metrics.refused(origin.label());
-            let mut json = Vec::with_capacity(256);
-            let trace_id = trace::Context::root().trace_id();
-            write_fault(id.unwrap_or("null"), &fault_of(&problem), &trace_id, &mut json);
-            return Answer { json, after: After::Nothing };
+            refuse(edge, socket, id.or(Some("null")), &fault_of(&problem), out);
+            return After::Nothing;
         }
     };
-    let Some(method) = api::method(&request.method) else {
-        edge.metrics.refused(origin.label());
-        let fault = Fault::no_such_method(&request.method);
-        let mut json = Vec::new();
-        if let Some(id) = request.id {
-            write_fault(id, &fault, &trace::Context::root().trace_id(), &mut json);
-        }
-        return Answer { json, after: After::Nothing };
+    let Some(method) = api::method(&name) else {
+        refuse(edge, socket, id, &Fault::no_such_method(&name), out);
+        return After::Nothing;
     };
-    let session = origin.socket().and_then(|socket| socket.session());
-    let checked = check::run(edge, origin, Ok(session), method, &request.params);
+    // The generation first: a session that comes in between must not be taken for this one.
+    let generation = socket.generation();
+    let given = Ok(socket.session());
+    let checked = check::run(edge, origin, given, generation, method, &params);
     let (outcome, trace_id) = in_span(edge, origin, method, None, checked).await;
-    let mut json = Vec::new();
     match outcome {
         Ok(Outcome { result, after }) => {
-            if let Some(id) = request.id {
-                json.reserve(result.len() + id.len() + 40);
-                json.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-                json.extend_from_slice(id.as_bytes());
-                json.extend_from_slice(b",\"result\":");
-                json.extend_from_slice(&result);
-                json.push(b'}');
+            if let Some(id) = id {
+                write_begin(id, out);
+                out.extend_from_slice(b",\"result\":");
+                out.extend_from_slice(&result);
+                out.push(b'}');
             }
-            Answer { json, after }
+            after
         }
         Err(fault) => {
-            if let Some(id) = request.id {
-                write_fault(id, &fault, &trace_id, &mut json);
+            if let Some(id) = id {
+                write_fault(id, &fault, &trace_id, out);
             }
-            Answer { json, after: After::Nothing }
+            After::Nothing
         }
+    }
+}
+
+/// Refuses what is no request of any method. It counts as a request all the same.
+fn refuse(edge: &Edge, socket: &Socket, id: Option<&str>, fault: &Fault, out: &mut Vec<u8>) {
+    edge.metrics.refused("websocket");
+    if socket.take(Instant::now(), edge.rate()) == Verdict::Abusive {
+        edge.close(socket, Reason::Abusive);
+    }
+    if let Some(id) = id {
+        write_fault(id, fault, &trace::Context::root().trace_id(), out);
     }
 }
 
@@ -160,9 +165,13 @@ fn fault_of(problem: &Problem) -> Fault {
     }
 }
 
-fn write_fault(id: &str, fault: &Fault, trace_id: &str, out: &mut Vec<u8>) {
+fn write_begin(id: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     out.extend_from_slice(id.as_bytes());
+}
+
+fn write_fault(id: &str, fault: &Fault, trace_id: &str, out: &mut Vec<u8>) {
+    write_begin(id, out);
     out.extend_from_slice(b",\"error\":");
     fault.write(trace_id, out);
     out.push(b'}');

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Call, Fault, Origin, Outcome, forward};
+use crate::config::Mode;
 use crate::edge::Edge;
 use crate::limit::Verdict;
 use crate::methods;
@@ -17,16 +18,19 @@ use crate::socket::close::Reason;
 /// Whether a request has a session, and if not, why: a REST request may name a bad one, or none.
 pub(crate) type Given = Result<Option<Arc<Session>>, Fault>;
 
-/// Checks a request and has it answered.
+/// Checks a request and has it answered. `generation` is that of the socket's session.
 pub(crate) async fn run(
     edge: &Arc<Edge>,
     origin: &Origin,
     given: Given,
+    generation: u64,
     method: &'static Method,
     params: &Value,
 ) -> Result<Outcome, Fault> {
-    let generation = origin.socket().map_or(0, |socket| socket.generation());
     admit(edge, origin, &given, method)?;
+    if edge.config.api.mode == Mode::Standalone {
+        return Err(Fault::standalone(method));
+    }
     if method.websocket_only && origin.socket().is_none() {
         return Err(Fault::no_such_method(method.name));
     }

@@ -176,6 +176,12 @@ impl Fault {
         Self::new(method, Code::Unauthenticated, "ACCESS_TOKEN_INVALID", message)
     }
 
+    /// The installation runs without the API.
+    pub(crate) fn standalone(method: &Method) -> Self {
+        let message = "the installation runs in standalone mode";
+        Self::new(method, Code::PermissionDenied, "STANDALONE_MODE", message)
+    }
+
     /// The realm or the role does not allow the method.
     pub(crate) fn access_denied(method: &Method) -> Self {
         let message = "realm or role does not allow the method";

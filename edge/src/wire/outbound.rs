@@ -19,6 +19,9 @@ use super::io::{Sink, Writer};
 /// Frames that one system call takes.
 const GATHER: usize = 32;
 
+/// Bytes of control frames that may wait beyond the budget of everything.
+const CONTROL_ROOM: usize = 4_096;
+
 /// A queue with more room than this gives it back when it is empty.
 const KEPT_CAPACITY: usize = 16;
 
@@ -99,8 +102,9 @@ impl<W: Sink> Outbound<W> {
     /// budget of everything the socket is given up.
     pub(crate) fn push(&self, frame: Frame) -> Pushed {
         let mut inner = self.inner.lock();
-        if inner.queued + frame.len() > self.budget.all && !frame.is_control() {
-            drop(inner);
+        // A client that sends pings and reads nothing must not fill the memory with pongs.
+        let bound = self.budget.all + if frame.is_control() { CONTROL_ROOM } else { 0 };
+        if inner.state == State::Open && inner.queued + frame.len() > bound {
             return Pushed::Full;
         }
         inner.push(frame)

@@ -223,3 +223,17 @@ async fn the_api_describes_itself() {
 
     assert!(document["openrpc"].is_string());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_standalone_installation_refuses_the_api() {
+    let harness = Harness::with(config(|config| {
+        config.api.mode = edge::config::Mode::Standalone;
+    }))
+    .await;
+    let mut client = harness.client(ACCOUNT).await;
+
+    let refused = client.call(HOLD, call("c")).await.unwrap_err();
+
+    assert_eq!(refused["code"], -32003);
+    assert_eq!(refused["data"]["faultcode"], "standalone_mode");
+}

@@ -6,7 +6,8 @@ use proto::call::v1::State;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::support::{ACCOUNT, ADMIN, CUSTOMER, Harness, PATIENCE};
+use crate::support::client::Client;
+use crate::support::{ACCOUNT, ADMIN, CUSTOMER, Harness, PATIENCE, config};
 
 /// Waits until the edge has its live stream at a notifier.
 async fn used(harness: &Harness, notifier: usize) {
@@ -153,4 +154,79 @@ async fn a_scope_whose_token_is_refused_goes_on_with_another_s() {
     second.nothing().await;
     assert_eq!(harness.log.subscribes(), 2);
     assert_eq!(harness.log.streams_opened(), 1);
+}
+
+/// A small generator: the same steps in each run.
+struct Steps(u64);
+
+impl Steps {
+    fn next(&mut self, bound: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// What one subscriber has to see: all events since it subscribed, or since its cursor.
+struct Subscriber {
+    client: Client,
+    expected: Vec<String>,
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_every_subscriber_sees_the_log() {
+    for seed in 1..=12 {
+        let harness = Harness::with(config(|config| config.outbound_event_bytes = 6_000)).await;
+        let mut steps = Steps(seed);
+        let mut written: Vec<String> = Vec::new();
+        let mut subscribers: Vec<Subscriber> = Vec::new();
+        let mut first = harness.client(CUSTOMER).await;
+        let start = first.enable(json!({})).await["cursor"].clone();
+        subscribers.push(Subscriber { client: first, expected: Vec::new() });
+        let mut down = None;
+
+        for _ in 0..60 {
+            match steps.next(10) {
+                0..=4 => {
+                    for _ in 0..=steps.next(12) {
+                        let name = written.len().to_string();
+                        harness.log.call(1, &name, State::Ringing);
+                        subscribers.iter_mut().for_each(|it| it.expected.push(name.clone()));
+                        written.push(name);
+                    }
+                }
+                5 => {
+                    let mut client = harness.client(CUSTOMER).await;
+                    client.enable(json!({"resume_from": start})).await;
+                    subscribers.push(Subscriber { client, expected: written.clone() });
+                }
+                6 => {
+                    let victim = usize::try_from(steps.next(2)).unwrap();
+                    if down.is_none() && harness.notifiers[victim].is_used() {
+                        harness.notifiers[victim].kill();
+                        down = Some(victim);
+                    }
+                }
+                7 => {
+                    if let Some(notifier) = down.take() {
+                        harness.notifiers[notifier].restart();
+                    }
+                }
+                8 => harness.log.fail_replays(usize::try_from(steps.next(3)).unwrap()),
+                _ => sleep(Duration::from_millis(steps.next(300))).await,
+            }
+        }
+
+        for (number, subscriber) in subscribers.iter_mut().enumerate() {
+            let mut came = Vec::new();
+            while came.len() < subscriber.expected.len() {
+                let event = subscriber.client.event().await;
+                if let Some(id) = event["params"]["call_info"]["tracking_id"].as_str() {
+                    came.push(id.to_owned());
+                }
+            }
+            assert_eq!(came, subscriber.expected, "seed {seed}, subscriber {number}");
+            subscriber.client.nothing().await;
+        }
+    }
 }

@@ -127,3 +127,37 @@ async fn a_stopping_edge_answers_and_sends_its_clients_elsewhere() {
     tokio::time::timeout(PATIENCE, harness.edge).await.unwrap().unwrap().unwrap();
     assert!(harness.network.connect(&mesh::net::Target::Memory("edge".to_owned())).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_request_counts_as_one() {
+    let harness = Harness::with(config(|config| {
+        config.requests_per_second = 1;
+        config.request_burst = 1;
+    }))
+    .await;
+    let mut client = harness.connect().await;
+
+    for _ in 0..20 {
+        client.send("{").await;
+    }
+
+    assert_eq!(client.closed().await.0, 4429);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_pings_and_does_not_read_fills_no_memory() {
+    let harness = Harness::with(config(|config| {
+        config.outbound_event_bytes = 4_096;
+        config.outbound_max_bytes = 4_096;
+    }))
+    .await;
+    let mut client = harness.client(ACCOUNT).await;
+
+    for _ in 0..2_000 {
+        client.socket.feed(Message::Ping(vec![b'x'; 120].into())).await.unwrap();
+    }
+    client.socket.flush().await.unwrap();
+
+    // Pongs that did not fit are gone; the socket lives.
+    client.nothing().await;
+}

@@ -20,3 +20,5 @@ mod session;
 mod slow;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tcp;

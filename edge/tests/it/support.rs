@@ -15,7 +15,7 @@ use mesh::Clock;
 use mesh::caller::Scope;
 use mesh::client::Pool;
 use mesh::health::Readiness;
-use mesh::net::{Network, Target};
+use mesh::net::{Listener, Network, Target};
 use mesh::server::GrpcServer;
 use mesh::testing::token::{ISSUER_OF_TESTS, claims};
 use mesh::token::Verifier;
@@ -61,7 +61,20 @@ impl Harness {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let (network, clock, end) = (Network::default(), Clock::system(), CancellationToken::new());
+        let network = Network::default();
+        let listener = network.listen_memory("edge");
+        Self::on(config, network, listener).await
+    }
+
+    /// On a TCP port of its own.
+    pub(crate) async fn over_tcp(config: Config) -> (Self, Target) {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let target = listener.local_target();
+        (Self::on(config, Network::default(), listener).await, target)
+    }
+
+    async fn on(config: Config, network: Network, listener: Listener) -> Self {
+        let (clock, end) = (Clock::system(), CancellationToken::new());
         let verifier = Verifier::with_keys_and_clock(&ISSUER_OF_TESTS.jwks(), clock.clone());
         let auth = Auth::new(clock.clone(), verifier.clone());
         let callcontrol = CallControl::default();
@@ -70,9 +83,9 @@ impl Harness {
         let routes = Routes::new(AuthenticationServiceServer::new(auth.clone()))
             .add_service(AuthorizationServiceServer::new(auth.clone()))
             .add_service(CallControlServiceServer::new(callcontrol.clone()));
-        let listener = network.listen_memory("services");
+        let services = network.listen_memory("services");
         let server = GrpcServer::new("services").routes(routes).verifier(verifier.clone());
-        spawn(server.serve(listener, end.clone()));
+        spawn(server.serve(services, end.clone()));
         let mut notifiers = Vec::new();
         for name in ["notifier-a", "notifier-b"] {
             notifiers.push(Notifier::start(name, &network, &log, end.child_token()));
@@ -95,7 +108,6 @@ impl Harness {
             readiness: readiness.clone(),
         };
         let stop = CancellationToken::new();
-        let listener = network.listen_memory("edge");
         let edge = spawn(edge::serve(config, deps, listener, stop.clone()));
         let harness = Self {
             network,

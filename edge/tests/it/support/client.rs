@@ -31,7 +31,16 @@ impl Client {
         network: &Network,
         headers: &[(&'static str, String)],
     ) -> Result<Self, Response<Option<Vec<u8>>>> {
-        let stream = network.connect(&Target::Memory("edge".to_owned())).await.unwrap();
+        Self::connect_to(network, &Target::Memory("edge".to_owned()), headers).await
+    }
+
+    /// Connects to an edge that is not in memory.
+    pub(crate) async fn connect_to(
+        network: &Network,
+        target: &Target,
+        headers: &[(&'static str, String)],
+    ) -> Result<Self, Response<Option<Vec<u8>>>> {
+        let stream = network.connect(target).await.unwrap();
         let mut request = "ws://edge/ws".into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
