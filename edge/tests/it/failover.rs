@@ -191,7 +191,9 @@ async fn whatever_happens_every_subscriber_sees_the_log() {
                     for _ in 0..=steps.next(12) {
                         let name = written.len().to_string();
                         harness.log.call(1, &name, State::Ringing);
-                        subscribers.iter_mut().for_each(|it| it.expected.push(name.clone()));
+                        for subscriber in &mut subscribers {
+                            subscriber.expected.push(name.clone());
+                        }
                         written.push(name);
                     }
                 }
