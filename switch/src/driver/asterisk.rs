@@ -1,0 +1,284 @@
+//! A real switch: Asterisk 18 or newer, over its REST interface (ARI).
+//!
+//! - `ari` sends requests, `socket` listens to events and comes back when the connection
+//!   breaks, `message` is what Asterisk says.
+//! - `lines` is the book of channels: every event comes once, whatever Asterisk repeats or
+//!   the connection loses. `resync` compares it with Asterisk after a break.
+//! - `events` turns Asterisk's words into [`Event`](super::Event)s, `cause` its hang-up
+//!   causes into SIP codes.
+//! - `dial` makes channels; `plan` and `media` bring together those that hear each other.
+//!
+//! What Asterisk cannot do through ARI is refused: [`Op::PickUp`] (a phone is made to answer
+//! by a NOTIFY, which ARI does not send). What parties hear is brought about with mixing
+//! bridges, so that only mutual hearing is possible yet: a listener who is not heard gets
+//! silence.
+
+mod ari;
+mod cause;
+mod config;
+mod dial;
+mod events;
+mod lines;
+mod media;
+mod message;
+mod plan;
+mod resync;
+mod socket;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mesh::health::Component;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Channel, ChannelId, Driver, DriverError, Event, Label, Op, Reason, Signal, Source};
+
+pub use config::{Config, Url};
+
+use ari::{AriError, Client, Path};
+use lines::{Lines, Stage};
+
+/// Channel variable with the application's name and the channel's [`Label`]; for people who look
+/// at the switch, and to know one's own channels again.
+const LABEL: &str = "CORDBOARD_LABEL";
+
+/// What the driver needs from around it.
+#[derive(Debug)]
+pub struct Deps {
+    /// Where events go. When the engine does not keep up, the event socket is read no further.
+    pub signals: mpsc::Sender<Signal>,
+    /// Told whether Asterisk is there.
+    pub health: Component,
+    /// Runs the event socket and the connections.
+    pub tasks: TaskTracker,
+    /// Ends those.
+    pub stop: CancellationToken,
+}
+
+/// One Asterisk.
+#[derive(Debug)]
+pub struct Asterisk {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    ari: Arc<Client>,
+    app: String,
+    trunk: String,
+    join_context: String,
+    music_class: String,
+    book: Mutex<Lines>,
+    /// Woken when a claim on channels is let go.
+    unclaimed: Notify,
+    /// True while events come.
+    connected: watch::Sender<bool>,
+    signals: mpsc::Sender<Signal>,
+    tasks: TaskTracker,
+}
+
+impl Asterisk {
+    /// Connects in the background, and again whenever the connection breaks. Needs a runtime.
+    ///
+    /// # Errors
+    /// When the configuration cannot work, with a sentence that names the key.
+    pub fn new(config: &Config, deps: Deps) -> Result<Self, String> {
+        config.validate()?;
+        let access = config.access()?;
+        let Deps { signals, health, tasks, stop } = deps;
+        let ari = Client::new(&access, config.request_timeout, tasks.clone(), stop.clone())?;
+        let inner = Arc::new(Inner {
+            ari: Arc::new(ari),
+            app: config.app.clone(),
+            trunk: config.trunk.clone(),
+            join_context: config.join_context.clone(),
+            music_class: config.music_class.clone(),
+            book: Mutex::default(),
+            unclaimed: Notify::new(),
+            connected: watch::Sender::new(false),
+            signals,
+            tasks: tasks.clone(),
+        });
+        tasks.spawn(socket::listen(Arc::clone(&inner), health, stop));
+        Ok(Self { inner })
+    }
+
+    /// True while events come from Asterisk; for those who wait for it.
+    #[must_use]
+    pub fn connected(&self) -> watch::Receiver<bool> {
+        self.inner.connected.subscribe()
+    }
+}
+
+#[async_trait]
+impl Driver for Asterisk {
+    async fn run(&self, op: Op) -> Result<(), DriverError> {
+        let inner = &self.inner;
+        match op {
+            Op::Dial { channel, endpoint, shown, label } => {
+                inner.dial(channel, endpoint, &shown, label).await
+            }
+            Op::Ring { channel } => Ok(inner.command(&channel, "ring").await?),
+            Op::Answer { channel } => inner.answer(&channel).await,
+            Op::PickUp { channel } if inner.knows(&channel) => Err(DriverError::Refused(
+                "a phone on Asterisk cannot be made to answer".to_owned(),
+            )),
+            Op::PickUp { .. } => Ok(()),
+            Op::Hangup { channel, reason } => inner.hang_up(&channel, &reason).await,
+            Op::Hear { channel, source } => inner.hear(&channel, source).await,
+            Op::SendDigits { channel, digits } => inner.send_digits(&channel, &digits).await,
+            Op::Label { channel, label } => inner.label(&channel, label).await,
+        }
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>, DriverError> {
+        self.inner.channels().await
+    }
+}
+
+impl Inner {
+    fn knows(&self, channel: &ChannelId) -> bool {
+        self.book.lock().lines.contains_key(channel)
+    }
+
+    /// Waits while the engine does not keep up.
+    async fn tell(&self, event: Event) {
+        // The engine may have stopped.
+        drop(self.signals.send(Signal { event, handled: None }).await);
+    }
+
+    /// Does something with a channel, unless it is gone.
+    async fn command(&self, channel: &ChannelId, what: &str) -> Result<(), AriError> {
+        if !self.knows(channel) {
+            return Ok(());
+        }
+        let done = self.ari.post(&Path::new(&["channels", &channel.0, what])).await;
+        self.unless_gone(channel, done).await
+    }
+
+    async fn answer(&self, channel: &ChannelId) -> Result<(), DriverError> {
+        self.command(channel, "answer").await?;
+        self.book.lock().advance(channel, Stage::Answered);
+        // It may have been said before what it is to hear from now on.
+        let is_wanted = |line: &lines::Line| line.wanted != Source::default();
+        if self.book.lock().lines.get(channel).is_some_and(is_wanted) {
+            self.arrange(channel).await?;
+        }
+        Ok(())
+    }
+
+    async fn hang_up(&self, channel: &ChannelId, reason: &Reason) -> Result<(), DriverError> {
+        // First, so that the end is no event.
+        let struck = self.book.lock().strike(channel);
+        let cause = cause::of_sip(reason.code).to_string();
+        let path = Path::new(&["channels", &channel.0]).with("reason_code", &cause);
+        let ended = match self.ari.delete(&path).await {
+            Err(error) if error.status() == Some(404) => Ok(()),
+            ended => Ok(ended?),
+        };
+        if let Some((_, empty)) = struck {
+            self.take_down(empty);
+        }
+        ended
+    }
+
+    async fn hear(&self, channel: &ChannelId, source: Source) -> Result<(), DriverError> {
+        match self.book.lock().lines.get_mut(channel) {
+            Some(line) => line.wanted = source,
+            None => return Ok(()),
+        }
+        Ok(self.arrange(channel).await?)
+    }
+
+    async fn send_digits(&self, channel: &ChannelId, digits: &str) -> Result<(), DriverError> {
+        if !self.knows(channel) || digits.is_empty() {
+            return Ok(());
+        }
+        let path = Path::new(&["channels", &channel.0, "dtmf"]).with("dtmf", digits);
+        let sent = self.ari.post(&path).await;
+        Ok(self.unless_gone(channel, sent).await?)
+    }
+
+    async fn label(&self, channel: &ChannelId, label: Label) -> Result<(), DriverError> {
+        let (value, stage) = match self.book.lock().lines.get_mut(channel) {
+            Some(line) => {
+                line.label = label;
+                (label_text(&self.app, &line.label), line.stage)
+            }
+            None => return Ok(()),
+        };
+        let path = Path::new(&["channels", &channel.0, "variable"])
+            .with("variable", LABEL)
+            .with("value", &value);
+        match self.ari.post(&path).await {
+            // A dialled channel takes variables only when it has answered: the next label is in
+            // time, and the first was given when it was dialled.
+            Err(error) if error.status() == Some(409) && stage < Stage::Answered => Ok(()),
+            outcome => Ok(self.unless_gone(channel, outcome).await?),
+        }
+    }
+
+    /// Makes a refusal a success when the channel is no longer there, or about to go.
+    async fn unless_gone(
+        &self,
+        channel: &ChannelId,
+        outcome: Result<(), AriError>,
+    ) -> Result<(), AriError> {
+        let Err(error) = outcome else { return Ok(()) };
+        match error.status() {
+            Some(404) => return Ok(()),
+            Some(400 | 409 | 412 | 422) => {}
+            _ => return Err(error),
+        }
+        if !self.knows(channel) {
+            return Ok(());
+        }
+        match self.ari.get::<message::Channel>(&Path::new(&["channels", &channel.0])).await {
+            Ok(there) if there.is_in(&self.app) => Err(error),
+            // Hung up, on its way out of the application.
+            Ok(there) if there.is_up() => Ok(()),
+            Ok(_) => Err(error),
+            Err(gone) if gone.status() == Some(404) => Ok(()),
+            Err(failed) => Err(failed),
+        }
+    }
+}
+
+/// A label as a channel variable has it.
+fn label_text(app: &str, label: &Label) -> String {
+    let part = |text: &str| if text.is_empty() { "-".to_owned() } else { text.replace(' ', "_") };
+    format!("{app} {} {} {}", part(&label.call_id), part(&label.tag), part(&label.state))
+}
+
+/// A label of this application, from the channel variable.
+fn read_label(app: &str, text: &str) -> Option<Label> {
+    let mut parts = text.split(' ');
+    if parts.next() != Some(app) {
+        return None;
+    }
+    let mut part = || parts.next().filter(|part| *part != "-").unwrap_or_default().to_owned();
+    Some(Label { call_id: part(), tag: part(), state: part() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_read_back_by_its_own_application_alone() {
+        let label = Label {
+            call_id: "switch-1.0a".to_owned(),
+            tag: "t".to_owned(),
+            state: String::new(),
+        };
+
+        let text = label_text("cordboard", &label);
+
+        assert_eq!(text, "cordboard switch-1.0a t -");
+        assert_eq!(read_label("cordboard", &text), Some(label));
+        assert_eq!(read_label("other", &text), None);
+    }
+}

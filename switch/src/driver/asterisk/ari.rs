@@ -1,0 +1,280 @@
+//! A small client of the Asterisk REST Interface. Every request has a deadline; the password
+//! is in one header that shows in no log and no error.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioTimer;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::Access;
+use crate::driver::DriverError;
+
+/// Connections are given up before Asterisk does (`session_keep_alive`, 15 s).
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Longest answer: a list of channels has 1 KB for each.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// Why a request did not do what it was for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AriError {
+    /// No connection, or it broke.
+    #[error("no answer from Asterisk")]
+    Transport(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The deadline has passed.
+    #[error("no answer from Asterisk in time")]
+    Timeout,
+    /// Asterisk said no.
+    #[error("Asterisk answered {status}: {text}")]
+    Status {
+        /// HTTP status.
+        status: StatusCode,
+        /// Asterisk's words.
+        text: String,
+    },
+    /// Not what was asked for.
+    #[error("Asterisk's answer makes no sense")]
+    Answer(#[source] serde_json::Error),
+}
+
+impl AriError {
+    /// The status, when Asterisk answered.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(status.as_u16()),
+            Self::Transport(_) | Self::Timeout | Self::Answer(_) => None,
+        }
+    }
+}
+
+impl From<AriError> for DriverError {
+    fn from(error: AriError) -> Self {
+        match error {
+            AriError::Status { status, text } if status != StatusCode::SERVICE_UNAVAILABLE => {
+                Self::Refused(format!("{status}: {text}"))
+            }
+            AriError::Status { .. } | AriError::Transport(_) | AriError::Timeout => {
+                Self::Unreachable
+            }
+            AriError::Answer(error) => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+/// Talks to one Asterisk.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: legacy::Client<HttpConnector, Full<Bytes>>,
+    authority: Authority,
+    authorization: HeaderValue,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client whose connections live on `tasks` until `stop`.
+    pub(super) fn new(
+        access: &Access,
+        timeout: Duration,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Self, String> {
+        let login = STANDARD.encode(format!("{}:{}", access.user, access.password.expose()));
+        let mut authorization = HeaderValue::try_from(format!("Basic {login}"))
+            .map_err(|_| "user and password cannot be sent".to_owned())?;
+        authorization.set_sensitive(true);
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(timeout));
+        let http = legacy::Client::builder(Executor { tasks, stop })
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Ok(Self { http, authority: access.authority.clone(), authorization, timeout })
+    }
+
+    /// `host:port`.
+    pub(super) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The header that logs in; sensitive.
+    pub(super) fn authorization(&self) -> HeaderValue {
+        self.authorization.clone()
+    }
+
+    /// How long one request may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Reads something.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &Path) -> Result<T, AriError> {
+        let answer = self.send(Method::GET, path, Bytes::new()).await?;
+        serde_json::from_slice(&answer).map_err(AriError::Answer)
+    }
+
+    /// Does something.
+    pub(super) async fn post(&self, path: &Path) -> Result<(), AriError> {
+        self.send(Method::POST, path, Bytes::new()).await.map(drop)
+    }
+
+    /// Does something that needs more words.
+    pub(super) async fn post_json(
+        &self,
+        path: &Path,
+        body: &serde_json::Value,
+    ) -> Result<(), AriError> {
+        self.send(Method::POST, path, Bytes::from(body.to_string())).await.map(drop)
+    }
+
+    /// Ends something.
+    pub(super) async fn delete(&self, path: &Path) -> Result<(), AriError> {
+        self.send(Method::DELETE, path, Bytes::new()).await.map(drop)
+    }
+
+    async fn send(&self, method: Method, path: &Path, body: Bytes) -> Result<Bytes, AriError> {
+        tokio::time::timeout(self.timeout, self.exchange(method, path, body))
+            .await
+            .unwrap_or(Err(AriError::Timeout))
+    }
+
+    async fn exchange(&self, method: Method, path: &Path, body: Bytes) -> Result<Bytes, AriError> {
+        let transport = |error: Box<dyn std::error::Error + Send + Sync>| AriError::Transport(error);
+        let target = PathAndQuery::try_from(path.0.as_str()).map_err(|e| transport(e.into()))?;
+        let uri = Uri::builder()
+            .scheme(Scheme::HTTP)
+            .authority(self.authority.clone())
+            .path_and_query(target)
+            .build()
+            .map_err(|error| transport(error.into()))?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.authorization.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let answer = self.http.request(request).await.map_err(|error| transport(error.into()))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect();
+        let body = body.await.map_err(transport)?.to_bytes();
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(AriError::Status { status, text: text_of(&body) })
+    }
+}
+
+/// The text of a refusal: `{"message": ..}`, or `{"error": ..}` when Asterisk itself failed.
+fn text_of(body: &[u8]) -> String {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Refusal {
+        message: String,
+        error: String,
+    }
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    if refusal.message.is_empty() { refusal.error } else { refusal.message }
+}
+
+/// Path and query of a request, escaped piece by piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Path(String);
+
+impl Path {
+    /// `/ari/` and the pieces, with slashes between.
+    pub(super) fn new(pieces: &[&str]) -> Self {
+        let mut path = "/ari".to_owned();
+        for piece in pieces {
+            path.push('/');
+            escape(&mut path, piece);
+        }
+        Self(path)
+    }
+
+    /// With one more parameter.
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.push(if self.0.contains('?') { '&' } else { '?' });
+        escape(&mut self.0, name);
+        self.0.push('=');
+        escape(&mut self.0, value);
+        self
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// RFC 3986: everything but unreserved characters as `%XX`.
+fn escape(into: &mut String, text: &str) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push('%');
+            let digits = [byte >> 4, byte & 0xf];
+            into.extend(digits.iter().filter_map(|digit| DIGITS.get(usize::from(*digit))).map(
+                |digit| char::from(*digit),
+            ));
+        }
+    }
+}
+
+/// Runs connections on a tracker until `stop`.
+#[derive(Clone, Debug)]
+struct Executor {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled_owned(future).await.map(drop) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_escaped() {
+        let path = Path::new(&["channels", "a/b?c", "dtmf"]).with("dtmf", "1#*").with("x", "ü");
+
+        assert_eq!(path.as_str(), "/ari/channels/a%2Fb%3Fc/dtmf?dtmf=1%23%2A&x=%C3%BC");
+    }
+
+    #[test]
+    fn an_answer_that_asterisk_is_starting_is_no_refusal() {
+        let error = |status| AriError::Status { status, text: "so".to_owned() };
+
+        let starting = DriverError::from(error(StatusCode::SERVICE_UNAVAILABLE));
+        let conflict = DriverError::from(error(StatusCode::CONFLICT));
+
+        assert!(matches!(starting, DriverError::Unreachable), "{starting}");
+        assert_eq!(conflict.to_string(), "switch refused: 409 Conflict: so");
+    }
+
+    #[test]
+    fn both_forms_of_a_refusal_are_read() {
+        assert_eq!(text_of(br#"{"message":"Channel not found"}"#), "Channel not found");
+        assert_eq!(text_of(br#"{"error":"Allocation failed"}"#), "Allocation failed");
+        assert_eq!(text_of(b"<html>"), "");
+    }
+}

@@ -1,0 +1,144 @@
+//! Turns Asterisk's words into events.
+
+use std::sync::Arc;
+
+use tracing::{error, warn};
+
+use super::dial::DIALLED;
+use super::lines::{Stage, Way};
+use super::message::{Channel, Message};
+use super::{Inner, cause};
+use crate::driver::{Cause, ChannelId, Event, Label, Origin, Shown, Source};
+
+impl Inner {
+    /// Takes one message in.
+    pub(super) async fn take_in(self: &Arc<Self>, message: Message) {
+        if let Some(event) = self.event_of(message) {
+            self.tell(event).await;
+        }
+    }
+
+    fn event_of(self: &Arc<Self>, message: Message) -> Option<Event> {
+        match message {
+            Message::StasisStart { args, channel } => self.entered(&args, &channel),
+            Message::StasisEnd { channel } => self.ended(&channel, 16, None),
+            Message::ChannelDestroyed { channel, cause, tech_cause } => {
+                self.ended(&channel, cause, tech_cause)
+            }
+            Message::ChannelStateChange { channel } => self.rings(&channel, &channel.state),
+            Message::Dial { peer, dialstatus } => self.rings(&peer, &dialstatus),
+            Message::ChannelHold { channel } => {
+                self.known(channel).map(|channel| Event::Held { channel })
+            }
+            Message::ChannelUnhold { channel } => {
+                self.known(channel).map(|channel| Event::Resumed { channel })
+            }
+            Message::ChannelDtmfReceived { digit, channel } => {
+                let digit = digit.chars().next()?;
+                self.known(channel).map(|channel| Event::Digit { channel, digit })
+            }
+            Message::ApplicationReplaced {} => {
+                error!(
+                    app = self.app,
+                    "another client has connected to Asterisk under the same application name"
+                );
+                None
+            }
+            Message::Other => None,
+        }
+    }
+
+    fn known(&self, channel: Channel) -> Option<ChannelId> {
+        let id = ChannelId(channel.id);
+        self.knows(&id).then_some(id)
+    }
+
+    /// A channel has come under our control: a dialled one has answered, another comes in.
+    fn entered(self: &Arc<Self>, args: &[String], channel: &Channel) -> Option<Event> {
+        let id = ChannelId(channel.id.clone());
+        let way = self.book.lock().lines.get(&id).map(|line| line.way);
+        match way {
+            Some(Way::Dialled) => self.answered(id),
+            Some(Way::Incoming) => None,
+            // Hung up just when it answered.
+            None if args.first().is_some_and(|arg| arg == DIALLED) => None,
+            None => self.offered(channel),
+        }
+    }
+
+    /// A dialled channel is up, and under our control.
+    pub(super) fn answered(self: &Arc<Self>, channel: ChannelId) -> Option<Event> {
+        let is_wanted = {
+            let mut book = self.book.lock();
+            if !book.advance(&channel, Stage::Answered) {
+                return None;
+            }
+            book.lines.get(&channel).is_some_and(|line| line.wanted != Source::default())
+        };
+        if is_wanted {
+            // It was said before what it is to hear.
+            let (inner, channel) = (Arc::clone(self), channel.clone());
+            self.tasks.spawn(async move {
+                if let Err(error) = inner.arrange(&channel).await {
+                    warn!(%error, "channel was not put through");
+                }
+            });
+        }
+        Some(Event::Answered { channel })
+    }
+
+    /// A call comes in.
+    pub(super) fn offered(&self, channel: &Channel) -> Option<Event> {
+        let id = ChannelId(channel.id.clone());
+        let from = || Shown {
+            number: channel.caller.number.clone(),
+            name: channel.caller.name.clone(),
+        };
+        let origin = if channel.is_local() {
+            Origin::Join { from: from() }
+        } else {
+            match channel.endpoint() {
+                Some(endpoint) if endpoint == self.trunk => Origin::Trunk { from: from() },
+                Some(endpoint) => Origin::Phone { account_id: endpoint.to_owned() },
+                None => {
+                    warn!("a channel that is no SIP phone came into the application");
+                    return None;
+                }
+            }
+        };
+        let stage = if channel.is_up() { Stage::Answered } else { Stage::Made };
+        if !self.book.lock().enter(&id, Way::Incoming, stage, Label::default()) {
+            return None;
+        }
+        Some(Event::Offered { channel: id, origin, dialled: channel.dialplan.exten.clone() })
+    }
+
+    /// A dialled party is alerted, if `state` says so.
+    pub(super) fn rings(&self, channel: &Channel, state: &str) -> Option<Event> {
+        if !state.eq_ignore_ascii_case("ringing") {
+            return None;
+        }
+        let channel = ChannelId(channel.id.clone());
+        let mut book = self.book.lock();
+        book.lines.get(&channel).filter(|line| line.way == Way::Dialled)?;
+        book.advance(&channel, Stage::Ringing).then_some(Event::Ringing { channel })
+    }
+
+    /// A channel is gone, by itself.
+    fn ended(&self, channel: &Channel, q850: i32, sip: Option<i32>) -> Option<Event> {
+        let channel = ChannelId(channel.id.clone());
+        let (line, empty) = self.book.lock().strike(&channel)?;
+        self.take_down(empty);
+        let cause = cause::of_end(line.way, line.stage, q850, sip);
+        Some(Event::Ended { channel, cause })
+    }
+
+    /// A channel is gone, and nobody said how.
+    pub(super) async fn lost(&self, channel: ChannelId, cause: Cause) {
+        let struck = self.book.lock().strike(&channel);
+        if let Some((_, empty)) = struck {
+            self.take_down(empty);
+            self.tell(Event::Ended { channel, cause }).await;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The driver's own book of channels: what makes every event come once.
+//!
+//! A channel is in the book from the moment when it is dialled or offered until its end
+//! has been told or the engine has hung it up. What Asterisk says about a channel that is
+//! not in the book is of no interest, be it late, foreign, or told twice.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::plan::{Placed, RoomId};
+use crate::driver::{ChannelId, Label, Source};
+
+/// Who made a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The engine dialled it.
+    Dialled,
+    /// It came in.
+    Incoming,
+}
+
+/// How far a channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Asterisk has been asked to dial and has not said yes.
+    Asked,
+    /// It is there.
+    Made,
+    /// Its party is alerted.
+    Ringing,
+    /// It is up, and under the application's control.
+    Answered,
+}
+
+/// One channel.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) way: Way,
+    pub(super) stage: Stage,
+    pub(super) label: Label,
+    /// What its party is to hear.
+    pub(super) wanted: Source,
+    /// What it hears, as far as Asterisk has confirmed it.
+    pub(super) placed: Placed,
+    /// Somebody is moving it.
+    pub(super) is_claimed: bool,
+}
+
+/// All channels, and the bridges that the driver has made.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pub(super) lines: HashMap<ChannelId, Line>,
+    pub(super) rooms: BTreeSet<RoomId>,
+}
+
+impl Lines {
+    /// Enters a channel; false when it is there already.
+    pub(super) fn enter(&mut self, id: &ChannelId, way: Way, stage: Stage, label: Label) -> bool {
+        if self.lines.contains_key(id) {
+            return false;
+        }
+        let (wanted, placed, is_claimed) = (Source::default(), Placed::Nowhere, false);
+        self.lines.insert(id.clone(), Line { way, stage, label, wanted, placed, is_claimed });
+        true
+    }
+
+    /// Brings a channel further; false when it was that far, or is not there.
+    pub(super) fn advance(&mut self, id: &ChannelId, stage: Stage) -> bool {
+        match self.lines.get_mut(id).filter(|line| line.stage < stage) {
+            Some(line) => {
+                line.stage = stage;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The channel has ended: strikes it out. The rooms that this leaves empty are no longer in
+    /// the book and have to be taken down by the caller.
+    pub(super) fn strike(&mut self, id: &ChannelId) -> Option<(Line, Vec<RoomId>)> {
+        let line = self.lines.remove(id)?;
+        let empty = match &line.placed {
+            // Whoever is moving it looks after the room.
+            _ if line.is_claimed => Vec::new(),
+            Placed::Room(room) | Placed::Unknown(Some(room)) => self.take_if_empty(room),
+            _ => Vec::new(),
+        };
+        Some((line, empty))
+    }
+
+    /// Takes a room out of the book when nobody is in it.
+    pub(super) fn take_if_empty(&mut self, room: &RoomId) -> Vec<RoomId> {
+        let is_used = self.lines.values().any(|line| line.placed.room() == Some(room));
+        if is_used { Vec::new() } else { self.rooms.take(room).into_iter().collect() }
+    }
+
+    /// Channels whose absence in a list made from now on says that they have gone.
+    pub(super) fn confirmed(&self) -> BTreeSet<ChannelId> {
+        let made = self.lines.iter().filter(|(_, line)| line.stage > Stage::Asked);
+        made.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> ChannelId {
+        ChannelId(text.to_owned())
+    }
+
+    #[test]
+    fn a_channel_ends_once() {
+        let mut book = Lines::default();
+        assert!(book.enter(&id("a"), Way::Dialled, Stage::Asked, Label::default()));
+        assert!(!book.enter(&id("a"), Way::Dialled, Stage::Asked, Label::default()));
+
+        assert!(book.strike(&id("a")).is_some());
+        assert!(book.strike(&id("a")).is_none());
+    }
+
+    #[test]
+    fn stages_only_go_forward() {
+        let mut book = Lines::default();
+        book.enter(&id("a"), Way::Dialled, Stage::Made, Label::default());
+
+        assert!(book.advance(&id("a"), Stage::Ringing));
+        assert!(!book.advance(&id("a"), Stage::Ringing));
+        assert!(book.advance(&id("a"), Stage::Answered));
+        assert!(!book.advance(&id("a"), Stage::Ringing));
+        assert!(!book.advance(&id("b"), Stage::Ringing));
+    }
+
+    #[test]
+    fn the_last_to_leave_gives_the_room_back() {
+        let mut book = Lines::default();
+        let room = RoomId("r".to_owned());
+        book.rooms.insert(room.clone());
+        for name in ["a", "b"] {
+            book.enter(&id(name), Way::Dialled, Stage::Answered, Label::default());
+            book.lines.get_mut(&id(name)).unwrap().placed = Placed::Room(room.clone());
+        }
+
+        assert_eq!(book.strike(&id("a")).unwrap().1, []);
+        assert_eq!(book.strike(&id("b")).unwrap().1, [room]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Compares the book with Asterisk, since events are lost while the socket is not connected.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use serde::Deserialize;
+use tracing::{info, warn};
+
+use super::ari::{AriError, Path};
+use super::lines::{Stage, Way};
+use super::message::{self, Message};
+use super::{Inner, LABEL, read_label};
+use crate::driver::{self, Cause, ChannelId, DriverError, Event, Label};
+
+/// Channels that are asked for their label at once.
+const ASKED_AT_ONCE: usize = 16;
+
+/// What tells one life of Asterisk from the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Info {
+    status: Status,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+struct Status {
+    startup_time: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bridge {
+    id: String,
+    #[serde(default)]
+    channels: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Variable {
+    value: String,
+}
+
+impl Inner {
+    /// Tells what was missed. `life` is that of the last time. What happens from now on comes
+    /// over the socket, which is connected already.
+    pub(super) async fn resync(
+        self: &Arc<Self>,
+        life: &mut Option<Info>,
+    ) -> Result<(), AriError> {
+        let expected = self.book.lock().confirmed();
+        let info: Info = self.ari.get(&Path::new(&["asterisk", "info"])).await?;
+        let list: Vec<message::Channel> = self.ari.get(&Path::new(&["channels"])).await?;
+        let is_restarted = life.as_ref().is_some_and(|last| *last != info);
+        *life = Some(info);
+
+        let cause = if is_restarted { Cause::Lost } else { Cause::HungUp };
+        let there: BTreeSet<_> = list.iter().map(|channel| channel.id.as_str()).collect();
+        let gone: Vec<_> =
+            expected.into_iter().filter(|channel| !there.contains(channel.0.as_str())).collect();
+        if !gone.is_empty() {
+            warn!(channels = gone.len(), is_restarted, "channels ended while Asterisk was not heard");
+        }
+        for channel in gone {
+            self.lost(channel, cause.clone()).await;
+        }
+        for channel in list {
+            if let Some(event) = self.missed(&channel) {
+                self.tell(event).await;
+            }
+        }
+        self.sweep_bridges().await
+    }
+
+    /// What has happened on a channel that is there.
+    fn missed(self: &Arc<Self>, channel: &message::Channel) -> Option<Event> {
+        let id = ChannelId(channel.id.clone());
+        let way = self.book.lock().lines.get(&id).map(|line| line.way);
+        match way {
+            Some(Way::Dialled) if channel.is_up() && channel.is_in(&self.app) => self.answered(id),
+            Some(Way::Dialled) => self.rings(channel, &channel.state),
+            // It came in meanwhile; an answered one is what an earlier process has left.
+            None if channel.is_in(&self.app) && !channel.is_up() => self.offered(channel),
+            Some(Way::Incoming) | None => None,
+        }
+    }
+
+    /// Takes down bridges that an earlier process or a broken connection has left behind.
+    async fn sweep_bridges(&self) -> Result<(), AriError> {
+        let bridges: Vec<Bridge> = self.ari.get(&Path::new(&["bridges"])).await?;
+        let prefix = format!("{}-", self.app);
+        for Bridge { id, channels } in bridges {
+            let is_known = self.book.lock().rooms.iter().any(|room| room.0 == id);
+            if !is_known && channels.is_empty() && id.starts_with(&prefix) {
+                info!(bridge = id, "bridge without channels taken down");
+                let done = self.ari.delete(&Path::new(&["bridges", &id])).await;
+                match done {
+                    Err(error) if error.status() != Some(404) => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The channels that are this application's.
+    pub(super) async fn channels(&self) -> Result<Vec<driver::Channel>, DriverError> {
+        let list: Vec<message::Channel> = self.ari.get(&Path::new(&["channels"])).await?;
+        let known: HashMap<_, _> = {
+            let book = self.book.lock();
+            let known = book.lines.iter();
+            known.map(|(id, line)| (id.clone(), (line.stage, line.label.clone()))).collect()
+        };
+        let known = &known;
+        let looked_at = list.into_iter().map(|channel| async move {
+            let id = ChannelId(channel.id.clone());
+            let (is_answered, label) = match known.get(&id) {
+                Some((stage, label)) => (*stage == Stage::Answered, label.clone()),
+                None => (channel.is_up(), self.label_of_stranger(&channel).await?),
+            };
+            Some(driver::Channel { id, is_answered, label })
+        });
+        let channels = futures::stream::iter(looked_at).buffered(ASKED_AT_ONCE);
+        Ok(channels.filter_map(std::future::ready).collect().await)
+    }
+
+    /// The label of a channel that is not in the book, if it is this application's: one that was
+    /// hung up just now, or that an earlier process has left.
+    async fn label_of_stranger(&self, channel: &message::Channel) -> Option<Label> {
+        let path = Path::new(&["channels", &channel.id, "variable"]).with("variable", LABEL);
+        let label = match self.ari.get::<Variable>(&path).await {
+            Ok(variable) => read_label(&self.app, &variable.value),
+            Err(_) => None,
+        };
+        label.or_else(|| channel.is_in(&self.app).then(Label::default))
+    }
+}
+
+impl Message {
+    /// Reads a frame; what makes no sense is passed over.
+    pub(super) fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|error| {
+            warn!(%error, "an event of Asterisk makes no sense");
+            Self::Other
+        })
+    }
+}
