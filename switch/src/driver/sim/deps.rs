@@ -25,7 +25,7 @@ pub trait Phonebook: Send + Sync + fmt::Debug + 'static {
 #[error("directory does not answer")]
 pub struct PhonebookError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// What [`Fault::NodeCrash`] does.
+/// What a simulated crash of the node does.
 #[derive(Clone)]
 pub struct CrashHook(Arc<dyn Fn() + Send + Sync>);
 
