@@ -131,6 +131,10 @@ pub(crate) enum Scenario {
     Call,
     /// A call comes in from the public network and is answered by the application
     Incoming,
+    /// An agent is busy: the application sends the call on, and it is handed over later
+    Redirect,
+    /// Alice asks the bistro for a call: two numbers are called and connected
+    Callback,
     /// What is refused, and how
     Refusals,
     /// A client is cut off in the middle of a call and misses nothing

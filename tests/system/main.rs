@@ -2,6 +2,7 @@
 
 mod demo;
 mod failures;
+mod handing_over;
 mod main_job;
 mod methods;
 mod outages;

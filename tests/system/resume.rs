@@ -95,3 +95,16 @@ async fn a_cursor_that_is_none_of_ours_is_refused_and_an_old_one_is_answered_by_
     );
     assert!(gap["cursor"].is_string());
 }
+
+#[tokio::test]
+async fn a_snapshot_is_a_list_also_when_there_is_no_call() {
+    let up = Up::start().await;
+    let mut board = Client::log_in(up.public, "easymobile").await;
+
+    let asked = json!({"include_snapshot": 1});
+    let with = board.must("CallControl/enable_api_notifications", asked).await;
+    let without = board.must("CallControl/enable_api_notifications", json!({})).await;
+
+    assert_eq!(with["calls_list"], json!([]));
+    assert!(without.get("calls_list").is_none());
+}

@@ -18,8 +18,14 @@ use super::up;
 use crate::cli::{Color, Demo, Scenario, Settings, Up};
 
 /// Every scenario, in the order in which they are played.
-const ALL: [Scenario; 4] =
-    [Scenario::Call, Scenario::Incoming, Scenario::Refusals, Scenario::Resume];
+const ALL: [Scenario; 6] = [
+    Scenario::Call,
+    Scenario::Incoming,
+    Scenario::Redirect,
+    Scenario::Callback,
+    Scenario::Refusals,
+    Scenario::Resume,
+];
 
 /// The demo is over after this time, whatever happens.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -49,7 +49,7 @@ pub(super) async fn handle(
             response.calls_list = snapshot::take(call, &scope).await?;
         }
         session.shared.subscribe_over_rest(&response.subscription_id);
-        return Ok(Outcome::new(&response));
+        return Ok(outcome(&params, &response));
     };
     let wanted = Wanted { filter, resume_from, generation: call.generation };
     let subscribed = call
@@ -73,7 +73,19 @@ pub(super) async fn handle(
         }
     }
     let after = subscribed.activation.map_or(After::Nothing, After::Activate);
-    Ok(Outcome::new(&response).then(after))
+    Ok(outcome(&params, &response).then(after))
+}
+
+/// The answer; a snapshot is there also when it is empty.
+fn outcome(
+    params: &EnableApiNotificationsRequest,
+    response: &EnableApiNotificationsResponse,
+) -> Outcome {
+    let outcome = Outcome::new(response);
+    if params.include_snapshot && response.calls_list.is_empty() {
+        return outcome.with_empty_list("calls_list");
+    }
+    outcome
 }
 
 fn invalid_cursor(call: &Call<'_>) -> Fault {

@@ -106,6 +106,14 @@ impl Outcome {
         Self { result: result.to_json(), after: After::Nothing }
     }
 
+    /// Adds a list that was asked for and is empty: the contract leaves out lists that were not.
+    pub(crate) fn with_empty_list(mut self, name: &str) -> Self {
+        if self.result.pop().is_some() {
+            self.result.extend_from_slice(format!(",\"{name}\":[]}}").as_bytes());
+        }
+        self
+    }
+
     /// With something to follow.
     pub(crate) fn then(self, after: After) -> Self {
         Self { after, ..self }

@@ -26,6 +26,8 @@ pub(super) async fn play(stage: &Stage, scenario: Scenario) -> anyhow::Result<()
     match scenario {
         Scenario::Call => call(stage).await.context("scenario `call`"),
         Scenario::Incoming => incoming(stage).await.context("scenario `incoming`"),
+        Scenario::Redirect => redirect(stage).await.context("scenario `redirect`"),
+        Scenario::Callback => callback(stage).await.context("scenario `callback`"),
         Scenario::Refusals => refusals(stage).await.context("scenario `refusals`"),
         Scenario::Resume => resume(stage).await.context("scenario `resume`"),
     }
@@ -100,6 +102,68 @@ async fn incoming(stage: &Stage) -> anyhow::Result<()> {
     alice.until_over(2).await?;
     let back = json!({"behaviour": "answer_after", "ms": 500});
     stage.sim(Method::PUT, "/sim/phones/101", back).await?;
+    Ok(())
+}
+
+async fn redirect(stage: &Stage) -> anyhow::Result<()> {
+    stage
+        .timeline
+        .title("Alice is busy: the application sends Peter on to Bob, who hands him to Carol");
+    let mut board = stage.sign_in("easymobile").await?;
+    board.call("CallControl/enable_api_notifications", json!({})).await?;
+    stage.sim(Method::PUT, "/sim/phones/101", json!({"behaviour": "manual"})).await?;
+    stage.timeline.hand("Peter dials 101");
+    let from = json!({"from": "12065550100", "to": "101", "name": "Peter"});
+    stage.sim(Method::POST, "/sim/trunk/call", from).await?;
+    let ringing = board.until_state("ringing").await?;
+    let call = json!({"id": ringing.pointer("/call_info/call/id")});
+    let on = json!({"call": call, "destination": "102"});
+    board.call("CallControl/redirect_call", on).await?;
+    for _ in 0..2 {
+        board.until_state("connected").await?;
+    }
+    let on = json!({"call": call, "destination": "103"});
+    board.call("CallControl/transfer_call", on).await?;
+    board.until_state("transferred").await?;
+    for _ in 0..2 {
+        board.until_state("connected").await?;
+    }
+    let heard = stage.hears("103").await?;
+    ensure!(heard == json!(["12065550100"]), "Carol hears {heard}");
+    stage.timeline.check("Carol hears Peter, Bob is free again");
+    board.call("CallControl/terminate_call", json!({"call": call})).await?;
+    board.until_over(2).await?;
+    let back = json!({"behaviour": "answer_after", "ms": 500});
+    stage.sim(Method::PUT, "/sim/phones/101", back).await?;
+    Ok(())
+}
+
+async fn callback(stage: &Stage) -> anyhow::Result<()> {
+    stage
+        .timeline
+        .title("Quick & Tasty bistro: Alice enters her number, is called, then connected");
+    let mut bistro = stage.sign_in("quicktasty").await?;
+    bistro.call("CallControl/enable_api_notifications", json!({})).await?;
+    let both = json!({
+        "account_id": "201",
+        "first": {"destination": "12065550177"},
+        "second": {"destination": "12065550188"},
+    });
+    let started = bistro.call("CallControl/originate_advanced_call", both).await?;
+    for _ in 0..2 {
+        bistro.until_state("connected").await?;
+    }
+    let call = json!({"id": started.pointer("/call/id")});
+    bistro.call("CallControl/terminate_call", json!({"call": call})).await?;
+    bistro.until_over(2).await?;
+    stage.timeline.check("two numbers were connected, and account 201 pays");
+    let refused = json!({
+        "account_id": "202",
+        "first": {"destination": "12065550177"},
+        "second": {"destination": "12065550188"},
+    });
+    let answer = bistro.try_call("CallControl/originate_advanced_call", refused).await?;
+    ensure!(code(&answer) == -32003, "account 202 may not");
     Ok(())
 }
 
