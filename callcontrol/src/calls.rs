@@ -10,7 +10,7 @@ use mesh::ledger::{Ledger, Once, StoreError};
 use mesh::trace;
 use proto::call::v1::{CallInfo, CallRef};
 use proto::switch::v1::command_request::Command;
-use proto::switch::v1::{Account, CommandRequest, Done, OriginateCall};
+use proto::switch::v1::{CommandRequest, Done};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
@@ -54,6 +54,7 @@ pub(crate) struct Repeatable<'a> {
 struct Sending {
     /// The node of the call; `None` when there is no such node.
     node: Option<Arc<Node>>,
+    /// The call that it acts on or makes; empty when the engine has to find it.
     call_id: String,
     command_id: String,
     i_customer: i64,
@@ -64,9 +65,14 @@ impl Sending {
     fn on_call(node: Option<Arc<Node>>, call: &CallRef, command: Command) -> Self {
         Self { node, call_id: call.id.clone(), command_id: fresh_id(), i_customer: 0, command }
     }
+}
 
-    const fn makes_call(&self) -> bool {
-        matches!(self.command, Command::OriginateCall(_))
+/// Where a command that makes a call has the new call's id.
+const fn new_call_id(command: &mut Command) -> Option<&mut String> {
+    match command {
+        Command::OriginateCall(originate) => Some(&mut originate.call_id),
+        Command::OriginateAdvancedCall(originate) => Some(&mut originate.call_id),
+        _ => None,
     }
 }
 
@@ -111,44 +117,41 @@ impl Calls {
         self.once(session, sending, repeatable.as_ref()).await
     }
 
-    /// Starts a call; the first leg of the answer is the calling account's.
+    /// Has the switch do what belongs to a customer and to no call that is named: starts a call,
+    /// whose id is made here, or finds one.
     ///
     /// # Errors
     /// `NoSwitch`, the engine's refusal, or what came between.
-    pub(crate) async fn originate(
-        &self,
-        session: &Session,
-        account: Account,
-        originate: OriginateCall,
-        repeatable: Option<Repeatable<'_>>,
-    ) -> Result<Done, Refusal> {
-        let i_customer = account.i_customer;
-        let originate = OriginateCall { account: Some(account), ..originate };
-        let outcome =
-            self.originate_at_home(session, i_customer, &originate, repeatable.as_ref()).await;
-        let Err(Refusal::WrongNode) = outcome else { return outcome };
-        // The customer has moved since its home was asked for.
-        self.homes.doubt(i_customer);
-        self.originate_at_home(session, i_customer, &originate, repeatable.as_ref()).await
-    }
-
-    async fn originate_at_home(
+    pub(crate) async fn act_at_home(
         &self,
         session: &Session,
         i_customer: i64,
-        originate: &OriginateCall,
+        command: Command,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Done, Refusal> {
+        let outcome =
+            self.try_at_home(session, i_customer, command.clone(), repeatable.as_ref()).await;
+        let Err(Refusal::WrongNode) = outcome else { return outcome };
+        // The customer has moved since its home was asked for.
+        self.homes.doubt(i_customer);
+        self.try_at_home(session, i_customer, command, repeatable.as_ref()).await
+    }
+
+    async fn try_at_home(
+        &self,
+        session: &Session,
+        i_customer: i64,
+        mut command: Command,
         repeatable: Option<&Repeatable<'_>>,
     ) -> Result<Done, Refusal> {
         let node = self.homes.of(i_customer).await?;
-        let call_id = CallId::new(&node.name).to_string();
-        let originate = OriginateCall { call_id: call_id.clone(), ..originate.clone() };
-        let sending = Sending {
-            node: Some(node),
-            call_id,
-            command_id: fresh_id(),
-            i_customer,
-            command: Command::OriginateCall(originate),
-        };
+        let mut call_id = String::new();
+        if let Some(new) = new_call_id(&mut command) {
+            call_id = CallId::new(&node.name).to_string();
+            new.clone_from(&call_id);
+        }
+        let command_id = fresh_id();
+        let sending = Sending { node: Some(node), call_id, command_id, i_customer, command };
         self.once(session, sending, repeatable).await
     }
 
@@ -165,7 +168,7 @@ impl Calls {
     async fn once(
         &self,
         session: &Session,
-        sending: Sending,
+        mut sending: Sending,
         repeatable: Option<&Repeatable<'_>>,
     ) -> Result<Done, Refusal> {
         let Some(Repeatable { request_id, params }) = repeatable else {
@@ -177,7 +180,7 @@ impl Calls {
             node: sending.node.as_ref().map(|node| node.name.clone()).unwrap_or_default(),
             node_epoch: sending.node.as_ref().map_or(NO_NODE, |node| node.epoch),
             command_id: sending.command_id.clone(),
-            call_id: sending.makes_call().then(|| sending.call_id.clone()),
+            call_id: new_call_id(&mut sending.command).cloned(),
         };
         let owner = repeat::partition_owner(session.scope().i_customer(), &session.caller.user);
         let (key, value) = (repeat::key(request_id), Bytes::from(record.encode()));
@@ -218,8 +221,8 @@ impl Calls {
         let node = node.filter(|node| node.epoch == first.node_epoch);
         let node = node.ok_or(Refusal::OutcomeUnknown)?;
         let mut command = sending.command;
-        if let Command::OriginateCall(originate) = &mut command {
-            originate.call_id = first.call_id.unwrap_or_default();
+        if let Some(new) = new_call_id(&mut command) {
+            *new = first.call_id.unwrap_or_default();
         }
         let sending =
             Sending { node: Some(node), command_id: first.command_id, command, ..sending };

@@ -17,6 +17,15 @@ pub(crate) struct Directory {
     client: AuthorizationServiceClient<Pool>,
 }
 
+/// An account and what its product lets it do.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// The account.
+    pub(crate) account: Account,
+    /// Whether it may connect two numbers and pay for both.
+    pub(crate) may_connect_two: bool,
+}
+
 impl Directory {
     /// Asks the auth behind this pool.
     #[must_use]
@@ -35,17 +44,32 @@ impl Directory {
         account_id: Option<&str>,
         i_account: Option<i64>,
     ) -> Result<Account, Refusal> {
+        self.line(session, account_id, i_account).await.map(|line| line.account)
+    }
+
+    /// As [`Self::account`], with what its product lets it do.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn line(
+        &self,
+        session: &Session,
+        account_id: Option<&str>,
+        i_account: Option<i64>,
+    ) -> Result<Line, Refusal> {
         let named = i_account.map(By::IAccount);
         let named = named.or_else(|| account_id.map(|id| By::AccountId(id.to_owned())));
         let own = session.scope().i_account().map(By::IAccount);
         let by = named.or(own).ok_or(Refusal::MissingParam("account_id"))?;
         let request = session.request(GetAccountRequest { by: Some(by) });
         let answer = self.client.clone().get_account(request).await.map_err(Refusal::Directory)?;
-        let account = answer.into_inner().account.ok_or(Refusal::AccountNotFound)?;
+        let answer = answer.into_inner();
+        let may_connect_two = answer.may_connect_two;
+        let account = answer.account.ok_or(Refusal::AccountNotFound)?;
         let is_named = account_id.is_none_or(|id| id == account.account_id)
             && i_account.is_none_or(|i_account| i_account == account.i_account);
         if is_named && reaches(session.scope(), &account) {
-            Ok(account)
+            Ok(Line { account, may_connect_two })
         } else {
             Err(Refusal::AccountNotFound)
         }

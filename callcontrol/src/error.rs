@@ -18,6 +18,9 @@ pub(crate) enum Refusal {
     /// There is no such call in the caller's scope.
     #[error("no call with id {0}")]
     CallNotFound(String),
+    /// There is no such second call in the caller's scope.
+    #[error("no target call with id {0}")]
+    TargetCallNotFound(String),
     /// There is no such account in the caller's scope.
     #[error("no such account")]
     AccountNotFound,
@@ -41,6 +44,15 @@ pub(crate) enum Refusal {
         /// What it has to be.
         rule: &'static str,
     },
+    /// Of two params exactly one has to be given.
+    #[error("exactly one of `{0}` and `{1}` has to be given")]
+    NotOneOf(&'static str, &'static str),
+    /// The role does not allow the method.
+    #[error("the realm or role does not allow it")]
+    AccessDenied,
+    /// The account's product does not let it connect two numbers; nothing was done.
+    #[error("the account's product has no rating entry with the access code `INCOMING`")]
+    MayNotConnectTwo,
     /// The callback's URL is malformed.
     #[error("`state_info_callback` must be an http or https URL")]
     CallbackRefused,
@@ -134,14 +146,17 @@ impl RpcError for Refusal {
     fn code(&self) -> Code {
         match self {
             Self::CallNotFound(_)
+            | Self::TargetCallNotFound(_)
             | Self::AccountNotFound
             | Self::CustomerNotFound
             | Self::QueueNotFound => Code::NotFound,
             Self::NotSubscribed => Code::FailedPrecondition,
             Self::MissingParam(_)
             | Self::InvalidParam { .. }
+            | Self::NotOneOf(..)
             | Self::CallbackRefused
             | Self::RequestIdReused => Code::InvalidArgument,
+            Self::AccessDenied | Self::MayNotConnectTwo => Code::PermissionDenied,
             Self::Store(_) | Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => {
                 Code::Unavailable
             }
@@ -156,12 +171,15 @@ impl RpcError for Refusal {
     fn reason(&self) -> &'static str {
         match self {
             Self::CallNotFound(_) => "CALL_NOT_FOUND",
+            Self::TargetCallNotFound(_) => "TARGET_CALL_NOT_FOUND",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
             Self::CustomerNotFound => "CUSTOMER_NOT_FOUND",
             Self::QueueNotFound => "QUEUE_NOT_FOUND",
             Self::NotSubscribed => "DISABLED_API_NOTIFICATIONS",
             Self::MissingParam(_) => "MISSING_PARAM",
-            Self::InvalidParam { .. } => "INVALID_PARAM",
+            Self::InvalidParam { .. } | Self::NotOneOf(..) => "INVALID_PARAM",
+            Self::AccessDenied => "ACCESS_DENIED",
+            Self::MayNotConnectTwo => "NOT_ALLOWED",
             Self::CallbackRefused => "CALLBACK_REFUSED",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::Store(_) => "STORE_UNREACHABLE",
@@ -178,8 +196,9 @@ impl RpcError for Refusal {
     fn metadata(&self) -> BTreeMap<String, String> {
         let one = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         match self {
-            Self::CallNotFound(call) => one("call", call),
+            Self::CallNotFound(call) | Self::TargetCallNotFound(call) => one("call", call),
             Self::MissingParam(param) | Self::InvalidParam { param, .. } => one("params", param),
+            Self::NotOneOf(this, that) => one("params", &format!("{this},{that}")),
             Self::CallbackRefused => one("params", "state_info_callback"),
             Self::RequestIdReused => one("params", "request_id"),
             Self::NoAnswer | Self::OutcomeUnknown => one("outcome", "unknown"),
@@ -188,6 +207,8 @@ impl RpcError for Refusal {
             | Self::CustomerNotFound
             | Self::QueueNotFound
             | Self::NotSubscribed
+            | Self::AccessDenied
+            | Self::MayNotConnectTwo
             | Self::Store(_)
             | Self::SwitchUnreachable(_)
             | Self::NoSwitch
@@ -213,12 +234,16 @@ impl From<Refusal> for Status {
             // Said once already by who refused.
             Refusal::Directory(status) => fault::pass_on(&status),
             refusal @ (Refusal::CallNotFound(_)
+            | Refusal::TargetCallNotFound(_)
             | Refusal::AccountNotFound
             | Refusal::CustomerNotFound
             | Refusal::QueueNotFound
             | Refusal::NotSubscribed
             | Refusal::MissingParam(_)
             | Refusal::InvalidParam { .. }
+            | Refusal::NotOneOf(..)
+            | Refusal::AccessDenied
+            | Refusal::MayNotConnectTwo
             | Refusal::CallbackRefused
             | Refusal::RequestIdReused
             | Refusal::Store(_)

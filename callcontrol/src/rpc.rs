@@ -5,11 +5,18 @@ mod check;
 mod get_call_info;
 mod get_sip_calls_list;
 mod hold_call;
+mod originate_advanced_call;
 mod originate_call;
+mod park_call;
+mod pickup_call;
+mod redirect_call;
 mod reject_call;
 mod resume_call;
+mod retrieve_call;
 mod send_dtmf;
+mod supervise_call;
 mod terminate_call;
+mod transfer_call;
 
 use std::sync::Arc;
 
@@ -67,20 +74,21 @@ methods! {
         get_sip_calls_list(GetSipCallsListRequest) -> GetSipCallsListResponse;
         get_call_info(GetCallInfoRequest) -> GetCallInfoResponse;
         originate_call(OriginateCallRequest) -> OriginateCallResponse;
+        originate_advanced_call(OriginateAdvancedCallRequest) -> OriginateAdvancedCallResponse;
         answer_call(AnswerCallRequest) -> AnswerCallResponse;
         terminate_call(TerminateCallRequest) -> TerminateCallResponse;
         reject_call(RejectCallRequest) -> RejectCallResponse;
         hold_call(HoldCallRequest) -> HoldCallResponse;
         resume_call(ResumeCallRequest) -> ResumeCallResponse;
-        send_dtmf(SendDtmfRequest) -> SendDtmfResponse;
-    }
-    refused {
-        originate_advanced_call(OriginateAdvancedCallRequest) -> OriginateAdvancedCallResponse;
         transfer_call(TransferCallRequest) -> TransferCallResponse;
         redirect_call(RedirectCallRequest) -> RedirectCallResponse;
         park_call(ParkCallRequest) -> ParkCallResponse;
         retrieve_call(RetrieveCallRequest) -> RetrieveCallResponse;
         pickup_call(PickupCallRequest) -> PickupCallResponse;
+        supervise_call(SuperviseCallRequest) -> SuperviseCallResponse;
+        send_dtmf(SendDtmfRequest) -> SendDtmfResponse;
+    }
+    refused {
         play(PlayRequest) -> PlayResponse;
         play_prompt(PlayPromptRequest) -> PlayPromptResponse;
         stop_play_prompt(StopPlayPromptRequest) -> StopPlayPromptResponse;
@@ -88,7 +96,6 @@ methods! {
         stop_dtmf_detect(StopDtmfDetectRequest) -> StopDtmfDetectResponse;
         start_recording(StartRecordingRequest) -> StartRecordingResponse;
         stop_recording(StopRecordingRequest) -> StopRecordingResponse;
-        supervise_call(SuperviseCallRequest) -> SuperviseCallResponse;
         get_recording_list(GetRecordingListRequest) -> GetRecordingListResponse;
         // The edge answers these two itself.
         enable_api_notifications(EnableApiNotificationsRequest) -> EnableApiNotificationsResponse;

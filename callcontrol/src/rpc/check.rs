@@ -4,13 +4,24 @@
 use std::ops::RangeInclusive;
 
 use prost::Message;
-use proto::call::v1::CallRef;
+use proto::call::v1::{CallInfo, CallRef};
+use proto::switch::v1::Done;
 
 use crate::calls::Repeatable;
+use crate::domain::call_id::CallId;
+use crate::domain::dial;
 use crate::error::Refusal;
 
 /// Most characters of a call's id or tag, and of `request_id`.
 const LONGEST: usize = 128;
+
+/// Seconds that each leg may ring when nobody says how long.
+const DEFAULT_TIMEOUT: i32 = 60;
+
+/// What is given and not empty.
+pub(super) fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
 
 /// The call that a command names; an empty tag is none.
 pub(super) fn call(call: Option<&CallRef>) -> Result<CallRef, Refusal> {
@@ -18,9 +29,20 @@ pub(super) fn call(call: Option<&CallRef>) -> Result<CallRef, Refusal> {
     let tag = call.tag.clone().filter(|tag| !tag.is_empty());
     let is_long = call.id.len() > LONGEST || tag.as_ref().is_some_and(|tag| tag.len() > LONGEST);
     if is_long {
-        return Err(Refusal::CallNotFound(call.id.chars().take(LONGEST).collect()));
+        return Err(Refusal::CallNotFound(shortened(&call.id)));
     }
     Ok(CallRef { id: call.id.clone(), tag })
+}
+
+/// The id of the second call of a transfer.
+pub(super) fn target_call(id: &str) -> Result<(), Refusal> {
+    let is_id = CallId::parse(id).is_some();
+    is_id.then_some(()).ok_or_else(|| Refusal::TargetCallNotFound(shortened(id)))
+}
+
+/// What is told of an id that is none.
+fn shortened(id: &str) -> String {
+    id.chars().take(LONGEST).collect()
 }
 
 /// A SIP code within its range.
@@ -37,17 +59,63 @@ pub(super) fn reason_code(
     }
 }
 
+/// Whom to dial.
+pub(super) fn destination(param: &'static str, destination: &str) -> Result<(), Refusal> {
+    if destination.is_empty() {
+        return Err(Refusal::MissingParam(param));
+    }
+    if !dial::is_destination(destination) {
+        let rule = "must be 1 to 64 of 0-9, A-Z, a-z, +, *, #, ., _ and -";
+        return Err(Refusal::InvalidParam { param, rule });
+    }
+    Ok(())
+}
+
+/// A parking slot; an empty one is none.
+pub(super) fn slot(slot: Option<String>) -> Result<Option<String>, Refusal> {
+    let slot = given(slot);
+    if slot.as_deref().is_some_and(|slot| !dial::is_slot(slot)) {
+        let rule = "must be 1 to 32 of 0-9, A-Z, a-z, +, *, #, ., _ and -";
+        return Err(Refusal::InvalidParam { param: "slot", rule });
+    }
+    Ok(slot)
+}
+
+/// Seconds that each leg may ring, with the default filled in.
+pub(super) fn timeout(seconds: i32) -> Result<i32, Refusal> {
+    match seconds {
+        0 => Ok(DEFAULT_TIMEOUT),
+        1..=600 => Ok(seconds),
+        _ => Err(Refusal::InvalidParam { param: "timeout", rule: "must be 1 to 600 seconds" }),
+    }
+}
+
+/// The leg that a command made.
+pub(super) fn first_leg(done: Done) -> Result<CallInfo, Refusal> {
+    done.legs.into_iter().next().ok_or_else(|| Refusal::BadAnswer("no leg".to_owned()))
+}
+
+/// What the answer to a command has to have.
+pub(super) fn answered<T>(value: Option<T>, name: &str) -> Result<T, Refusal> {
+    value.ok_or_else(|| Refusal::BadAnswer(format!("no {name}")))
+}
+
+/// A `request_id` that may be one.
+pub(super) fn request_id(request_id: Option<&str>) -> Result<Option<&str>, Refusal> {
+    match request_id {
+        Some(id) if id.is_empty() || id.len() > LONGEST => Err(Refusal::InvalidParam {
+            param: "request_id",
+            rule: "must have 1 to 128 characters",
+        }),
+        request_id => Ok(request_id),
+    }
+}
+
 /// The `request_id`, and `params`: the request without it, with defaults filled in.
 pub(super) fn repeatable<'a>(
     request_id: Option<&'a str>,
     params: &impl Message,
 ) -> Result<Option<Repeatable<'a>>, Refusal> {
-    match request_id {
-        None => Ok(None),
-        Some(id) if id.is_empty() || id.len() > LONGEST => Err(Refusal::InvalidParam {
-            param: "request_id",
-            rule: "must have 1 to 128 characters",
-        }),
-        Some(request_id) => Ok(Some(Repeatable { request_id, params: params.encode_to_vec() })),
-    }
+    let request_id = self::request_id(request_id)?;
+    Ok(request_id.map(|request_id| Repeatable { request_id, params: params.encode_to_vec() }))
 }

@@ -3,15 +3,13 @@
 use mesh::calls_index::state_name;
 use proto::callcontrol::v1::{OriginateCallRequest, OriginateCallResponse};
 use proto::switch::v1::OriginateCall;
+use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
 use crate::domain::dial;
 use crate::error::Refusal;
 use crate::session::Session;
-
-/// Seconds that each leg may ring when nobody says how long.
-const DEFAULT_TIMEOUT: i32 = 60;
 
 pub(super) async fn handle(
     rpc: &Rpc,
@@ -28,19 +26,19 @@ pub(super) async fn handle(
     let account = rpc.directory.account(&session, account_id, i_account).await?;
     let state_info_events =
         params.state_info_events().map(|state| state_name(state).to_owned()).collect();
-    let originate = OriginateCall {
+    let i_customer = account.i_customer;
+    let command = Command::OriginateCall(OriginateCall {
         call_id: String::new(),
-        account: None,
+        account: Some(account),
         destination: params.destination,
         caller_id: params.caller_id,
         caller_name: params.caller_name,
         timeout_seconds: params.timeout,
         state_info_callback: params.state_info_callback,
         state_info_events,
-    };
-    let done = rpc.calls.originate(&session, account, originate, repeatable).await?;
-    let leg = done.legs.into_iter().next();
-    let leg = leg.ok_or_else(|| Refusal::BadAnswer("no leg".to_owned()))?;
+    });
+    let done = rpc.calls.act_at_home(&session, i_customer, command, repeatable).await?;
+    let leg = check::first_leg(done)?;
     Ok(OriginateCallResponse { call: leg.call, tracking_id: leg.tracking_id })
 }
 
@@ -50,20 +48,8 @@ fn checked(mut params: OriginateCallRequest) -> Result<OriginateCallRequest, Ref
     params.account_id = params.account_id.filter(|id| !id.is_empty());
     params.caller_id = params.caller_id.filter(|id| !id.is_empty());
     params.caller_name = params.caller_name.filter(|name| !name.is_empty());
-    if params.timeout == 0 {
-        params.timeout = DEFAULT_TIMEOUT;
-    }
-    if params.destination.is_empty() {
-        return Err(Refusal::MissingParam("destination"));
-    }
-    if !dial::is_destination(&params.destination) {
-        let rule = "must be 1 to 64 of 0-9, A-Z, a-z, +, *, #, ., _ and -";
-        return Err(Refusal::InvalidParam { param: "destination", rule });
-    }
-    if !(1..=600).contains(&params.timeout) {
-        let rule = "must be 1 to 600 seconds";
-        return Err(Refusal::InvalidParam { param: "timeout", rule });
-    }
+    check::destination("destination", &params.destination)?;
+    params.timeout = check::timeout(params.timeout)?;
     if params.state_info_callback.as_deref().is_some_and(|url| !dial::is_callback(url)) {
         return Err(Refusal::CallbackRefused);
     }

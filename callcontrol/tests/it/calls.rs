@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use mesh::caller::Scope;
 use mesh::fault;
 use mesh::metadata;
 use mesh::testing::eventually;
 use proto::callcontrol::v1::{
-    AnswerCallRequest, GetCallInfoRequest, HoldCallRequest, RejectCallRequest, ResumeCallRequest,
-    SendDtmfRequest, TerminateCallRequest, TransferCallRequest,
+    AnswerCallRequest, GetCallInfoRequest, HoldCallRequest, PlayRequest, RejectCallRequest,
+    ResumeCallRequest, SendDtmfRequest, TerminateCallRequest,
 };
 use proto::options::v1::Realm;
 use proto::switch::v1::command_request::Command;
@@ -280,11 +279,9 @@ async fn a_role_that_may_read_may_not_act() {
 #[tokio::test]
 async fn what_nobody_answers_yet_says_so() {
     let harness = Harness::start().await;
-    let transfer = TransferCallRequest { call: Some(call(CALL, "")), ..Default::default() };
-    let scope = Scope::Customer { i_customer: 1 };
+    let play = PlayRequest { call: Some(call(CALL, "")), ..Default::default() };
 
-    let status =
-        harness.client.clone().transfer_call(harness.request(scope, transfer)).await.unwrap_err();
+    let status = harness.client.clone().play(harness.request(CUSTOMER, play)).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(fault::reason_of(&status).as_deref(), Some("NOT_IMPLEMENTED"));

@@ -7,7 +7,11 @@
 )]
 
 mod calls;
+mod connect_two;
 mod harness;
 mod lists;
 mod originate;
+mod parking;
 mod repeated;
+mod supervision;
+mod transfers;

@@ -260,12 +260,7 @@ fn publicly_known_faults_keep_their_names_and_codes() {
             "Server.CallControl.create_on_spot_conference.service_disabled",
             -32003,
         ),
-        (
-            "CallControl/transfer_call",
-            "NOT_IMPLEMENTED",
-            "Server.CallControl.transfer_call.not_implemented",
-            -32601,
-        ),
+        ("CallControl/play", "NOT_IMPLEMENTED", "Server.CallControl.play.not_implemented", -32601),
     ];
 
     for (name, reason, faultcode, code) in known {
@@ -306,6 +301,7 @@ fn what_works_is_not_called_planned() {
         "CallControl/enable_api_notifications",
         "CallControl/disable_api_notifications",
         "CallControl/originate_call",
+        "CallControl/originate_advanced_call",
         "CallControl/get_sip_calls_list",
         "CallControl/get_call_info",
         "CallControl/answer_call",
@@ -314,6 +310,12 @@ fn what_works_is_not_called_planned() {
         "CallControl/resume_call",
         "CallControl/terminate_call",
         "CallControl/send_dtmf",
+        "CallControl/transfer_call",
+        "CallControl/redirect_call",
+        "CallControl/park_call",
+        "CallControl/retrieve_call",
+        "CallControl/pickup_call",
+        "CallControl/supervise_call",
         "Customer/get_customer_info",
         "Customer/get_huntgroup_list",
         "Account/get_account_list",

@@ -23,6 +23,9 @@ use tonic::{Request, Response, Status};
 const ACCOUNTS: [(i64, &str, i64, i64); 4] =
     [(1, "101", 1, 3), (2, "102", 1, 3), (3, "201", 2, 0), (4, "301", 4, 3)];
 
+/// Accounts whose product lets them connect two numbers.
+const MAY_CONNECT_TWO: [i64; 2] = [1, 3];
+
 /// `i_c_queue` and its customer.
 const QUEUES: [(i64, i64); 1] = [(9, 1)];
 
@@ -65,7 +68,11 @@ impl AuthorizationService for Auth {
             By::IAccount(i_account) => account.0 == *i_account,
             By::AccountId(id) => account.1 == id,
         });
-        Ok(Response::new(GetAccountResponse { account: found.map(account), blocked: false }))
+        Ok(Response::new(GetAccountResponse {
+            may_connect_two: found.is_some_and(|found| MAY_CONNECT_TWO.contains(&found.0)),
+            account: found.map(account),
+            blocked: false,
+        }))
     }
 
     async fn check_scope(

@@ -151,17 +151,32 @@ impl State {
     /// The first outcome of the command, as the engine keeps it.
     fn act(&self, command: &CommandRequest) -> Done {
         let mut outcomes = self.outcomes.lock();
-        let done = outcomes.entry(command.command_id.clone()).or_insert_with(|| Done {
-            legs: match command.command.as_ref().unwrap() {
-                Command::OriginateCall(originate) => vec![leg(&originate.call_id, "a")],
-                Command::GetCall(get) => {
-                    let id = &get.call.as_ref().unwrap().id;
-                    vec![leg(id, "a"), leg(id, "b")]
-                }
-                _ => Vec::new(),
-            },
-        });
+        let done = outcomes
+            .entry(command.command_id.clone())
+            .or_insert_with(|| done(command.command.as_ref().unwrap()));
         done.clone()
+    }
+}
+
+fn done(command: &Command) -> Done {
+    let legs = |legs| Done { legs, ..Done::default() };
+    match command {
+        Command::OriginateCall(originate) => legs(vec![leg(&originate.call_id, "a")]),
+        Command::OriginateAdvancedCall(originate) => legs(vec![leg(&originate.call_id, "a")]),
+        Command::GetCall(get) => {
+            let id = &get.call.as_ref().unwrap().id;
+            legs(vec![leg(id, "a"), leg(id, "b")])
+        }
+        Command::TransferCall(_) => Done {
+            tracking_id: Some("t2".to_owned()),
+            previous_tracking_id: Some("t1".to_owned()),
+            ..Done::default()
+        },
+        Command::ParkCall(park) => Done {
+            slot: Some(park.slot.clone().unwrap_or_else(|| "1".to_owned())),
+            ..Done::default()
+        },
+        _ => Done::default(),
     }
 }
 

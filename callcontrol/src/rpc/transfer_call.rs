@@ -1,0 +1,41 @@
+//! `CallControl/transfer_call`: hands the other party over, to somebody who is dialled or to the
+//! other party of a second call.
+
+use proto::call::v1::CallRef;
+use proto::callcontrol::v1::{TransferCallRequest, TransferCallResponse};
+use proto::switch::v1::TransferCall;
+use proto::switch::v1::command_request::Command;
+use tonic::{Request, Status};
+
+use super::{Rpc, check};
+use crate::error::Refusal;
+use crate::session::Session;
+
+pub(super) async fn handle(
+    rpc: &Rpc,
+    request: Request<TransferCallRequest>,
+) -> Result<TransferCallResponse, Status> {
+    let (session, request) = Session::of(request, "CallControl/transfer_call")?;
+    let call = check::call(request.call.as_ref())?;
+    let destination = check::given(request.destination);
+    let target_call = request.target_call.map(|target| target.id).filter(|id| !id.is_empty());
+    match (&destination, &target_call) {
+        (Some(destination), None) => check::destination("destination", destination)?,
+        (None, Some(target)) => check::target_call(target)?,
+        _ => return Err(Refusal::NotOneOf("destination", "target_call").into()),
+    }
+    let params = TransferCallRequest {
+        call: Some(call.clone()),
+        destination: destination.clone(),
+        target_call: target_call.clone().map(|id| CallRef { id, tag: None }),
+        request_id: None,
+    };
+    let repeatable = check::repeatable(request.request_id.as_deref(), &params)?;
+    let command =
+        Command::TransferCall(TransferCall { call: Some(call.clone()), destination, target_call });
+    let done = rpc.calls.act(&session, &call, command, repeatable).await?;
+    Ok(TransferCallResponse {
+        tracking_id: check::answered(done.tracking_id, "tracking id")?,
+        previous_tracking_id: check::answered(done.previous_tracking_id, "previous tracking id")?,
+    })
+}
