@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The site of this process: new customers get a home here, when a node here takes them.
+    /// The site of this process: new customers get a home here, when a node here takes them. The
+    /// whole configuration's `site`.
+    #[serde(skip)]
     pub site: String,
     /// How often the list of switch nodes is read.
     #[serde(with = "humantime_serde")]
@@ -37,9 +39,9 @@ pub struct Config {
     #[schemars(with = "String")]
     pub sweep_interval: Duration,
     /// How long the store must have answered without a break before a node may be called lost: a
-    /// node's whole lease, so that each living node has had the time to renew it.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
+    /// node's whole lease, so that each living node has had the time to renew it. The whole
+    /// configuration's `switch.lease`.
+    #[serde(skip)]
     pub lease: Duration,
     /// How long a node whose lease has lapsed may take to answer `GET /v1/health`.
     #[serde(with = "humantime_serde")]
@@ -79,7 +81,7 @@ impl Config {
         anyhow::ensure!(!self.sweep_interval.is_zero(), "sweep_interval must not be zero");
         anyhow::ensure!(
             self.lease >= self.sweep_interval * 2,
-            "lease must be at least twice sweep_interval"
+            "switch.lease must be at least twice callcontrol.sweep_interval"
         );
         anyhow::ensure!(self.request_id_cap > 0, "request_id_cap must not be zero");
         Ok(())
@@ -100,12 +102,14 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused() {
-        assert!(toml::from_str::<Config>("sites = \"main\"").is_err());
+        for text in ["sites = \"main\"", "site = \"main\"", "lease = \"15s\""] {
+            assert!(toml::from_str::<Config>(text).is_err(), "{text}");
+        }
     }
 
     #[test]
     fn a_lease_shorter_than_two_looks_is_refused() {
-        let config: Config = toml::from_str("lease = \"1s\"").unwrap();
+        let config = Config { lease: Duration::from_secs(1), ..Config::default() };
 
         assert!(config.validate().is_err());
     }

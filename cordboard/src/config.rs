@@ -21,6 +21,9 @@ pub(crate) use reference::reference;
 pub(crate) struct Config {
     /// `development` (default), or `production`: demo passwords are refused.
     pub(crate) mode: Mode,
+    /// The site of this process. New customers get a home on a switch of their site, when one
+    /// there takes them.
+    pub(crate) site: Site,
     /// Where services of other processes are.
     pub(crate) targets: Targets,
     /// Where events and state are kept.
@@ -54,6 +57,17 @@ pub(crate) enum Mode {
     Development,
     /// People's calls.
     Production,
+}
+
+/// A name for what stands in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Site(String);
+
+impl Default for Site {
+    fn default() -> Self {
+        Self("main".to_owned())
+    }
 }
 
 /// Where services of other processes are: `http://host:port`, where a host name may stand for
@@ -137,7 +151,42 @@ impl Config {
             mesh::config::load(file, std::env::vars(), sets).context("configuration")?;
         config.edge.websocket = config.websocket.clone();
         config.edge.api = config.api.clone();
+        config.callcontrol.site.clone_from(&config.site.0);
+        config.switch.site.clone_from(&config.site.0);
+        // A node is lost when its lease has lapsed: who looks for lost ones has to wait as long.
+        config.callcontrol.lease = config.switch.lease;
         config.auth.refuse_demo_passwords |= config.mode == Mode::Production;
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn load(sets: &[&str]) -> anyhow::Result<Config> {
+        let sets: Vec<_> = sets.iter().map(|set| (*set).to_owned()).collect();
+        Config::load(None, &sets)
+    }
+
+    #[test]
+    fn callcontrol_takes_a_node_for_lost_after_the_switch_s_own_lease() {
+        let config = load(&["switch.lease=30s"]).unwrap();
+
+        assert_eq!(config.callcontrol.lease, Duration::from_secs(30));
+        assert_eq!(config.switch.lease, config.callcontrol.lease);
+        assert!(load(&["callcontrol.lease=30s"]).is_err());
+    }
+
+    #[test]
+    fn one_site_is_that_of_every_service() {
+        let (unset, south) = (load(&[]).unwrap(), load(&["site=south"]).unwrap());
+
+        assert_eq!((unset.callcontrol.site.as_str(), unset.switch.site.as_str()), ("main", "main"));
+        assert_eq!(south.callcontrol.site, "south");
+        assert_eq!(south.switch.site, "south");
+        assert!(load(&["switch.site=south"]).is_err());
     }
 }

@@ -13,7 +13,8 @@ use crate::driver::sim;
 pub struct Config {
     /// Name of the node; the first part of every call id. Unique in the environment.
     pub node: String,
-    /// Site of the node: commands of a site go to its own nodes.
+    /// Site of the node: commands of a site go to its own nodes. The whole configuration's `site`.
+    #[serde(skip)]
     pub site: String,
     /// Where others reach the command API, when it is not where it listens,
     /// e.g. `http://switch-0.switch:7105`.

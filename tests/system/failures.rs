@@ -155,7 +155,7 @@ async fn auth_may_die() {
 
 #[tokio::test]
 async fn a_frozen_engine_that_wakes_after_its_lease_writes_nothing_more() {
-    let mesh = Mesh::start_with(&["switch.lease=2s", "callcontrol.lease=2s"]).await;
+    let mesh = Mesh::start_with(&["switch.lease=2s"]).await;
     mesh.sim().at_once("102").await;
     let mut follower = Follower::new(mesh.public()).await;
     let dialled = mesh.sim().dial("101", "102").await;
