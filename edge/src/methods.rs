@@ -2,14 +2,18 @@
 //! being known by name.
 
 mod authenticate;
+mod change_password;
 mod disable_api_notifications;
 mod discover;
 mod enable_api_notifications;
 mod get_session_data;
 mod login;
+mod login_to_realm;
 mod logout;
 mod ping;
 mod refresh_access_token;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use mesh::fault::Code;
@@ -24,12 +28,14 @@ use crate::rpc::{Call, Fault, Outcome};
 pub(crate) async fn handle(call: &Call<'_>, request: Bytes) -> Result<Outcome, Fault> {
     match call.method.name {
         "Session/login" => login::handle(call, read(call, request)?).await,
+        "Session/login_to_realm" => login_to_realm::handle(call, read(call, request)?).await,
         "Session/authenticate" => authenticate::handle(call, read(call, request)?).await,
         "Session/ping" => ping::handle(call, read(call, request)?).await,
         "Session/refresh_access_token" => {
             refresh_access_token::handle(call, read(call, request)?).await
         }
         "Session/get_session_data" => get_session_data::handle(call).await,
+        "Session/change_password" => change_password::handle(call, read(call, request)?).await,
         "Session/logout" => logout::handle(call, read(call, request)?).await,
         "CallControl/enable_api_notifications" => {
             enable_api_notifications::handle(call, read(call, request)?).await
@@ -66,6 +72,21 @@ fn request<T>(call: &Call<'_>, message: T) -> tonic::Request<T> {
 /// The tokens of an answer of auth.
 fn tokens(method: &'static Method, tokens: Option<Tokens>) -> Result<Tokens, Fault> {
     tokens.ok_or_else(|| Fault::internal(method))
+}
+
+/// Verifies the token of a session that was just opened, and makes it the socket's if the request
+/// came over one.
+async fn enter(call: &Call<'_>, tokens: &Tokens) -> Result<(), Fault> {
+    let session = call
+        .verify(&tokens.access_token)
+        .await
+        .map_err(|error| Fault::token(call.method, error))?;
+    match call.origin.socket() {
+        Some(socket) if !call.edge.authenticate(socket, &session) => {
+            Err(Fault::limit_reached(call.method, Duration::from_secs(1)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A wrong use of params that the contract's options cannot say.

@@ -64,6 +64,11 @@ impl Remembered {
     pub(super) fn forget(&self, name: &[u8; 32]) {
         self.tokens.lock().remove(name);
     }
+
+    /// Forgets the login that a token came from.
+    pub(crate) fn forget_session(&self, token: &str) {
+        self.tokens.lock().retain(|_, (remembered, _)| remembered != token);
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +86,18 @@ mod tests {
 
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(remembered.get(&name), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_forgotten_by_its_token() {
+        let remembered = Remembered::new(Duration::from_mins(1));
+        let (one, other) = (remembered.name(&["101", "a"]), remembered.name(&["102", "b"]));
+        remembered.put(one, "t".to_owned());
+        remembered.put(other, "u".to_owned());
+
+        remembered.forget_session("t");
+
+        assert_eq!((remembered.get(&one), remembered.get(&other)), (None, Some("u".to_owned())));
     }
 
     #[test]

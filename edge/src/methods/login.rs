@@ -4,7 +4,7 @@ use mesh::fault::Code;
 use proto::auth::v1::OpenSessionRequest;
 use proto::session::v1::{LoginRequest, LoginResponse};
 
-use super::{authentication, invalid, request, tokens};
+use super::{authentication, enter, invalid, request, tokens};
 use crate::rpc::{After, Call, Fault, Outcome};
 
 pub(super) async fn handle(call: &Call<'_>, params: LoginRequest) -> Result<Outcome, Fault> {
@@ -32,16 +32,7 @@ pub(super) async fn handle(call: &Call<'_>, params: LoginRequest) -> Result<Outc
     let opened = authentication(call).open_session(open).await;
     let opened = opened.map_err(|status| Fault::from_status(call.method, &status))?;
     let tokens = tokens(call.method, opened.into_inner().tokens)?;
-
-    let session = call
-        .verify(&tokens.access_token)
-        .await
-        .map_err(|error| Fault::token(call.method, error))?;
-    if let Some(socket) = call.origin.socket()
-        && !call.edge.authenticate(socket, &session)
-    {
-        return Err(Fault::limit_reached(call.method, std::time::Duration::from_secs(1)));
-    }
+    enter(call, &tokens).await?;
     let after =
         After::SetCookie { token: tokens.access_token.clone(), expires_in: tokens.expires_in };
     Ok(Outcome::new(&LoginResponse {

@@ -175,3 +175,18 @@ async fn the_trace_of_a_request_goes_on() {
     let seen = harness.callcontrol.last("traceparent").unwrap();
     assert!(seen.contains(trace), "{seen}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_was_changed_is_not_remembered() {
+    let harness = Harness::start().await;
+    let auth_info = json!({"login": "101", "password": "secret"});
+    let params = json!({"old_password": "secret", "new_password": "another secret"});
+    let change = json!({"params": params, "auth_info": auth_info});
+
+    let (status, _) = post(&harness.network, "/rest/Session/change_password", &[], &change).await;
+    assert_eq!((status, harness.auth.opened()), (200, 1));
+
+    let body = json!({"params": hold("c"), "auth_info": auth_info});
+    post(&harness.network, HOLD, &[], &body).await;
+    assert_eq!(harness.auth.opened(), 2, "the password was asked for again");
+}

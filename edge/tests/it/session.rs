@@ -206,3 +206,37 @@ async fn a_later_login_replaces_the_session_and_ends_its_subscriptions() {
     let data = client.call("Session/get_session_data", json!({})).await.unwrap();
     assert_eq!(data["login"], "102");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_of_somebody_below_becomes_the_socket_s() {
+    let harness = Harness::start().await;
+    let mut client = harness.client(ADMIN).await;
+    client.enable(json!({})).await;
+
+    let unknown = json!({"login": "999", "realm": "account"});
+    let unknown = client.call("Session/login_to_realm", unknown).await.unwrap_err();
+    let below = json!({"login": "101", "realm": "accounts"});
+    let tokens = client.call("Session/login_to_realm", below).await.unwrap();
+    harness.log.call(1, "a", proto::call::v1::State::Connected);
+
+    assert_eq!(unknown["code"], -32004);
+    assert_eq!(unknown["data"]["faultcode"], "Client.Session.login_to_realm.login_not_found");
+    client.nothing().await;
+    let data = client.call("Session/get_session_data", json!({})).await.unwrap();
+    assert_eq!((&data["login"], &data["realm"]), (&json!("101"), &json!("account")));
+    assert_eq!(data["session_id"], tokens["session_id"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_changed_by_who_knows_it() {
+    let harness = Harness::start().await;
+    let mut client = harness.client(ACCOUNT).await;
+    let mut change = async |old: &str| {
+        let params = json!({"old_password": old, "new_password": "another secret"});
+        client.call("Session/change_password", params).await
+    };
+
+    let wrong = change("x").await.unwrap_err();
+    assert_eq!(wrong["data"]["faultcode"], "Server.Session.change_password.auth_failed");
+    assert_eq!(change("secret").await, Ok(json!({"success": 1})));
+}

@@ -292,10 +292,12 @@ fn what_works_is_not_called_planned() {
 
     let expected = BTreeSet::from([
         "Session/login",
+        "Session/login_to_realm",
         "Session/authenticate",
         "Session/ping",
         "Session/refresh_access_token",
         "Session/get_session_data",
+        "Session/change_password",
         "Session/logout",
         "rpc.discover",
         "CallControl/enable_api_notifications",

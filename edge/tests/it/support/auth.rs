@@ -117,9 +117,17 @@ impl AuthenticationService for Auth {
 
     async fn open_session_below(
         &self,
-        _request: Request<OpenSessionBelowRequest>,
+        request: Request<OpenSessionBelowRequest>,
     ) -> Result<Response<OpenSessionBelowResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        mesh::caller::of(&request)?;
+        let request = request.into_inner();
+        if request.login != "101" {
+            return Err(refuse(Code::NotFound, "LOGIN_NOT_FOUND"));
+        }
+        let scope = Scope::Account { i_customer: 1, i_account: 1 };
+        let mut claims = claims(scope, &["call_control:modify"], self.clock.now());
+        claims.login = request.login;
+        Ok(Response::new(OpenSessionBelowResponse { tokens: Some(self.tokens(claims)) }))
     }
 
     async fn refresh_session(
@@ -146,9 +154,13 @@ impl AuthenticationService for Auth {
 
     async fn change_password(
         &self,
-        _request: Request<ChangePasswordRequest>,
+        request: Request<ChangePasswordRequest>,
     ) -> Result<Response<ChangePasswordResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        mesh::caller::of(&request)?;
+        match request.into_inner().old_password.as_str() {
+            "secret" => Ok(Response::new(ChangePasswordResponse {})),
+            _ => Err(refuse(Code::Unauthenticated, "OLD_PASSWORD_WRONG")),
+        }
     }
 
     async fn get_keys(
