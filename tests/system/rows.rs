@@ -241,6 +241,12 @@ async fn a_call_between_two_customers_is_two_calls_that_show_numbers_and_names_o
     let mut theirs = bistro.call_states_until(|states| states_of(states, "201").len() == 3).await;
     assert_eq!(up.sim.hears("101").await, json!(["201"]));
     assert_eq!(up.sim.hears("201").await, json!(["101"]));
+    up.sim.hand("201", "hold").await;
+    mine.extend(board.call_states_until(|states| states_of(states, "101") == ["held"]).await);
+    assert_eq!(up.sim.hears("101").await, json!("music"));
+    up.sim.hand("201", "resume").await;
+    mine.extend(board.call_states_until(|states| states_of(states, "101") == ["connected"]).await);
+    assert_eq!(up.sim.hears("101").await, json!(["201"]));
     up.sim.hand("201", "hangup").await;
     mine.extend(board.until_over(2).await);
     theirs.extend(bistro.until_over(2).await);
@@ -258,6 +264,8 @@ async fn a_call_between_two_customers_is_two_calls_that_show_numbers_and_names_o
             (&json!("101"), &json!("Alice"))
         );
     }
-    assert_eq!(states_of_trunk(&mine), ["trying", "ringing", "connected", "terminated"]);
-    assert_eq!(states_of_trunk(&theirs), ["trying", "early", "connected", "terminated"]);
+    let far_end = ["trying", "ringing", "connected", "holding", "connected", "terminated"];
+    assert_eq!(states_of_trunk(&mine), far_end);
+    let far_end = ["trying", "early", "connected", "held", "connected", "terminated"];
+    assert_eq!(states_of_trunk(&theirs), far_end);
 }

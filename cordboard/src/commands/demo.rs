@@ -28,7 +28,7 @@ const ALL: [Scenario; 6] = [
 ];
 
 /// The demo is over after this time, whatever happens.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(args: Demo) -> anyhow::Result<()> {
     let in_colour = match args.color {

@@ -149,7 +149,19 @@ impl Model {
                 self.legs.insert(label.tag.clone(), channel.clone());
             }
         }
+        let (was_held, is_held) = (is_held(&line.label), is_held(&label));
         line.label = label;
+        if let Party::Join(other_half) = line.party.clone()
+            && was_held != is_held
+        {
+            // As over a trunk, where the far end is told of a hold.
+            let channel = other_half;
+            self.events.push(if is_held {
+                Event::Held { channel }
+            } else {
+                Event::Resumed { channel }
+            });
+        }
     }
 
     fn incoming(&mut self, channel: &ChannelId) -> Result<Option<&mut Line>, DriverError> {
@@ -160,4 +172,9 @@ impl Model {
             line => Ok(line),
         }
     }
+}
+
+/// True when the party of a channel is held by the one that it talks to.
+fn is_held(label: &Label) -> bool {
+    label.state == "held"
 }
