@@ -205,9 +205,7 @@ pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
             fault_of(tonic::Code::NotFound, "ACCOUNT_NOT_FOUND", message)
         }
         Refusal::SlotNotFound(_) => fault_of(tonic::Code::NotFound, "SLOT_NOT_FOUND", message),
-        Refusal::SlotTaken(_) => {
-            fault_of(tonic::Code::FailedPrecondition, "SLOT_TAKEN", message)
-        }
+        Refusal::SlotTaken(_) => fault_of(tonic::Code::FailedPrecondition, "SLOT_TAKEN", message),
         Refusal::NotTransferable => {
             let mut fault = fault_of(tonic::Code::InvalidArgument, "INVALID_PARAM", message);
             fault.metadata.insert("params".to_owned(), "target_call".to_owned());

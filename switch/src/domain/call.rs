@@ -217,8 +217,9 @@ impl Call {
         self.legs.iter_mut().find(|leg| leg.end == *end && leg.is_alive())
     }
 
-    /// The other party of a conversation.
+    /// The other party of a conversation; nobody for those who listen in.
     pub(super) fn other_party(&self, tag: &Tag) -> Option<&Leg> {
+        self.leg(tag).filter(|leg| leg.is_party())?;
         self.living().find(|leg| leg.tag != *tag && leg.is_party() && leg.is_connected())
     }
 

@@ -228,7 +228,7 @@ impl Customer {
         for index in 0..call.legs.len() {
             let Some(leg) = call.legs.get(index).filter(|leg| leg.is_alive()) else { continue };
             let source = media::hears(call, leg);
-            if source == leg.hears {
+            if source == leg.hears || !self.channels.contains_key(&leg.channel) {
                 continue;
             }
             self.effects.push(Effect::Drive(Op::Hear {
@@ -255,9 +255,9 @@ impl Customer {
             }
             let Some(leg) = call.legs.get(index) else { continue };
             let view = Box::new(call.view(leg, self.now, cause.cloned()));
-            // A channel is dialled under its first label.
+            // A channel is dialled under its first label, and may have gone before its leg ends.
             let is_labelled = state == State::Trying && !leg.awaits_answer;
-            if leg.is_alive() && !is_labelled {
+            if !is_labelled && self.channels.contains_key(&leg.channel) {
                 self.effects.push(Effect::Drive(Op::Label {
                     channel: leg.channel.clone(),
                     label: label(&call.id, leg, state),

@@ -112,11 +112,11 @@ pub(super) enum End {
 
 /// What a supervisor hears and who hears it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Supervision {
+pub(super) struct Supervision {
     /// How.
-    pub mode: Mode,
+    pub(super) mode: Mode,
     /// The leg that is supervised.
-    pub of: Tag,
+    pub(super) of: Tag,
 }
 
 /// How a supervisor takes part.

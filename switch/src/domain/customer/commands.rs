@@ -142,13 +142,13 @@ impl Customer {
             Action::TransferBlind(_, _, ref destination) => {
                 self.is_talking(&call_id, &tag, &action)?;
                 let destination = destination.clone();
-                let done = self.begin_transfer(&call_id, &tag, destination, cause);
+                let done = self.begin_transfer(&call_id, &tag, destination, &cause);
                 return Ok(Answer::Now(done));
             }
             Action::TransferAttended(_, _, ref second) => {
                 let second = second.clone();
-                let done = self
-                    .transfer_attended(&call_id, &tag, &second, scope, &action, &cause)?;
+                let done =
+                    self.transfer_attended(&call_id, &tag, &second, scope, &action, &cause)?;
                 return Ok(Answer::Now(done));
             }
             Action::Park(_, _, ref slot) => {
@@ -188,8 +188,7 @@ impl Customer {
     fn is_called(&self, call_id: &CallId, tag: &Tag) -> Result<(), Refusal> {
         let call = self.calls.get(call_id);
         let is_called = call.is_some_and(|call| {
-            call.plan == Plan::Reaching
-                && call.leg(tag).is_some_and(|leg| leg.end == End::Callee)
+            call.plan == Plan::Reaching && call.leg(tag).is_some_and(|leg| leg.end == End::Callee)
         });
         if is_called {
             return Ok(());

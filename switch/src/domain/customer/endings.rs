@@ -68,12 +68,7 @@ impl Customer {
             }
             After::StaysParked => {
                 self.end_leg(call_id, tag, reason);
-                if let Some(call) = self.calls.get_mut(call_id)
-                    && let Plan::Retrieving { parking, .. } = call.plan.clone()
-                {
-                    call.plan = Plan::Parked(parking);
-                }
-                self.settle(call_id, cause);
+                self.park_again(call_id, cause);
             }
             After::CallEnds => self.end_call(call_id, reason, cause),
         }
@@ -128,6 +123,19 @@ impl Customer {
         self.settle(call_id, Some(&transfer.cause));
     }
 
+    /// The phone that was to take a parked party does not.
+    fn park_again(&mut self, call_id: &CallId, cause: Option<&Cause>) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let Plan::Retrieving { parking, .. } = call.plan.clone() else { return };
+        let is_due = call.leg(&parking.parked).is_some_and(|leg| leg.deadline.is_none());
+        call.plan = Plan::Parked(parking);
+        self.settle(call_id, cause);
+        if is_due {
+            // The time in the slot has passed meanwhile.
+            self.recall(call_id);
+        }
+    }
+
     /// Tells the first of two numbers why the second failed.
     pub(super) fn announce(&mut self, call_id: &CallId, reason: &Reason) {
         let now = self.now;
@@ -148,9 +156,8 @@ impl Customer {
         {
             self.deadlines.pop_first();
             let Some(call) = self.calls.get_mut(&call_id) else { continue };
-            let Some(leg) = call
-                .leg_mut(&tag)
-                .filter(|leg| leg.is_alive() && leg.deadline == Some(at))
+            let Some(leg) =
+                call.leg_mut(&tag).filter(|leg| leg.is_alive() && leg.deadline == Some(at))
             else {
                 continue;
             };
@@ -190,9 +197,8 @@ impl After {
             }
             Plan::Transferring(transfer) if transfer.transferor == *tag => Self::Nothing,
             Plan::Reaching if leg.end == End::Callee => {
-                let others = call
-                    .living()
-                    .any(|other| other.tag != *tag && other.end == End::Callee);
+                let others =
+                    call.living().any(|other| other.tag != *tag && other.end == End::Callee);
                 if others {
                     Self::Nothing
                 } else if call.second.is_some() {

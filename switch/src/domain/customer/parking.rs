@@ -190,9 +190,8 @@ impl Customer {
         let call = self.calls.get(call_id).ok_or_else(not_found)?;
         let caller = call.leg(of).map(|leg| leg.party.clone()).unwrap_or_default();
         let end = End::Supervisor(Supervision { mode, of: of.clone() });
-        let tag = self
-            .dial(call_id, end, caller, &Route::Account(account))
-            .map_err(|_| not_found())?;
+        let tag =
+            self.dial(call_id, end, caller, &Route::Account(account)).map_err(|_| not_found())?;
         self.settle(call_id, Some(cause));
         self.leg_view(call_id, &tag).ok_or_else(not_found)
     }

@@ -19,7 +19,7 @@ use super::Customer;
 use crate::domain::call::{Admission, Call, NewLeg, Plan, Second};
 use crate::domain::command::{Cause, ConnectTwo, Originate};
 use crate::domain::effect::{Effect, ResolveFailure, Route};
-use crate::domain::leg::{Direction, End, Phase, Retold};
+use crate::domain::leg::{Direction, End, Leg, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::party::{Account, Party};
 use crate::domain::reason::Standard;
@@ -392,7 +392,8 @@ impl Customer {
     /// A dialled party is alerted.
     pub(super) fn rings(&mut self, call_id: &CallId, tag: &Tag) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
-        let Some(leg) = call.leg_mut(tag).filter(|leg| leg.phase == Phase::Trying) else { return };
+        let is_dialled = |leg: &&mut Leg| leg.phase == Phase::Trying && !leg.awaits_answer;
+        let Some(leg) = call.leg_mut(tag).filter(is_dialled) else { return };
         leg.phase = Phase::Ringing;
         if leg.end == End::Callee
             && let Some(caller) = call.at_mut(&End::Caller)
@@ -407,11 +408,10 @@ impl Customer {
     /// A dialled party has answered.
     pub(super) fn answered(&mut self, call_id: &CallId, tag: &Tag) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
-        let Some(leg) =
-            call.leg_mut(tag).filter(|leg| matches!(leg.phase, Phase::Trying | Phase::Ringing))
-        else {
-            return;
+        let is_dialled = |leg: &&mut Leg| {
+            matches!(leg.phase, Phase::Trying | Phase::Ringing) && !leg.awaits_answer
         };
+        let Some(leg) = call.leg_mut(tag).filter(is_dialled) else { return };
         let cause = leg.picked_up_by.take();
         self.stop_timer(call_id, tag);
         let Some(call) = self.calls.get_mut(call_id) else { return };

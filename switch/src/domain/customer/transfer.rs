@@ -10,8 +10,8 @@
 
 use super::Customer;
 use crate::domain::call::{Plan, Transfer};
-use crate::domain::command::{Cause, Done, Refusal, allowed_states};
 use crate::domain::command::{Action, CallerScope};
+use crate::domain::command::{Cause, Done, Refusal, allowed_states};
 use crate::domain::effect::{Effect, Route};
 use crate::domain::leg::{End, Leg, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
@@ -26,7 +26,7 @@ impl Customer {
         call_id: &CallId,
         transferor: &Tag,
         destination: String,
-        cause: Cause,
+        cause: &Cause,
     ) -> Done {
         let tracking_id = self.names.tracking_id();
         let Some(call) = self.calls.get_mut(call_id) else { return Done::default() };
@@ -46,7 +46,7 @@ impl Customer {
             tracking_id: tracking_id.clone(),
             cause: cause.clone(),
         });
-        self.settle(call_id, Some(&cause));
+        self.settle(call_id, Some(cause));
         self.effects.push(Effect::Resolve {
             call_id: call_id.clone(),
             i_account: payer.unwrap_or_default(),
@@ -162,9 +162,8 @@ impl Customer {
             .ok_or(Refusal::NotTransferable)?;
         let expected = allowed_states(action);
         let other_of = |call: &crate::domain::call::Call, tag: &Tag| {
-            let state = call.leg(tag).map_or(crate::domain::leg::State::Terminated, |leg| {
-                call.state(leg)
-            });
+            let state =
+                call.leg(tag).map_or(crate::domain::leg::State::Terminated, |leg| call.state(leg));
             let is_talking = call.plan == Plan::Talking && expected.contains(&state);
             call.other_party(tag)
                 .filter(|_| is_talking)
@@ -176,13 +175,7 @@ impl Customer {
 
     /// Takes a leg out of a call, which is over then: its last event under the old id says where
     /// it goes on.
-    fn move_out(
-        &mut self,
-        from: &CallId,
-        tag: &Tag,
-        to: &CallId,
-        cause: &Cause,
-    ) -> Option<Leg> {
+    fn move_out(&mut self, from: &CallId, tag: &Tag, to: &CallId, cause: &Cause) -> Option<Leg> {
         let call = self.calls.get_mut(from)?;
         let index = call.legs.iter().position(|leg| leg.tag == *tag)?;
         call.sequence += 1;
@@ -195,6 +188,11 @@ impl Customer {
         leg.phase = Phase::Connected;
         leg.told = None;
         self.channels.insert(leg.channel.clone(), (to.clone(), tag.clone()));
+        // Those who listened in have nobody to listen to.
+        let listeners: Vec<Tag> = call.living().map(|leg| leg.tag.clone()).collect();
+        for listener in listeners {
+            self.end_leg(from, &listener, &Standard::Transferred.reason());
+        }
         self.settle(from, Some(cause));
         Some(leg)
     }
