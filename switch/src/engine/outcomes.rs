@@ -87,6 +87,7 @@ impl Outcomes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Done;
 
     #[tokio::test]
     async fn a_repeated_command_joins_the_first_and_later_gets_its_outcome() {
@@ -94,9 +95,9 @@ mod tests {
         assert!(matches!(outcomes.begin("c1"), Repeat::First));
         let Repeat::UnderWay(joined) = outcomes.begin("c1") else { panic!("not joined") };
 
-        outcomes.finish("c1", &Ok(Vec::new()));
+        outcomes.finish("c1", &Ok(Done::default()));
 
-        assert_eq!(joined.await.unwrap(), Ok(Vec::new()));
+        assert_eq!(joined.await.unwrap(), Ok(Done::default()));
         assert!(matches!(outcomes.begin("c1"), Repeat::Finished(Ok(_))));
     }
 

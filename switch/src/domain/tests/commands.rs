@@ -1,7 +1,7 @@
 //! What commands do: hold and resume, answer and reject, terminate, digits.
 
 use super::bench::{Bench, CUSTOMER, account_scope, cause, to_account, to_pstn, wrong_state};
-use crate::domain::{Action, CallId, Command, Input, Refusal, State, Tag, allowed_states};
+use crate::domain::{Action, CallId, Command, Done, Input, Refusal, State, Tag, allowed_states};
 use crate::driver::{ChannelId, Event, Op, Source};
 
 fn parties(channels: &[ChannelId]) -> Source {
@@ -13,17 +13,27 @@ fn not_found(call: &CallId) -> Refusal {
 }
 
 #[test]
-fn originate_answers_with_the_callers_leg() {
-    let mut bench = Bench::new();
+fn originate_answers_with_the_callers_leg_when_the_directory_has_answered() {
+    let answers = [
+        Ok(to_account("102")),
+        Ok(crate::domain::Route::Nowhere),
+        Err(crate::domain::ResolveFailure::NotAllowed),
+    ];
+    for answer in answers {
+        let mut bench = Bench::new();
 
-    bench.originate("101", "102");
+        let call = bench.originate("101", "102");
+        assert!(bench.told.is_empty() && bench.replies.is_empty());
+        assert_eq!(bench.resolves, [(call.clone(), 1, "102".to_owned())]);
+        bench.resolve(&call, answer);
 
-    let (_, outcome) = &bench.replies[0];
-    let legs = outcome.as_ref().unwrap();
-    assert_eq!(legs[0].tag, bench.tag(0));
-    assert_eq!(legs[0].state, State::Trying);
-    assert_eq!(legs[0].caused_by, Some(cause("originate_call")));
-    assert_eq!(bench.resolves, [(legs[0].call_id.clone(), 1, "102".to_owned())]);
+        let (_, outcome) = &bench.replies[0];
+        let legs = &outcome.as_ref().unwrap().legs;
+        assert_eq!(legs.len(), 1);
+        assert_eq!((&legs[0].tag, legs[0].state), (&bench.tag(0), State::Trying));
+        assert_eq!(legs[0].caused_by, Some(cause("originate_call")));
+        assert_eq!(bench.told[0], legs[0]);
+    }
 }
 
 #[test]
@@ -39,7 +49,7 @@ fn a_call_that_is_originated_once_more_under_its_id_stays_as_it_is() {
     };
     bench.look_away();
 
-    let legs = bench.must("originate_call", Action::Originate(Box::new(again))).unwrap();
+    let legs = bench.must("originate_call", Action::Originate(Box::new(again))).unwrap().legs;
 
     assert_eq!(legs[0].tag, alice);
     assert!(bench.told.is_empty() && bench.ops.is_empty());
@@ -156,7 +166,7 @@ fn answer_makes_the_ringing_phone_answer_and_is_answered_when_it_has() {
         bench.answers(&bob);
 
         let (_, outcome) = bench.replies.last().unwrap();
-        assert_eq!(*outcome, Ok(Vec::new()));
+        assert_eq!(*outcome, Ok(Done::default()));
         assert_eq!(bench.told.len(), 2);
         for view in &bench.told {
             assert_eq!(view.state, State::Connected);
@@ -177,7 +187,7 @@ fn answer_acts_on_the_own_phone_while_that_rings() {
     bench.command(CUSTOMER, "answer_call", Action::Answer(call, None));
     bench.answers(&alice);
 
-    assert_eq!(bench.replies.last().unwrap().1, Ok(Vec::new()));
+    assert_eq!(bench.replies.last().unwrap().1, Ok(Done::default()));
     let early = bench.of(&alice).last().copied().unwrap().clone();
     assert_eq!((early.state, early.caused_by), (State::Early, Some(cause("answer_call"))));
     assert_eq!(bench.of(&bench.tag(1))[0].caused_by, None, "that leg is dialled by itself");
@@ -194,7 +204,7 @@ fn answer_is_refused_when_the_call_ends_first() {
 
     let refused = wrong_state(State::Terminated, &[State::Ringing]);
     let outcomes: Vec<_> = bench.replies[1..].iter().map(|(_, outcome)| outcome.clone()).collect();
-    assert_eq!(outcomes, [refused.clone(), refused]);
+    assert_eq!(outcomes, [refused.clone(), refused], "the first reply is that of originate");
     assert!(bench.told.iter().all(|view| {
         view.caused_by.as_ref().is_none_or(|cause| cause.method != "CallControl/answer_call")
     }));
@@ -272,6 +282,7 @@ fn a_call_may_be_terminated_before_its_phone_is_dialled() {
     bench.resolve(&call, Ok(to_account("102")));
 
     assert_eq!(bench.state(&bench.tag(0)), State::Terminated);
+    assert_eq!(bench.replies.len(), 2, "both commands are answered");
     assert!(bench.ops.is_empty(), "there is no channel to hang up");
     assert!(bench.customer.is_idle());
 }
@@ -331,7 +342,7 @@ fn get_reads_the_living_legs_callers_first_with_the_time_talked() {
     let (mut bench, call, alice, bob) = Bench::talking();
     bench.wait(12);
 
-    let legs = bench.must("get_call_info", Action::Get(call.clone())).unwrap();
+    let legs = bench.must("get_call_info", Action::Get(call.clone())).unwrap().legs;
 
     let tags: Vec<_> = legs.iter().map(|leg| leg.tag.clone()).collect();
     assert_eq!(tags, [alice, bob]);
@@ -356,8 +367,7 @@ fn every_command_is_allowed_where_the_table_says_so() {
 fn a_phone_dialled_twice_by_one_offer_is_one_call() {
     let mut bench = Bench::new();
     bench.phone_dials("101", "102");
-    let channel = bench.channel(&bench.tag(0));
-    bench.look_away();
+    let channel = ChannelId("in-1".to_owned());
 
     let account = super::bench::account("101");
     bench.feed(Input::PhoneDials { channel, account, dialled: "102".to_owned() });

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, to_account};
 use crate::domain::{Action, Input, State};
-use crate::driver::{Cause, Event, Op};
+use crate::driver::{Cause, ChannelId, Event, Op};
 
 #[test]
 fn a_leg_that_is_not_answered_in_time_ends_the_call_with_480() {
@@ -93,7 +93,8 @@ fn a_caller_who_gives_up_before_the_directory_answers_leaves_nothing() {
     let mut bench = Bench::new();
     let call = bench.phone_dials("101", "102");
 
-    bench.hangs_up(&bench.tag(0));
+    let channel = ChannelId("in-1".to_owned());
+    bench.feed(Input::Channel(Event::Ended { channel, cause: Cause::HungUp }));
     bench.resolve(&call, Ok(to_account("102")));
 
     assert_eq!(

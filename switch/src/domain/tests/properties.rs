@@ -2,6 +2,8 @@
 
 mod checker;
 
+use std::time::Duration;
+
 use mesh::caller::Scope;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -9,38 +11,95 @@ use proptest::test_runner::RngSeed;
 
 use self::checker::Checker;
 use super::bench::{CUSTOMER, account, account_scope};
-use crate::domain::{Action, CallId, Command, Input, Originate, ResolveFailure, Route, Tag};
+use crate::domain::{
+    Action, CallId, Command, ConnectTwo, Input, Mode, Originate, Parked, ResolveFailure, Route, Tag,
+};
 use crate::driver::{Cause, ChannelId, Event, Shown};
 
 /// Something that happens; what it happens to is chosen among what there is at that time.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Originate { scope: usize, from: u8, to: u8, is_again: bool, call: Index },
-    Command { scope: usize, kind: u8, call: Index, tag: Option<Index>, code: Option<u16> },
-    PhoneDials { from: u8, is_again: bool, channel: Index },
-    TrunkCall { route: u8 },
-    Channel { kind: u8, channel: Index },
-    Resolved { call: Index, answer: u8 },
-    Wait { seconds: u64 },
+    /// Two parties come to talk.
+    Talk {
+        from: u8,
+    },
+    Originate {
+        scope: usize,
+        from: u8,
+        to: u8,
+        is_again: bool,
+        call: Index,
+    },
+    ConnectTwo {
+        scope: usize,
+        account: u8,
+    },
+    Command {
+        scope: usize,
+        kind: u8,
+        call: Index,
+        tag: Option<Index>,
+        code: Option<u16>,
+    },
+    Phone {
+        scope: usize,
+        kind: u8,
+        call: Index,
+        tag: Index,
+        account: u8,
+    },
+    TransferAttended {
+        scope: usize,
+        call: Index,
+        tag: Option<Index>,
+        second: Index,
+    },
+    PhoneDials {
+        from: u8,
+        is_again: bool,
+        channel: Index,
+    },
+    TrunkCall {
+        route: u8,
+    },
+    Channel {
+        kind: u8,
+        channel: Index,
+    },
+    Resolved {
+        call: Index,
+        answer: u8,
+    },
+    Wait {
+        seconds: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let tag = || prop::option::of(any::<Index>());
     let code = || prop_oneof![Just(None), (200..700_u16).prop_map(Some)];
     prop_oneof![
-        2 => (0..5_usize, 1..5_u8, 1..5_u8, prop::bool::weighted(0.1), any::<Index>()).prop_map(
+        3 => (1..5_u8).prop_map(|from| Step::Talk { from }),
+        1 => (0..5_usize, 1..5_u8, 1..5_u8, prop::bool::weighted(0.1), any::<Index>()).prop_map(
             |(scope, from, to, is_again, call)| Step::Originate { scope, from, to, is_again, call }
         ),
-        8 => (0..5_usize, 0..7_u8, any::<Index>(), tag(), code()).prop_map(
+        1 => (0..5_usize, 1..5_u8).prop_map(|(scope, account)| Step::ConnectTwo { scope, account }),
+        10 => (0..5_usize, 0..40_u8, any::<Index>(), tag(), code()).prop_map(
             |(scope, kind, call, tag, code)| Step::Command { scope, kind, call, tag, code }
         ),
-        2 => (1..5_u8, prop::bool::weighted(0.1), any::<Index>())
+        6 => (0..5_usize, 0..6_u8, any::<Index>(), any::<Index>(), 1..5_u8).prop_map(
+            |(scope, kind, call, tag, account)| Step::Phone { scope, kind, call, tag, account }
+        ),
+        3 => (0..5_usize, any::<Index>(), tag(), any::<Index>()).prop_map(
+            |(scope, call, tag, second)| Step::TransferAttended { scope, call, tag, second }
+        ),
+        1 => (1..5_u8, prop::bool::weighted(0.1), any::<Index>())
             .prop_map(|(from, is_again, channel)| Step::PhoneDials { from, is_again, channel }),
-        1 => (0..5_u8).prop_map(|route| Step::TrunkCall { route }),
-        16 => (0..12_u8, any::<Index>())
+        1 => (0..40_u8).prop_map(|route| Step::TrunkCall { route }),
+        16 => (0..30_u8, any::<Index>())
             .prop_map(|(kind, channel)| Step::Channel { kind, channel }),
-        4 => (any::<Index>(), 0..10_u8).prop_map(|(call, answer)| Step::Resolved { call, answer }),
-        2 => (0..40_u64).prop_map(|seconds| Step::Wait { seconds }),
+        6 => (any::<Index>(), 0..42_u8).prop_map(|(call, answer)| Step::Resolved { call, answer }),
+        3 => (0..90_u64).prop_map(|seconds| Step::Wait { seconds }),
     ]
 }
 
@@ -63,7 +122,7 @@ fn route(number: u8) -> Route {
         0 => Route::Nowhere,
         1 => Route::Unattended,
         2 => Route::Foreign { number: "201".to_owned() },
-        3 => Route::Pstn { number: "12065550100".to_owned() },
+        3..=8 => Route::Pstn { number: "12065550100".to_owned() },
         number => Route::Account(account(&id(number % 4 + 1))),
     }
 }
@@ -107,7 +166,7 @@ impl World {
                     destination: id(to),
                     caller_id: None,
                     caller_name: None,
-                    timeout: std::time::Duration::from_secs(30),
+                    timeout: Duration::from_secs(30),
                 };
                 self.command(scopes()[scope], Action::Originate(Box::new(originate)))
             }
@@ -118,14 +177,53 @@ impl World {
                 let tag = tag.map(|tag| tag.get(&tags).clone());
                 let action = match kind {
                     0 => Action::Get(call),
-                    1 => Action::Answer(call, tag),
-                    2 => Action::Reject(call, tag, code),
-                    3 => Action::Terminate(call, tag, code),
-                    4 => Action::Hold(call, tag),
-                    5 => Action::Resume(call, tag),
+                    1 => Action::Reject(call, tag, code),
+                    2 => Action::Terminate(call, tag, code),
+                    3..=8 => Action::Answer(call, tag),
+                    9..=12 => Action::Hold(call, tag),
+                    13..=15 => Action::Resume(call, tag),
+                    16..=22 => Action::TransferBlind(call, tag, "103".to_owned()),
+                    23..=28 => Action::Redirect(call, tag, "104".to_owned()),
+                    29..=35 => Action::Park(call, tag, code.map(|code| format!("70{}", code % 3))),
                     _ => Action::SendDigits(call, tag, "1".to_owned()),
                 };
                 self.command(scopes()[scope], action)
+            }
+            Step::Talk { .. } => Input::Tick,
+            Step::ConnectTwo { scope, account: id_of } => {
+                let connect = ConnectTwo {
+                    call_id: CallId(self.fresh("c")),
+                    account: account(&id(id_of)),
+                    first: "12065550100".to_owned(),
+                    first_caller_id: None,
+                    second: "12065550101".to_owned(),
+                    second_caller_id: None,
+                    timeout: Duration::from_secs(30),
+                };
+                self.command(scopes()[scope], Action::ConnectTwo(Box::new(connect)))
+            }
+            Step::Phone { scope, kind, call, tag, account: id_of } => {
+                let call = call.get(&self.calls).clone();
+                let mut tags = self.checker.tags_of(&call);
+                tags.push(Tag("unknown".to_owned()));
+                let tag = tag.get(&tags).clone();
+                let phone = Box::new(account(&id(id_of)));
+                let action = match kind {
+                    0 => Action::Retrieve(Parked::Slot("701".to_owned()), phone),
+                    1 => Action::Retrieve(Parked::Call(call), phone),
+                    2 => Action::PickUpCall(call, Some(tag), phone),
+                    3 => Action::Supervise(call, Some(tag), Mode::Spy, phone),
+                    4 => Action::Supervise(call, Some(tag), Mode::Whisper, phone),
+                    _ => Action::Supervise(call, Some(tag), Mode::Barge, phone),
+                };
+                self.command(scopes()[scope], action)
+            }
+            Step::TransferAttended { scope, call, tag, second } => {
+                let call = call.get(&self.calls).clone();
+                let tags = self.checker.tags_of(&call);
+                let tag = tag.filter(|_| !tags.is_empty()).map(|tag| tag.get(&tags).clone());
+                let second = second.get(&self.calls).clone();
+                self.command(scopes()[scope], Action::TransferAttended(call, tag, second))
             }
             Step::PhoneDials { from, is_again, channel } => {
                 let channel = if is_again && self.checker.is_in_use(channel.get(&self.channels)) {
@@ -145,13 +243,13 @@ impl World {
             Step::Channel { kind, channel } => {
                 let channel = channel.get(&self.channels).clone();
                 Input::Channel(match kind {
-                    0..=2 => Event::Ringing { channel },
-                    3..=5 => Event::Answered { channel },
-                    6 => Event::Ended { channel, cause: Cause::HungUp },
-                    7 => Event::Ended { channel, cause: Cause::Refused(486) },
-                    8 => Event::Ended { channel, cause: Cause::Lost },
-                    9 => Event::Held { channel },
-                    10 => Event::Resumed { channel },
+                    0..=7 => Event::Ringing { channel },
+                    8..=17 => Event::Answered { channel },
+                    18 => Event::Ended { channel, cause: Cause::HungUp },
+                    19 => Event::Ended { channel, cause: Cause::Refused(486) },
+                    20 => Event::Ended { channel, cause: Cause::Lost },
+                    21..=23 => Event::Held { channel },
+                    24..=26 => Event::Resumed { channel },
                     _ => Event::Digit { channel, digit: '5' },
                 })
             }
@@ -171,6 +269,27 @@ impl World {
         }
     }
 
+    fn step(&mut self, step: Step) {
+        if let Step::Talk { from } = step {
+            self.talk(from);
+        } else {
+            let input = self.input(step);
+            self.happen(&input);
+        }
+    }
+
+    fn talk(&mut self, from: u8) {
+        let channel = ChannelId(self.fresh("in"));
+        let dialled = id(from % 4 + 1);
+        let account = account(&id(from));
+        self.happen(&Input::PhoneDials { channel, account, dialled });
+        let Some(call_id) = self.checker.newest_call() else { return };
+        let answer = Ok(route(39 + from));
+        self.happen(&Input::Resolved { call_id, answer });
+        let Some(channel) = self.checker.dialled_last() else { return };
+        self.happen(&Input::Channel(Event::Answered { channel }));
+    }
+
     fn command(&mut self, scope: Scope, action: Action) -> Input {
         let id = self.fresh("command");
         let cause = super::bench::cause(&id);
@@ -179,18 +298,18 @@ impl World {
 
     fn happen(&mut self, input: &Input) {
         self.checker.feed(input);
-        for call in self.checker.calls() {
-            if !self.calls.contains(&call) {
-                self.calls.push(call);
-            }
-        }
-        for channel in self.checker.channels() {
-            if !self.channels.contains(&channel) {
-                self.channels.push(channel);
-            }
-        }
+        // Mostly what is alive, and a little of what is over or never was.
+        self.calls.retain(|call| !self.checker.is_known(call));
+        self.calls.truncate(1);
+        self.calls.extend(self.checker.calls(SOME_OVER));
+        self.channels.retain(|channel| !self.checker.has(channel));
+        self.channels.truncate(1);
+        self.channels.extend(self.checker.channels(SOME_OVER));
     }
 }
+
+/// How many calls and channels that are over may still be chosen.
+const SOME_OVER: usize = 2;
 
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
@@ -212,8 +331,7 @@ proptest! {
         let mut world = World::new();
 
         for step in steps {
-            let input = world.input(step);
-            world.happen(&input);
+            world.step(step);
         }
         world.happen(&Input::Stop);
 
@@ -226,15 +344,14 @@ proptest! {
     ) {
         let mut world = World::new();
         for step in steps {
-            let input = world.input(step);
-            world.happen(&input);
+            world.step(step);
         }
 
-        // The directory always answers at last.
-        for call in world.calls.clone() {
-            world.happen(&Input::Resolved { call_id: call, answer: Ok(route(4)) });
-        }
-        for _ in 0..2 {
+        for _ in 0..20 {
+            // The directory always answers at last.
+            for call in world.calls.clone() {
+                world.happen(&Input::Resolved { call_id: call, answer: Ok(route(4)) });
+            }
             world.checker.wait(31);
             world.happen(&Input::Tick);
         }

@@ -196,11 +196,13 @@ fn an_own_phone_that_refuses_ends_the_originated_call() {
 }
 
 #[test]
-fn what_the_caller_says_of_the_destination_is_known_before_the_directory_answers() {
+fn a_call_is_told_when_it_is_known_whom_it_reaches() {
     let mut bench = Bench::new();
 
-    bench.phone_dials("101", "12065550100");
+    let call = bench.phone_dials("101", "102");
+    assert!(bench.told.is_empty());
+    bench.resolve(&call, Ok(to_account("102")));
 
-    assert_eq!(bench.told[0].callee, Party::number("12065550100"));
-    assert_eq!(bench.state(&bench.tag(0)), State::Trying);
+    assert_eq!(bench.told[0].state, State::Trying);
+    assert_eq!(bench.told[0].callee, Party::account(&account("102")));
 }

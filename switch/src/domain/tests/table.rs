@@ -1,14 +1,21 @@
 //! The table of states and commands: each command in each state, walked.
 
-use super::bench::{Bench, CUSTOMER, wrong_state};
-use crate::domain::{Action, CallId, Refusal, State, Tag, allowed_states};
+use super::bench::{Bench, CUSTOMER, account, to_account, wrong_state};
+use crate::domain::{Action, CallId, Mode, Refusal, State, Tag, allowed_states};
 
 /// A call one leg of which is in the given state.
 fn call_in(state: State) -> (Bench, CallId, Tag) {
     match state {
+        State::Parked => {
+            let (mut bench, call, alice, bob) = Bench::talking();
+            bench.must("park_call", Action::Park(call.clone(), Some(alice), None)).unwrap();
+            (bench, call, bob)
+        }
+        State::Transferred => unreachable!("ends in the step in which it begins"),
         State::Trying => {
             let mut bench = Bench::new();
-            let call = bench.phone_dials("101", "102");
+            let call = bench.originate("101", "102");
+            bench.resolve(&call, Ok(to_account("102")));
             let tag = bench.tag(0);
             (bench, call, tag)
         }
@@ -49,13 +56,18 @@ fn commands(call: &CallId, tag: Option<&Tag>) -> Vec<Action> {
         Action::Hold(call(), tag()),
         Action::Resume(call(), tag()),
         Action::SendDigits(call(), tag(), "1".to_owned()),
+        Action::TransferBlind(call(), tag(), "103".to_owned()),
+        Action::Redirect(call(), tag(), "103".to_owned()),
+        Action::Park(call(), tag(), None),
+        Action::PickUpCall(call(), tag(), Box::new(account("103"))),
+        Action::Supervise(call(), tag(), Mode::Spy, Box::new(account("103"))),
     ]
 }
 
 #[test]
 fn each_command_is_taken_or_refused_in_each_state_as_the_table_says() {
     let count = commands(&CallId("c".to_owned()), None).len();
-    for state in State::ALL {
+    for state in State::ALL.into_iter().filter(|state| *state != State::Transferred) {
         for index in 0..count {
             let (mut bench, call, tag) = call_in(state);
             assert_eq!(bench.state(&tag), state);
