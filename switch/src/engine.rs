@@ -14,6 +14,8 @@ mod lanes;
 mod outcomes;
 mod shared;
 mod signals;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -81,6 +81,11 @@ impl Shared {
         self.channels.lock().get(channel).copied()
     }
 
+    #[cfg(test)]
+    pub(super) fn calls(&self) -> Vec<CallId> {
+        self.calls.lock().keys().cloned().collect()
+    }
+
     /// The channels of all calls.
     pub(super) fn channels(&self) -> HashSet<ChannelId> {
         self.channels.lock().keys().cloned().collect()

@@ -1,0 +1,7 @@
+//! The engine between a switch, a directory and a store that do as they are told.
+
+mod bench;
+mod commands;
+mod events;
+mod lives;
+mod operations;
