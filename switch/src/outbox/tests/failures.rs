@@ -1,5 +1,6 @@
 //! One failure at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::ledger::Ledger as _;
@@ -179,7 +180,7 @@ async fn a_fenced_node_writes_nothing_more() {
     let log = bench.log().await;
 
     let waiting = bench.tell("c1", "a", State::Held);
-    let memory = bench.memory.clone();
+    let memory = Arc::clone(&bench.memory);
     let outbox = bench.outbox.clone();
     assert_eq!(bench.ended().await, Ended::Fenced);
     outbox.clear();
@@ -217,7 +218,7 @@ async fn what_is_queued_at_the_stop_is_still_written() {
     for state in PATH {
         drop(bench.tell("c1", "a", state));
     }
-    let (memory, told) = (bench.memory.clone(), bench.told.len());
+    let (memory, told) = (Arc::clone(&bench.memory), bench.told.len());
 
     assert_eq!(bench.stopped().await, Ended::Stopped);
 
@@ -246,7 +247,7 @@ async fn the_legs_of_a_swept_node_are_not_written_again() {
     let waiting = bench.tell("c1", "a", State::Held);
     bench.living.clear();
     bench.check_records().await;
-    let memory = bench.memory.clone();
+    let memory = Arc::clone(&bench.memory);
 
     assert_eq!(bench.ended().await, Ended::Fenced);
     drop(waiting);
