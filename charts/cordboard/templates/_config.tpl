@@ -1,0 +1,93 @@
+{{/*
+A map as TOML: (list PREFIX MAP). JSON's texts, numbers, booleans and lists are TOML's too, and
+Helm's own `toToml` would write whole numbers as fractions.
+*/}}
+{{- define "cordboard.table" -}}
+{{- $prefix := index . 0 -}}
+{{- $map := index . 1 -}}
+{{- range $key, $value := $map }}
+{{- if not (kindIs "map" $value) }}
+{{ $key }} = {{ $value | mustToJson }}
+{{- end }}
+{{- end }}
+{{- range $key, $value := $map }}
+{{- if kindIs "map" $value }}
+{{- $path := ternary $key (printf "%s.%s" $prefix $key) (empty $prefix) }}
+
+[{{ $path }}]
+{{- include "cordboard.table" (list $path $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Address of the Redis, without the password. */}}
+{{- define "cordboard.redisUrl" -}}
+{{- $redis := .Values.redis -}}
+{{- if $redis.internal.enabled -}}
+redis://{{ include "cordboard.fullname" . }}-redis.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:6379
+{{- else -}}
+{{- $user := ternary (printf "%s@" $redis.username) "" (ne $redis.username "") -}}
+{{- $hosts := list -}}
+{{- range $redis.hosts -}}
+{{- $hosts = append $hosts (printf "%s:%d" .host (int (include "cordboard.redisPort" (list $ .)))) -}}
+{{- end -}}
+{{- if $redis.sentinelMaster -}}
+redis+sentinel://{{ $user }}{{ join "," $hosts }}/{{ $redis.sentinelMaster }}/{{ int $redis.database }}
+{{- else -}}
+redis://{{ $user }}{{ first $hosts }}/{{ int $redis.database }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Port of one of `redis.hosts`: (list ROOT HOST). */}}
+{{- define "cordboard.redisPort" -}}
+{{- $standard := ternary 26379 6379 (ne (index . 0).Values.redis.sentinelMaster "") -}}
+{{- (index . 1).port | default $standard | int -}}
+{{- end }}
+
+{{/* The whole configuration as YAML: the values' `config`, and what follows from the other values. */}}
+{{- define "cordboard.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $targets := dict -}}
+{{- range $name, $row := include "cordboard.services" . | fromYaml -}}
+{{- if not (or $row.public $row.stateful) -}}
+{{- $host := include "cordboard.headlessHost" (list $ $name) -}}
+{{- $_ := set $targets $name (list (printf "http://%s:%d" $host (int $row.port))) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $config "targets" $targets -}}
+{{- $redis := dict "url" (include "cordboard.redisUrl" .) -}}
+{{- if and .Values.redis.passwordSecret.name (not .Values.redis.internal.enabled) -}}
+{{- $_ := set $redis "password_file" "/etc/cordboard/redis/password" -}}
+{{- end -}}
+{{- $database := dict "url" "sqlite:///var/lib/cordboard/directory.db" -}}
+{{- $chart := dict "event_log" (dict "redis" $redis) "auth" (dict "database" $database) -}}
+{{- mergeOverwrite $config $chart | toYaml -}}
+{{- end }}
+
+{{/* `cordboard.toml`, one file for all services. */}}
+{{- define "cordboard.toml" -}}
+{{- include "cordboard.table" (list "" (include "cordboard.config" . | fromYaml)) | trim }}
+{{- end }}
+
+{{/*
+What a service reads of the configuration: (list ROOT SERVICE): what is nobody's own, its own section,
+and what the table says. A change of anything else must not restart it: a limit of the edge is no reason
+to end the calls of a switch node.
+*/}}
+{{- define "cordboard.configOf" -}}
+{{- $services := include "cordboard.services" (index . 0) | fromYaml -}}
+{{- $this := index $services (index . 1) -}}
+{{- $config := include "cordboard.config" (index . 0) | fromYaml -}}
+{{- range $name, $row := $services -}}
+{{- range prepend (default list $row.owns) $name -}}
+{{- if not (has . (concat (list (index $ 1)) (default list $this.owns) (default list $this.reads))) -}}
+{{- $config = omit $config . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not $this.redis -}}
+{{- $config = omit $config "event_log" -}}
+{{- end -}}
+{{- toJson $config -}}
+{{- end }}
