@@ -1,0 +1,100 @@
+"""Real processes, started as the manifests say: commands, environment, configuration, probes, stop."""
+
+import tomllib
+import uuid
+
+import chart
+import program
+import pytest
+from program import Cluster, eventually
+
+
+@pytest.fixture
+def cluster_of(tmp_path):
+    """Makes clusters, and ends what they started."""
+    started = []
+
+    def make(name: str, redis_arguments: list[str] | None = None) -> Cluster:
+        redis_port = None
+        if redis_arguments is not None:
+            redis, redis_port = program.start_redis(tmp_path, redis_arguments)
+            started.append(redis.kill)
+        cluster = Cluster(chart.variant(name), tmp_path / "cluster", redis_port)
+        started.append(cluster.kill)
+        return cluster
+
+    yield make
+    for end in reversed(started):
+        end()
+
+
+def secret_of(cluster: Cluster, text: str):
+    """Puts the password of Redis where the manifests mount it."""
+    path = tomllib.loads(cluster.release.toml())["event_log"]["redis"]["password_file"]
+    for name in ("callcontrol", "notifier", "switch"):
+        spec = chart.pod_of(cluster.release.workload(name))["spec"]
+        mounts = {it["mountPath"]: it["name"] for it in spec["containers"][0]["volumeMounts"]}
+        folder, _, file = path.rpartition("/")
+        volume = next(it for it in spec["volumes"] if it["name"] == mounts[folder])
+        assert [it["path"] for it in volume["secret"]["items"]] == [file]
+    cluster.place(path).write_text(text)
+
+
+@pytest.mark.parametrize("variant", chart.VARIANTS)
+def test_each_service_takes_its_configuration(variant, cluster_of):
+    """It lives, though nothing that it needs is there."""
+    cluster = cluster_of(variant)
+    if chart.variant(variant).values["redis"]["passwordSecret"]["name"]:
+        secret_of(cluster, "secret")
+    for name in cluster.release.services():
+        cluster.start(name)
+
+    for name in cluster.release.services():
+        eventually(f"{name} lives", lambda: cluster.probe(name, "livenessProbe"))
+
+
+def test_the_trial_release_becomes_ready_carries_a_call_and_stops_in_time(cluster_of):
+    redis = chart.pod_of(chart.variant("dev").workload("redis"))["spec"]["containers"][0]
+    cluster = cluster_of("dev", redis["args"])
+    services = cluster.release.services()
+
+    for name in services:
+        cluster.prepare(name)
+        cluster.start(name)
+    for name in services:
+        eventually(f"{name} is ready", lambda: cluster.probe(name, "readinessProbe"))
+    answer = eventually("a call", lambda: call(cluster))
+    outcomes = cluster.stop()
+
+    node = f"{cluster.release.workload('switch')['metadata']['name']}-0"
+    assert node in str(answer), "the call is on the node that the pod's name says"
+    assert outcomes == {name: 0 for name in services}, "\n".join(it.said() for it in cluster.processes.values())
+
+
+def call(cluster: Cluster) -> dict:
+    """A call from 101 to 102, through the edge."""
+    edge = f"http://127.0.0.1:{cluster.ports['edge']}"
+    status, answer = program.post(
+        f"{edge}/rest/CallControl/originate_call",
+        {
+            "auth_info": {"login": "101", "password": "cordboard"},
+            "params": {"destination": "102", "request_id": str(uuid.uuid4())},
+        },
+    )
+    assert status == 200, answer
+    return answer
+
+
+def test_a_production_release_becomes_ready_with_a_password_from_a_secret(cluster_of):
+    users = ["--user", "default", "off", "--user", "cordboard", "on", ">correct-horse", "~*", "&*", "+@all"]
+    cluster = cluster_of("everything-on", [*users, "--databases", "16", "--maxmemory-policy", "noeviction"])
+    secret_of(cluster, "correct-horse\n")
+    services = cluster.release.services()
+
+    for name in services:
+        cluster.start(name)
+    for name in services:
+        eventually(f"{name} is ready", lambda: cluster.probe(name, "readinessProbe"))
+    for name in ("callcontrol", "notifier", "switch"):
+        _, report = program.get(f"http://127.0.0.1:{cluster.admin_ports[name]}/readyz")
+        assert "degraded" not in report, f"{name}: {report}"
