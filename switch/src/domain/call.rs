@@ -31,8 +31,8 @@ pub(super) enum Plan {
     CallingFirst,
     /// Waits for the directory; the first of two numbers is on the line.
     AdmittingSecond,
-    /// Waits for the directory; the called phone has sent the call on.
-    Redirecting,
+    /// Waits for the directory; the called phone has sent the call on, by this command.
+    Redirecting(Cause),
     /// Called legs are being tried; the first that answers gets the call.
     Reaching,
     /// The first of two numbers hears why the second failed, and is then released.
@@ -85,7 +85,8 @@ pub(super) struct Parking {
 /// What is owed to whoever started a call, until the directory has said where it goes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admission {
-    pub(super) command_id: Option<String>,
+    /// Commands that wait for it: the first, and its repetitions.
+    pub(super) command_ids: Vec<String>,
     pub(super) cause: Option<Cause>,
 }
 
@@ -112,6 +113,8 @@ pub struct Call {
     pub(super) second: Option<Second>,
     /// How often it was sent on.
     pub(super) redirects: u32,
+    /// The account that has paid last.
+    pub(super) payer: Option<i64>,
     /// Events told so far.
     pub(super) sequence: u64,
     /// Caller's first; ended legs stay until the call is over.
@@ -157,6 +160,7 @@ impl Call {
             admission: Some(Admission::default()),
             second: None,
             redirects: 0,
+            payer: None,
             sequence: 0,
             legs: Vec::new(),
             presented: Party::default(),
@@ -280,7 +284,7 @@ impl Call {
             }
         };
         let state = self.state(leg);
-        let has_phone = leg.i_account.is_some() || leg.end == End::Caller;
+        let has_phone = leg.i_account.is_some();
         if expected.contains(&state) && (expected != [State::Ringing] || has_phone) {
             Ok(leg)
         } else {
@@ -288,29 +292,67 @@ impl Call {
         }
     }
 
-    /// The one leg whose phone rings; `named` decides when several do.
+    /// The one leg whose phone rings; `named` decides when several do. A phone that is to listen
+    /// in is meant when it is named, or when no other rings.
     fn ringing<'a>(&'a self, named: Option<&'a Leg>) -> Result<Option<&'a Leg>, Refusal> {
-        let mut ringing =
+        let ringing =
             self.living().filter(|leg| leg.phase == Phase::Ringing && leg.i_account.is_some());
-        let first = ringing.next();
-        if ringing.next().is_none() {
-            return Ok(first);
+        let (parties, listeners): (Vec<_>, Vec<_>) = ringing.partition(|leg| leg.is_party());
+        if let Some(leg) = named.filter(|leg| leg.phase == Phase::Ringing) {
+            let has_phone = leg.i_account.is_some();
+            return Ok(has_phone.then_some(leg).or_else(|| parties.first().copied()));
         }
-        match named {
-            Some(leg) if leg.phase == Phase::Ringing => Ok(Some(leg)),
+        match (parties.as_slice(), listeners.as_slice()) {
+            ([one], _) | ([], [one]) => Ok(Some(one)),
+            ([], []) => Ok(None),
             _ => Err(Refusal::TagRequired),
         }
     }
 
     /// The leg meant when none is named: the session's own, else the calling account's, else the
-    /// called account's, else any.
+    /// called account's, else any. Who listens in is meant in its own session alone.
     fn default_leg(&self, scope: &CallerScope) -> Option<&Leg> {
         let own = scope.i_account();
-        self.living()
+        let parties = || self.living().filter(|leg| leg.is_party());
+        parties()
             .find(|leg| own.is_some() && leg.i_account == own)
-            .or_else(|| self.living().find(|leg| leg.end == End::Caller && leg.i_account.is_some()))
-            .or_else(|| self.living().find(|leg| leg.i_account.is_some()))
-            .or_else(|| self.living().next())
+            .or_else(|| self.listener(scope))
+            .or_else(|| parties().find(|leg| leg.end == End::Caller && leg.i_account.is_some()))
+            .or_else(|| parties().find(|leg| leg.i_account.is_some()))
+            .or_else(|| parties().next())
+    }
+
+    /// The leg of the session's own account when it is no party, but listens in.
+    pub(super) fn listener(&self, scope: &CallerScope) -> Option<&Leg> {
+        let own = scope.i_account()?;
+        let is_party = self.living().any(|leg| leg.is_party() && leg.i_account == Some(own));
+        self.living().find(|leg| leg.i_account == Some(own)).filter(|_| !is_party)
+    }
+
+    /// The party with which a leg's party talks, when the state of both allows the command.
+    pub(super) fn conversation(&self, tag: &Tag, action: &Action) -> Result<&Leg, Refusal> {
+        let leg = self
+            .leg(tag)
+            .filter(|leg| leg.is_party())
+            .ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?;
+        let expected = allowed_states(action);
+        let state = self.state(leg);
+        if !expected.contains(&state) {
+            return Err(Refusal::WrongState { state, expected });
+        }
+        if let Some(other) = self.other_party(tag).filter(|_| self.plan == Plan::Talking) {
+            return Ok(other);
+        }
+        // The leg's own state allows it; what does not is how far the other party is.
+        let other = self.living().find(|leg| leg.tag != *tag && leg.is_party());
+        let state = other.map_or(State::Terminated, |leg| self.state(leg));
+        Err(Refusal::WrongState { state, expected })
+    }
+
+    /// True when those who may hear a leg's party do: it is through, does not hold, and neither
+    /// hands its call over nor waits for the target.
+    pub(super) fn is_heard(&self, leg: &Leg) -> bool {
+        leg.is_connected() && !leg.holds && !self.hands_over(leg) && !self.waits_for_target(leg)
     }
 
     /// What a leg shows now, as the event number `sequence`.

@@ -149,7 +149,10 @@ impl Customer {
     }
 
     fn digit(&mut self, call_id: &CallId, tag: Tag, digit: char) {
-        let Some(call) = self.calls.get(call_id) else { return };
+        // Nothing is told of a call that has not been admitted.
+        let Some(call) = self.calls.get(call_id).filter(|call| call.admission.is_none()) else {
+            return;
+        };
         self.effects.push(Effect::TellIvr {
             call_id: call_id.clone(),
             tag,
@@ -218,8 +221,8 @@ impl Customer {
         let Some(admission) = call.admission.take() else { return };
         self.settle(call_id, admission.cause.as_ref());
         let legs = self.calls.get(call_id).map(|call| self.views(call)).unwrap_or_default();
-        if let Some(command_id) = admission.command_id {
-            let outcome = Ok(Done { legs, ..Done::default() });
+        for command_id in admission.command_ids {
+            let outcome = Ok(Done { legs: legs.clone(), ..Done::default() });
             self.effects.push(Effect::Reply { command_id, outcome });
         }
     }
@@ -246,30 +249,45 @@ impl Customer {
             let Some(leg) = call.legs.get(index) else { continue };
             let state = call.state(leg);
             let is_told = leg.told.as_ref().is_some_and(|told| told.state == state);
-            if is_told && leg.retold.is_none() {
-                continue;
-            }
-            call.sequence += 1;
-            if let Some(leg) = call.legs.get_mut(index) {
-                leg.update_time = self.now;
-            }
-            let Some(leg) = call.legs.get(index) else { continue };
-            let view = Box::new(call.view(leg, self.now, cause.cloned()));
-            // A channel is dialled under its first label, and may have gone before its leg ends.
-            let is_labelled = state == State::Trying && !leg.awaits_answer;
-            if !is_labelled && self.channels.contains_key(&leg.channel) {
-                self.effects.push(Effect::Drive(Op::Label {
-                    channel: leg.channel.clone(),
-                    label: label(&call.id, leg, state),
-                }));
-            }
-            self.effects.push(Effect::Tell(view.clone()));
-            if let Some(leg) = call.legs.get_mut(index) {
-                leg.told = Some(view);
-                leg.retold = None;
-                self.reply_to_answerers(leg, state);
+            if !is_told || leg.retold.is_some() {
+                self.tell(call, index, cause);
             }
         }
+    }
+
+    /// Tells what one leg of a call shows.
+    fn tell(&mut self, call: &mut Call, index: usize, cause: Option<&Cause>) {
+        let now = self.now;
+        call.sequence += 1;
+        if let Some(leg) = call.legs.get_mut(index) {
+            leg.update_time = now;
+        }
+        let Some(leg) = call.legs.get(index) else { return };
+        let state = call.state(leg);
+        let view = Box::new(call.view(leg, now, cause.cloned()));
+        // A channel is dialled under its first label, and may have gone before its leg ends.
+        let is_labelled = state == State::Trying && !leg.awaits_answer;
+        if !is_labelled && self.channels.contains_key(&leg.channel) {
+            self.effects.push(Effect::Drive(Op::Label {
+                channel: leg.channel.clone(),
+                label: label(&call.id, leg, state),
+            }));
+        }
+        self.effects.push(Effect::Tell(view.clone()));
+        if let Some(leg) = call.legs.get_mut(index) {
+            leg.told = Some(view);
+            leg.retold = None;
+            self.reply_to_answerers(leg, state);
+        }
+    }
+
+    /// Tells of one leg of a call before its others are settled.
+    fn tell_leg(&mut self, call_id: &CallId, tag: &Tag, cause: Option<&Cause>) {
+        let Some(mut call) = self.calls.remove(call_id) else { return };
+        if let Some(index) = call.legs.iter().position(|leg| leg.tag == *tag) {
+            self.tell(&mut call, index, cause);
+        }
+        self.calls.insert(call_id.clone(), call);
     }
 
     /// Answers the commands that wait for the leg to answer, once it has or never will.

@@ -13,7 +13,7 @@ use crate::driver::Source;
 /// | parked | music |
 /// | connected and holds | silence |
 /// | connected and held | music |
-/// | connected | every other connected leg that does not hold and may be heard |
+/// | connected | every other connected leg that does not hold, is not being transferred, and may be heard |
 pub(super) fn hears(call: &Call, leg: &Leg) -> Source {
     if call.waits_for_target(leg) {
         return Source::Ringback;
@@ -29,7 +29,7 @@ pub(super) fn hears(call: &Call, leg: &Leg) -> Source {
         Phase::Connected if leg.is_party() && call.is_held(leg) => Source::Music,
         Phase::Connected => Source::Parties(
             call.living()
-                .filter(|other| other.tag != leg.tag && other.is_connected() && !other.holds)
+                .filter(|other| other.tag != leg.tag && call.is_heard(other))
                 .filter(|other| may_hear(leg, other))
                 .map(|other| other.channel.clone())
                 .collect(),

@@ -2,9 +2,7 @@
 
 use super::Customer;
 use crate::domain::call::{Admission, Plan};
-use crate::domain::command::{
-    Action, CallerScope, Cause, Command, Done, Outcome, Refusal, allowed_states,
-};
+use crate::domain::command::{Action, CallerScope, Cause, Command, Done, Outcome, Refusal};
 use crate::domain::effect::Effect;
 use crate::domain::leg::{End, State};
 use crate::domain::names::{CallId, Tag};
@@ -40,19 +38,19 @@ impl Customer {
         match action {
             Action::Originate(originate) => {
                 self.may_use(&scope, &originate.account)?;
-                if let Some(known) = self.known(&originate.call_id) {
-                    return Ok(Answer::Now(known));
+                if self.calls.contains_key(&originate.call_id) {
+                    return Ok(self.known(&originate.call_id, id));
                 }
-                let admission = Admission { command_id: Some(id), cause: Some(cause) };
+                let admission = Admission { command_ids: vec![id], cause: Some(cause) };
                 self.set_up_origination(*originate, admission);
                 Ok(Answer::Later)
             }
             Action::ConnectTwo(connect) => {
                 self.may_use(&scope, &connect.account)?;
-                if let Some(known) = self.known(&connect.call_id) {
-                    return Ok(Answer::Now(known));
+                if self.calls.contains_key(&connect.call_id) {
+                    return Ok(self.known(&connect.call_id, id));
                 }
-                let admission = Admission { command_id: Some(id), cause: Some(cause) };
+                let admission = Admission { command_ids: vec![id], cause: Some(cause) };
                 self.set_up_connection(*connect, admission);
                 Ok(Answer::Later)
             }
@@ -68,17 +66,28 @@ impl Customer {
     /// the account itself.
     fn may_use(&self, scope: &CallerScope, account: &Account) -> Result<(), Refusal> {
         let is_own = scope.i_account().is_none_or(|own| own == account.i_account);
-        if scope.reaches(self.owner) && is_own {
+        let is_here = account.i_customer == self.owner.i_customer;
+        if scope.reaches(self.owner) && is_own && is_here {
             Ok(())
         } else {
             Err(Refusal::AccountNotFound(account.account_id.clone()))
         }
     }
 
-    /// The legs of a call that is commanded once more.
-    fn known(&self, call_id: &CallId) -> Option<Done> {
-        let call = self.calls.get(call_id)?;
-        Some(Done { legs: self.views(call), ..Done::default() })
+    /// The legs of a call that is commanded once more, when it has been admitted.
+    fn known(&mut self, call_id: &CallId, command_id: String) -> Answer {
+        if let Some(call) = self.calls.get_mut(call_id)
+            && let Some(admission) = &mut call.admission
+        {
+            admission.command_ids.push(command_id);
+            return Answer::Later;
+        }
+        Answer::Now(self.legs_of(call_id))
+    }
+
+    fn legs_of(&self, call_id: &CallId) -> Done {
+        let legs = self.calls.get(call_id).map(|call| self.views(call)).unwrap_or_default();
+        Done { legs, ..Done::default() }
     }
 
     /// Carries out a command on a call.
@@ -97,12 +106,14 @@ impl Customer {
             .calls
             .get_mut(&call_id)
             .filter(|call| scope.reaches(owner) && call.is_visible_to(scope))
+            // What has not been told of cannot be read.
+            .filter(|call| call.admission.is_none() || !matches!(action, Action::Get(_)))
             .ok_or_else(|| Refusal::CallNotFound(call_id.clone()))?;
         let leg = call.target(scope, &action, action.tag())?;
         let (tag, channel) = (leg.tag.clone(), leg.channel.clone());
         match action {
             Action::Originate(_) | Action::ConnectTwo(_) | Action::Retrieve(..) => {}
-            Action::Get(_) => return Ok(Answer::Now(self.known(&call_id).unwrap_or_default())),
+            Action::Get(_) => return Ok(Answer::Now(self.legs_of(&call_id))),
             Action::Answer(..) => {
                 if let Some(leg) = call.leg_mut(&tag) {
                     leg.picked_up_by.get_or_insert(cause);
@@ -118,7 +129,8 @@ impl Customer {
             Action::Terminate(_, named, code) => {
                 let mut reason = Standard::ByApi.reason();
                 reason.code = code.unwrap_or(reason.code);
-                if named.is_some() {
+                // Who listens in ends that, and not the call of others.
+                if named.is_some() || call.listener(scope).is_some() {
                     self.leg_gone(&call_id, &tag, &reason, Some(&cause));
                 } else {
                     self.end_call(&call_id, &reason, Some(&cause));
@@ -140,7 +152,7 @@ impl Customer {
                 self.redirect(&call_id, &tag, destination, &cause);
             }
             Action::TransferBlind(_, _, ref destination) => {
-                self.is_talking(&call_id, &tag, &action)?;
+                call.conversation(&tag, &action)?;
                 let destination = destination.clone();
                 let done = self.begin_transfer(&call_id, &tag, destination, &cause);
                 return Ok(Answer::Now(done));
@@ -152,7 +164,7 @@ impl Customer {
                 return Ok(Answer::Now(done));
             }
             Action::Park(_, _, ref slot) => {
-                self.is_talking(&call_id, &tag, &action)?;
+                call.conversation(&tag, &action)?;
                 let slot = slot.clone();
                 return self.park(&call_id, &tag, slot, &cause).map(Answer::Now);
             }
@@ -161,8 +173,8 @@ impl Customer {
                 return self.pick_up_call(&call_id, *account, &cause).map(Answer::Now);
             }
             Action::Supervise(_, _, mode, ref account) => {
+                call.conversation(&tag, &action)?;
                 self.may_use(scope, account)?;
-                self.is_talking(&call_id, &tag, &action)?;
                 let account = account.as_ref().clone();
                 return self.supervise(&call_id, &tag, mode, account, &cause).map(Answer::Now);
             }
@@ -170,25 +182,13 @@ impl Customer {
         Ok(Answer::Now(Done::default()))
     }
 
-    /// Refuses unless two parties talk and the leg is one of them.
-    fn is_talking(&self, call_id: &CallId, tag: &Tag, action: &Action) -> Result<(), Refusal> {
-        let not_found = || Refusal::CallNotFound(call_id.clone());
-        let call = self.calls.get(call_id).ok_or_else(not_found)?;
-        if call.plan == Plan::Talking && call.other_party(tag).is_some() {
-            return Ok(());
-        }
-        // The leg's own state allows it; what does not is how far the other party is.
-        let other = call.living().find(|leg| leg.tag != *tag && leg.is_party());
-        let state = other.map_or(State::Terminated, |leg| call.state(leg));
-        Err(Refusal::WrongState { state, expected: allowed_states(action) })
-    }
-
     /// Refuses unless the leg is that of a called party: a phone that is called back for its own
-    /// account has nobody to send on.
+    /// account, takes a parked party or is to listen in has nobody to send on.
     fn is_called(&self, call_id: &CallId, tag: &Tag) -> Result<(), Refusal> {
-        let call = self.calls.get(call_id);
-        let is_called = call.is_some_and(|call| {
-            call.plan == Plan::Reaching && call.leg(tag).is_some_and(|leg| leg.end == End::Callee)
+        let is_called = self.calls.get(call_id).is_some_and(|call| match &call.plan {
+            Plan::Reaching => call.leg(tag).is_some_and(|leg| leg.end == End::Callee),
+            Plan::Transferring(transfer) => transfer.target.as_ref() == Some(tag),
+            _ => false,
         });
         if is_called {
             return Ok(());

@@ -31,7 +31,9 @@ impl Customer {
             driver::Cause::Lost => Standard::SwitchLost.reason(),
             driver::Cause::Refused(code) if !was_on_line => reason::of_code(*code),
             driver::Cause::HungUp if !was_on_line => reason::of_code(603),
-            driver::Cause::HungUp | driver::Cause::Refused(_) if leg.is_connected() => {
+            driver::Cause::HungUp | driver::Cause::Refused(_)
+                if matches!(leg.phase, Phase::Connected | Phase::Parked) =>
+            {
                 Standard::ByeReceived.reason()
             }
             driver::Cause::HungUp | driver::Cause::Refused(_) => Standard::GaveUp.reason(),
@@ -55,11 +57,13 @@ impl Customer {
         match After::of(call, tag) {
             After::Nothing => {
                 self.end_leg(call_id, tag, reason);
+                self.end_listeners(call_id, tag, reason);
                 self.settle(call_id, cause);
             }
             After::TransferFails => {
                 self.end_leg(call_id, tag, reason);
-                self.fail_transfer(call_id, reason);
+                self.settle(call_id, cause);
+                self.fail_transfer(call_id, reason, cause);
             }
             After::FirstHearsWhy => {
                 self.end_leg(call_id, tag, reason);
@@ -83,6 +87,19 @@ impl Customer {
             self.end_leg(call_id, &tag, reason);
         }
         self.settle(call_id, cause);
+    }
+
+    /// Ends the legs that listen in on one that leaves its call.
+    pub(super) fn end_listeners(&mut self, call_id: &CallId, of: &Tag, reason: &Reason) {
+        let Some(call) = self.calls.get(call_id) else { return };
+        let listeners: Vec<Tag> = call
+            .living()
+            .filter(|leg| matches!(&leg.end, End::Supervisor(supervision) if supervision.of == *of))
+            .map(|leg| leg.tag.clone())
+            .collect();
+        for tag in listeners {
+            self.end_leg(call_id, &tag, reason);
+        }
     }
 
     /// Ends one leg; nothing is told yet.
@@ -109,18 +126,24 @@ impl Customer {
     }
 
     /// The earlier conversation comes back.
-    pub(super) fn fail_transfer(&mut self, call_id: &CallId, reason: &Reason) {
+    pub(super) fn fail_transfer(
+        &mut self,
+        call_id: &CallId,
+        reason: &Reason,
+        cause: Option<&Cause>,
+    ) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let Plan::Transferring(transfer) = call.plan.clone() else { return };
+        let cause = cause.unwrap_or(&transfer.cause);
         call.plan = Plan::Talking;
         if call.leg(&transfer.transferor).is_none_or(|leg| !leg.is_alive()) {
-            self.end_call(call_id, reason, Some(&transfer.cause));
+            self.end_call(call_id, reason, Some(cause));
             return;
         }
         for leg in call.legs.iter_mut().filter(|leg| leg.is_alive() && leg.is_party()) {
             leg.retold = Some(Retold { reason: Some(reason.clone()) });
         }
-        self.settle(call_id, Some(&transfer.cause));
+        self.settle(call_id, Some(cause));
     }
 
     /// The phone that was to take a parked party does not.

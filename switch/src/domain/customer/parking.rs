@@ -79,13 +79,17 @@ impl Customer {
                 .ok_or_else(|| Refusal::SlotNotFound(slot.clone()))?,
             Parked::Call(call_id) => call_id.clone(),
         };
+        // A slot is there for everybody; a call is for those who may see it.
+        let is_by_slot = matches!(parked, Parked::Slot(_));
         let call = self
             .calls
             .get(&call_id)
-            .filter(|_| scope.reaches(self.owner))
+            .filter(|call| scope.reaches(self.owner) && (is_by_slot || call.is_visible_to(scope)))
             .ok_or_else(|| Refusal::CallNotFound(call_id.clone()))?;
         let Plan::Parked(parking) = call.plan.clone() else {
-            let state = call.living().next().map_or(State::Terminated, |leg| call.state(leg));
+            // Of a call that somebody else is taking, it is that phone which is not in the slot.
+            let other = call.living().find(|leg| leg.phase != Phase::Parked);
+            let state = other.map_or(State::Terminated, |leg| call.state(leg));
             return Err(Refusal::WrongState { state, expected: &[State::Parked] });
         };
         self.call_phone_to(&call_id, parking, account.clone(), false, Some(cause))
@@ -166,8 +170,8 @@ impl Customer {
         let not_found = || Refusal::CallNotFound(call_id.clone());
         let call = self.calls.get(call_id).ok_or_else(not_found)?;
         if call.plan != Plan::Reaching {
-            let state = call.living().next().map_or(State::Terminated, |leg| call.state(leg));
-            return Err(Refusal::WrongState { state, expected: &[State::Ringing] });
+            // The phone that rings is not that of a called party.
+            return Err(Refusal::WrongState { state: State::Trying, expected: &[State::Ringing] });
         }
         let caller = call.presented.clone();
         let tag = self

@@ -11,7 +11,7 @@
 //! | `AdmittingSecond` | the second number is known | `Reaching` |
 //! | `AdmittingSecond` | unknown, or not allowed | `Announcing`, then over |
 //! | `Reaching` | a called leg answers | `Talking`; the others end "Answered Elsewhere" |
-//! | `Reaching` | the called phone or an application sends the call on | `Redirecting` |
+//! | `Reaching` | an application sends the call on | `Redirecting` |
 //!
 //! How calls end is in `endings`, how they are handed over in `transfer`.
 
@@ -114,7 +114,11 @@ impl Customer {
         self.resolve(connect.call_id, i_account, connect.first);
     }
 
-    fn resolve(&mut self, call_id: CallId, i_account: i64, number: String) {
+    /// Asks what a number is, for the account that pays.
+    pub(super) fn resolve(&mut self, call_id: CallId, i_account: i64, number: String) {
+        if let Some(call) = self.calls.get_mut(&call_id) {
+            call.payer = Some(i_account);
+        }
         self.effects.push(Effect::Resolve { call_id, i_account, number });
     }
 
@@ -162,9 +166,12 @@ impl Customer {
                 destination: dialled,
             },
         );
+        if let Some(call) = self.calls.get_mut(&call_id) {
+            call.payer = route.i_account();
+        }
         self.see(&call_id, route);
         self.admit(&call_id);
-        self.reach(&call_id, route);
+        self.reach(&call_id, route, None);
     }
 
     /// The called account sees the call from now on.
@@ -238,6 +245,9 @@ impl Customer {
                 self.announce(call_id, &reason);
                 self.settle(call_id, None);
             }
+            (Plan::Redirecting(cause), Err(reason)) => {
+                self.end_call(call_id, &reason, Some(&cause));
+            }
             (_, Err(reason)) => self.end_call(call_id, &reason, None),
             (plan, Ok(route)) => self.go_on(call_id, &plan, route),
         }
@@ -248,11 +258,12 @@ impl Customer {
         self.see(call_id, &route);
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let callee = callee_of(&route, &call.destination);
-        let is_second = *plan == Plan::AdmittingSecond;
+        // The first of two numbers is the callee of its own leg, whoever is the second.
         let has_first = call.second.is_some();
-        if let Some(leg) = call.at_mut(&End::Caller).filter(|_| !is_second) {
+        let is_first = *plan == Plan::AdmittingFirst;
+        if let Some(leg) = call.at_mut(&End::Caller).filter(|_| is_first || !has_first) {
             leg.callee = callee.clone();
-            if has_first {
+            if is_first {
                 leg.party = callee;
                 leg.is_external = !matches!(route, Route::Account(_));
                 leg.i_account = route.i_account();
@@ -267,7 +278,15 @@ impl Customer {
                 self.call_back(call_id);
             }
             Plan::AdmittingFirst => self.call_first(call_id, &route),
-            _ => self.reach(call_id, &route),
+            Plan::Redirecting(cause) => {
+                if let Some(leg) =
+                    self.calls.get_mut(call_id).and_then(|call| call.at_mut(&End::Caller))
+                {
+                    leg.retold = Some(Retold::default());
+                }
+                self.reach(call_id, &route, Some(cause));
+            }
+            _ => self.reach(call_id, &route, None),
         }
     }
 
@@ -295,7 +314,7 @@ impl Customer {
     }
 
     /// Dials the destination; the caller waits on the line.
-    fn reach(&mut self, call_id: &CallId, route: &Route) {
+    fn reach(&mut self, call_id: &CallId, route: &Route, cause: Option<&Cause>) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
         call.plan = Plan::Reaching;
         let caller = call.presented.clone();
@@ -303,8 +322,8 @@ impl Customer {
             leg.phase = Phase::Early;
         }
         match self.dial(call_id, End::Callee, caller, route) {
-            Ok(_) => self.settle(call_id, None),
-            Err(why) => self.end_call(call_id, &why.reason(), None),
+            Ok(_) => self.settle(call_id, cause),
+            Err(why) => self.end_call(call_id, &why.reason(), cause),
         }
     }
 
@@ -352,7 +371,7 @@ impl Customer {
         self.start_ringing_timer(call_id, tag);
     }
 
-    /// Sends a ringing call on.
+    /// Sends a ringing call on: that of the caller, or that of a transfer.
     pub(super) fn redirect(
         &mut self,
         call_id: &CallId,
@@ -364,29 +383,27 @@ impl Customer {
         call.redirects += 1;
         let is_loop = call.redirects > MAX_REDIRECTS;
         let payer = call.leg(tag).and_then(|leg| leg.i_account);
+        call.destination.clone_from(&destination);
+        match &mut call.plan {
+            Plan::Transferring(transfer) => transfer.target = None,
+            plan => *plan = Plan::Redirecting(cause.clone()),
+        }
+        let is_transfer = matches!(call.plan, Plan::Transferring(_));
         let others: Vec<Tag> = call
             .living()
-            .filter(|leg| leg.end == End::Callee && leg.tag != *tag)
+            .filter(|leg| leg.end == End::Callee && leg.tag != *tag && !is_transfer)
             .map(|leg| leg.tag.clone())
             .collect();
         self.end_leg(call_id, tag, &Standard::Redirected.reason());
         for other in others {
-            self.end_leg(call_id, &other, &Standard::AnsweredElsewhere.reason());
-        }
-        if is_loop {
-            self.end_call(call_id, &Standard::Loop.reason(), Some(cause));
-            return;
-        }
-        if let Some(call) = self.calls.get_mut(call_id) {
-            call.plan = Plan::Redirecting;
-            call.destination.clone_from(&destination);
-            if let Some(leg) = call.at_mut(&End::Caller) {
-                leg.callee = Party::number(destination.clone());
-                leg.retold = Some(Retold::default());
-            }
+            self.end_leg(call_id, &other, &Standard::ByApi.reason());
         }
         self.settle(call_id, Some(cause));
-        self.resolve(call_id.clone(), payer.unwrap_or_default(), destination);
+        match (is_loop, is_transfer) {
+            (false, _) => self.resolve(call_id.clone(), payer.unwrap_or_default(), destination),
+            (true, false) => self.end_call(call_id, &Standard::Loop.reason(), Some(cause)),
+            (true, true) => self.fail_transfer(call_id, &Standard::Loop.reason(), Some(cause)),
+        }
     }
 
     /// A dialled party is alerted.
@@ -427,7 +444,7 @@ impl Customer {
             Plan::CallingBack(route) => {
                 leg.phase = Phase::Early;
                 self.settle(call_id, cause.as_ref());
-                self.reach(call_id, &route);
+                self.reach(call_id, &route, None);
             }
             Plan::CallingFirst => {
                 leg.phase = Phase::Early;
@@ -448,7 +465,7 @@ impl Customer {
             | Plan::AdmittingDialled
             | Plan::AdmittingFirst
             | Plan::AdmittingSecond
-            | Plan::Redirecting
+            | Plan::Redirecting(_)
             | Plan::Announcing { .. }
             | Plan::Talking
             | Plan::Transferring(_)

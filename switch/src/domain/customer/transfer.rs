@@ -10,8 +10,7 @@
 
 use super::Customer;
 use crate::domain::call::{Plan, Transfer};
-use crate::domain::command::{Action, CallerScope};
-use crate::domain::command::{Cause, Done, Refusal, allowed_states};
+use crate::domain::command::{Action, CallerScope, Cause, Done, Refusal};
 use crate::domain::effect::{Effect, Route};
 use crate::domain::leg::{End, Leg, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
@@ -37,7 +36,8 @@ impl Customer {
         let payer = call
             .leg(transferor)
             .and_then(|leg| leg.i_account)
-            .or_else(|| call.leg(&staying).and_then(|leg| leg.i_account));
+            .or_else(|| call.leg(&staying).and_then(|leg| leg.i_account))
+            .or(call.payer);
         call.destination.clone_from(&destination);
         call.plan = Plan::Transferring(Transfer {
             transferor: transferor.clone(),
@@ -47,11 +47,7 @@ impl Customer {
             cause: cause.clone(),
         });
         self.settle(call_id, Some(cause));
-        self.effects.push(Effect::Resolve {
-            call_id: call_id.clone(),
-            i_account: payer.unwrap_or_default(),
-            number: destination,
-        });
+        self.resolve(call_id.clone(), payer.unwrap_or_default(), destination);
         Done { tracking: Some((tracking_id, previous)), ..Done::default() }
     }
 
@@ -70,9 +66,9 @@ impl Customer {
                 {
                     transfer.target = Some(tag);
                 }
-                self.settle(call_id, None);
+                self.settle(call_id, Some(&transfer.cause));
             }
-            Err(reason) => self.fail_transfer(call_id, &reason),
+            Err(reason) => self.fail_transfer(call_id, &reason, None),
         }
     }
 
@@ -93,7 +89,7 @@ impl Customer {
         self.settle(call_id, Some(&transfer.cause));
     }
 
-    /// The transferor's leg shows `transferred` and ends.
+    /// The transferor's leg shows `transferred` and ends; of the others nothing is told yet.
     fn hand_over(&mut self, call_id: &CallId, tag: &Tag, cause: &Cause) {
         let Some(leg) = self.calls.get_mut(call_id).and_then(|call| call.leg_mut(tag)) else {
             return;
@@ -102,9 +98,11 @@ impl Customer {
             return;
         }
         leg.phase = Phase::Transferred;
-        self.settle(call_id, Some(cause));
-        self.end_leg(call_id, tag, &Standard::Transferred.reason());
-        self.settle(call_id, Some(cause));
+        let reason = Standard::Transferred.reason();
+        self.tell_leg(call_id, tag, Some(cause));
+        self.end_leg(call_id, tag, &reason);
+        self.tell_leg(call_id, tag, Some(cause));
+        self.end_listeners(call_id, tag, &reason);
     }
 
     /// Joins the other parties of two calls of one account.
@@ -160,17 +158,9 @@ impl Customer {
             .find(|leg| leg.i_account == i_account && i_account.is_some() && leg.is_party())
             .filter(|_| call_id != second_id)
             .ok_or(Refusal::NotTransferable)?;
-        let expected = allowed_states(action);
-        let other_of = |call: &crate::domain::call::Call, tag: &Tag| {
-            let state =
-                call.leg(tag).map_or(crate::domain::leg::State::Terminated, |leg| call.state(leg));
-            let is_talking = call.plan == Plan::Talking && expected.contains(&state);
-            call.other_party(tag)
-                .filter(|_| is_talking)
-                .map(|leg| leg.tag.clone())
-                .ok_or(Refusal::WrongState { state, expected })
-        };
-        Ok((other_of(first, tag)?, own.tag.clone(), other_of(second, &own.tag)?))
+        let staying = first.conversation(tag, action)?.tag.clone();
+        let moving = second.conversation(&own.tag, action)?.tag.clone();
+        Ok((staying, own.tag.clone(), moving))
     }
 
     /// Takes a leg out of a call, which is over then: its last event under the old id says where
