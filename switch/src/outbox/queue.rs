@@ -7,6 +7,7 @@ use mesh::Clock;
 use mesh::clock::Timestamp;
 use mesh::ledger::{IndexChange, StateChange};
 use parking_lot::Mutex;
+use proto::call::v1::{CallInfo, State};
 use proto::switch::v1::LegRecord;
 use tokio::sync::{Notify, oneshot};
 
@@ -37,7 +38,11 @@ impl Work {
     }
 
     fn change(&mut self, previous: Option<&LegRecord>, next: &LegRecord) {
-        let (state, index) = mesh::calls_index::changes(previous, next);
+        let (state, index) = if is_over(next) {
+            mesh::calls_index::changes(previous, &terminated(next))
+        } else {
+            mesh::calls_index::changes(previous, next)
+        };
         self.state.extend(state);
         self.index.extend(index);
     }
@@ -194,11 +199,7 @@ impl Queue {
         let inner = self.inner.lock();
         let mut work = Work::default();
         for (_, stale) in found.iter().filter(|(key, _)| !inner.written.contains_key(*key)) {
-            let mut ended = stale.clone();
-            if let Some(info) = &mut ended.call_info {
-                info.set_state(proto::call::v1::State::Terminated);
-            }
-            work.change(Some(stale), &ended);
+            work.change(Some(stale), &terminated(stale));
         }
         work
     }
@@ -293,8 +294,20 @@ impl Batch {
     }
 }
 
+/// True when nothing more will be told of the leg under this call: it has ended, or goes on under
+/// another.
 fn is_over(record: &LegRecord) -> bool {
-    record.call_info.as_ref().is_none_or(|info| info.state() == proto::call::v1::State::Terminated)
+    let is_over = |info: &CallInfo| info.state() == State::Terminated || info.moved_to.is_some();
+    record.call_info.as_ref().is_none_or(is_over)
+}
+
+/// The record as that of a leg that has ended, which is how records are removed.
+fn terminated(record: &LegRecord) -> LegRecord {
+    let mut ended = record.clone();
+    if let Some(info) = &mut ended.call_info {
+        info.set_state(State::Terminated);
+    }
+    ended
 }
 
 /// Orders legs by call, and those of a call as their states were told: who reads on ignores what

@@ -85,6 +85,17 @@ impl Bench {
 
     /// A leg changes; the receiver is the one of [`Outbox::push`].
     pub(super) fn tell(&mut self, call: &str, tag: &str, state: State) -> oneshot::Receiver<()> {
+        self.tell_moved(call, tag, state, None)
+    }
+
+    /// A leg changes, and goes on under another call.
+    pub(super) fn tell_moved(
+        &mut self,
+        call: &str,
+        tag: &str,
+        state: State,
+        moved_to: Option<&str>,
+    ) -> oneshot::Receiver<()> {
         let sequence = self.sequences.entry(call.to_owned()).or_default();
         *sequence += 1;
         let record = LegRecord {
@@ -95,6 +106,7 @@ impl Bench {
                 i_account: Some(1),
                 start_time: 1_000_000,
                 sequence: *sequence,
+                moved_to: moved_to.map(|id| CallRef { id: id.to_owned(), tag: None }),
                 ..CallInfo::default()
             }),
             i_reseller: 3,
@@ -104,7 +116,7 @@ impl Bench {
         };
         let key = mesh::calls_index::key_of(&record);
         self.told.push((call.to_owned(), tag.to_owned(), state, *sequence));
-        if state == State::Terminated {
+        if state == State::Terminated || moved_to.is_some() {
             self.living.remove(&key);
         } else {
             self.living.insert(key.clone(), record.clone());

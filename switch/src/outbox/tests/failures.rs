@@ -25,6 +25,18 @@ async fn what_is_told_is_in_the_store_when_that_is_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leg_that_goes_on_under_another_call_leaves_no_record_under_its_old_one() {
+    let mut bench = Bench::new();
+    bench.write("c1", "a", State::Connected).await;
+
+    bench.tell_moved("c1", "a", State::Transferred, Some("c2")).await.unwrap();
+    bench.write("c2", "a", State::Connected).await;
+
+    assert_eq!(bench.log().await, bench.told);
+    bench.check_records().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_order_is_kept_over_an_outage_and_nobody_waits_for_it() {
     let mut bench = Bench::new();
     bench.write("c0", "a", State::Trying).await;
