@@ -3,7 +3,7 @@
 use mesh::caller::Owner;
 
 use super::bench::{Bench, account};
-use crate::domain::{Account, Action, CallId, Effect, Input, Route, State};
+use crate::domain::{Account, Action, CallId, Command, Effect, Input, Route, State};
 use crate::driver::{Cause, ChannelId, Endpoint, Event, Op, Shown};
 
 /// Two environments and the join between them.
@@ -12,6 +12,8 @@ struct Two {
     theirs: Bench,
     /// Our half of the pair, and theirs.
     pair: Option<(ChannelId, ChannelId)>,
+    /// Whether ours, or theirs, is held.
+    held: [bool; 2],
 }
 
 fn account_of_theirs() -> Account {
@@ -25,6 +27,7 @@ impl Two {
             ours: Bench::new(),
             theirs: Bench::in_environment(Owner { i_reseller: 7, i_customer: 2 }, "m"),
             pair: None,
+            held: [false; 2],
         };
         let call = two.ours.phone_dials("101", "201");
         let answer = Ok(Route::Foreign { number: "201".to_owned() });
@@ -62,6 +65,17 @@ impl Two {
             let event = match op {
                 Op::Ring { .. } => Event::Ringing { channel: other },
                 Op::Answer { .. } => Event::Answered { channel: other },
+                Op::Label { label, .. } => {
+                    let is_held = label.state == "held";
+                    if std::mem::replace(&mut self.held[usize::from(is_ours)], is_held) == is_held {
+                        continue;
+                    }
+                    if is_held {
+                        Event::Held { channel: other }
+                    } else {
+                        Event::Resumed { channel: other }
+                    }
+                }
                 Op::Hangup { reason, .. } => {
                     self.pair = None;
                     let is_refusal = !is_ours && !is_answered && reason.code != 487;
@@ -161,16 +175,27 @@ fn giving_up_ends_the_other_customers_call_too() {
 }
 
 #[test]
-fn a_hold_is_a_matter_of_ones_own_call() {
+fn a_hold_is_told_to_the_other_customer_as_over_a_trunk() {
     let mut two = Two::talking();
     let call = two.ours.told[0].call_id.clone();
+    let cause = super::bench::cause("hold_call");
+    let states = |bench: &Bench| [bench.state(&bench.tag(0)), bench.state(&bench.tag(1))];
 
-    two.ours.must("hold_call", Action::Hold(call, None)).unwrap();
+    let hold = Command {
+        id: "c1".to_owned(),
+        scope: super::bench::CUSTOMER,
+        cause: cause.clone(),
+        action: Action::Hold(call.clone(), None),
+    };
+    two.feed(true, Input::Command(hold.clone()));
+    assert_eq!(states(&two.ours), [State::Holding, State::Held]);
+    assert_eq!(states(&two.theirs), [State::Holding, State::Held]);
+    two.feed(true, Input::Command(Command { action: Action::Resume(call, None), ..hold }));
 
-    let (ours, theirs) = (&two.ours, &two.theirs);
-    assert_eq!(ours.state(&ours.tag(0)), State::Holding);
-    assert_eq!(ours.state(&ours.tag(1)), State::Held);
-    assert_eq!(theirs.state(&theirs.tag(0)), State::Connected);
+    assert_eq!(states(&two.ours), [State::Connected, State::Connected]);
+    assert_eq!(states(&two.theirs), [State::Connected, State::Connected]);
+    let theirs = two.theirs.told.iter();
+    assert!(theirs.map(|view| &view.caused_by).all(Option::is_none), "the command is ours alone");
 }
 
 #[test]
