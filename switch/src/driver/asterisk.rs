@@ -25,7 +25,8 @@ mod plan;
 mod resync;
 mod socket;
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use mesh::health::Component;
@@ -66,7 +67,9 @@ pub struct Asterisk {
 
 #[derive(Debug)]
 struct Inner {
-    ari: Arc<Client>,
+    /// For tasks that go on beside an operation.
+    own: Weak<Self>,
+    ari: Client,
     app: String,
     trunk: String,
     join_context: String,
@@ -78,6 +81,9 @@ struct Inner {
     connected: watch::Sender<bool>,
     signals: mpsc::Sender<Signal>,
     tasks: TaskTracker,
+    stop: CancellationToken,
+    /// A look for bridges left behind is due.
+    is_tidying: AtomicBool,
 }
 
 impl Asterisk {
@@ -90,8 +96,9 @@ impl Asterisk {
         let access = config.access()?;
         let Deps { signals, health, tasks, stop } = deps;
         let ari = Client::new(&access, config.request_timeout, tasks.clone(), stop.clone())?;
-        let inner = Arc::new(Inner {
-            ari: Arc::new(ari),
+        let inner = Arc::new_cyclic(|own| Inner {
+            own: Weak::clone(own),
+            ari,
             app: config.app.clone(),
             trunk: config.trunk.clone(),
             join_context: config.join_context.clone(),
@@ -101,6 +108,8 @@ impl Asterisk {
             connected: watch::Sender::new(false),
             signals,
             tasks: tasks.clone(),
+            stop: stop.clone(),
+            is_tidying: AtomicBool::new(false),
         });
         tasks.spawn(socket::listen(Arc::clone(&inner), health, stop));
         Ok(Self { inner })
@@ -123,9 +132,9 @@ impl Driver for Asterisk {
             }
             Op::Ring { channel } => Ok(inner.command(&channel, "ring").await?),
             Op::Answer { channel } => inner.answer(&channel).await,
-            Op::PickUp { channel } if inner.knows(&channel) => Err(DriverError::Refused(
-                "a phone on Asterisk cannot be made to answer".to_owned(),
-            )),
+            Op::PickUp { channel } if inner.knows(&channel) => {
+                Err(DriverError::Refused("a phone on Asterisk cannot be made to answer".to_owned()))
+            }
             Op::PickUp { .. } => Ok(()),
             Op::Hangup { channel, reason } => inner.hang_up(&channel, &reason).await,
             Op::Hear { channel, source } => inner.hear(&channel, source).await,
@@ -172,7 +181,11 @@ impl Inner {
 
     async fn hang_up(&self, channel: &ChannelId, reason: &Reason) -> Result<(), DriverError> {
         // First, so that the end is no event.
-        let struck = self.book.lock().strike(channel);
+        let struck = {
+            let mut book = self.book.lock();
+            book.refuse_pair(channel, reason.code);
+            book.strike(channel)
+        };
         let cause = cause::of_sip(reason.code).to_string();
         let path = Path::new(&["channels", &channel.0]).with("reason_code", &cause);
         let ended = match self.ari.delete(&path).await {
@@ -269,11 +282,8 @@ mod tests {
 
     #[test]
     fn a_label_is_read_back_by_its_own_application_alone() {
-        let label = Label {
-            call_id: "switch-1.0a".to_owned(),
-            tag: "t".to_owned(),
-            state: String::new(),
-        };
+        let label =
+            Label { call_id: "switch-1.0a".to_owned(), tag: "t".to_owned(), state: String::new() };
 
         let text = label_text("cordboard", &label);
 

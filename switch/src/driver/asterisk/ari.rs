@@ -150,7 +150,8 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, path: &Path, body: Bytes) -> Result<Bytes, AriError> {
-        let transport = |error: Box<dyn std::error::Error + Send + Sync>| AriError::Transport(error);
+        let transport =
+            |error: Box<dyn std::error::Error + Send + Sync>| AriError::Transport(error);
         let target = PathAndQuery::try_from(path.0.as_str()).map_err(|e| transport(e.into()))?;
         let uri = Uri::builder()
             .scheme(Scheme::HTTP)
@@ -225,9 +226,12 @@ fn escape(into: &mut String, text: &str) {
         } else {
             into.push('%');
             let digits = [byte >> 4, byte & 0xf];
-            into.extend(digits.iter().filter_map(|digit| DIGITS.get(usize::from(*digit))).map(
-                |digit| char::from(*digit),
-            ));
+            into.extend(
+                digits
+                    .iter()
+                    .filter_map(|digit| DIGITS.get(usize::from(*digit)))
+                    .map(|digit| char::from(*digit)),
+            );
         }
     }
 }

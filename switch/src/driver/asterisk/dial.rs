@@ -66,6 +66,7 @@ impl Inner {
             && let Some(request) = request.as_object_mut()
         {
             let inner = uuid::Uuid::now_v7().simple().to_string();
+            self.book.lock().pair(&channel, ChannelId(inner.clone()));
             request.insert("otherChannelId".to_owned(), inner.into());
         }
         match self.ari.post_json(&Path::new(&["channels"]), &request).await {
@@ -94,10 +95,9 @@ impl Inner {
 
     fn target(&self, endpoint: &Endpoint) -> Target {
         match endpoint {
-            Endpoint::Phone { account_id } if is_endpoint(account_id) => Target::Dial {
-                endpoint: format!("PJSIP/{account_id}"),
-                unreachable: UNAVAILABLE,
-            },
+            Endpoint::Phone { account_id } if is_endpoint(account_id) => {
+                Target::Dial { endpoint: format!("PJSIP/{account_id}"), unreachable: UNAVAILABLE }
+            }
             Endpoint::Phone { .. } => Target::Refuse(UNAVAILABLE),
             Endpoint::Trunk { number } if is_number(number) => Target::Dial {
                 endpoint: format!("PJSIP/{number}@{}", self.trunk),

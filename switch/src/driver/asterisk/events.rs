@@ -7,6 +7,7 @@ use tracing::{error, warn};
 use super::dial::DIALLED;
 use super::lines::{Stage, Way};
 use super::message::{Channel, Message};
+use super::plan::RoomId;
 use super::{Inner, cause};
 use crate::driver::{Cause, ChannelId, Event, Label, Origin, Shown, Source};
 
@@ -44,6 +45,10 @@ impl Inner {
                 );
                 None
             }
+            Message::BridgeDestroyed { bridge } => {
+                self.lost_room(&RoomId(bridge.id));
+                None
+            }
             Message::Other => None,
         }
     }
@@ -77,12 +82,7 @@ impl Inner {
         };
         if is_wanted {
             // It was said before what it is to hear.
-            let (inner, channel) = (Arc::clone(self), channel.clone());
-            self.tasks.spawn(async move {
-                if let Err(error) = inner.arrange(&channel).await {
-                    warn!(%error, "channel was not put through");
-                }
-            });
+            self.arrange_apart(channel.clone());
         }
         Some(Event::Answered { channel })
     }
@@ -90,10 +90,8 @@ impl Inner {
     /// A call comes in.
     pub(super) fn offered(&self, channel: &Channel) -> Option<Event> {
         let id = ChannelId(channel.id.clone());
-        let from = || Shown {
-            number: channel.caller.number.clone(),
-            name: channel.caller.name.clone(),
-        };
+        let from =
+            || Shown { number: channel.caller.number.clone(), name: channel.caller.name.clone() };
         let origin = if channel.is_local() {
             Origin::Join { from: from() }
         } else {
@@ -129,6 +127,7 @@ impl Inner {
         let channel = ChannelId(channel.id.clone());
         let (line, empty) = self.book.lock().strike(&channel)?;
         self.take_down(empty);
+        let sip = line.refusal.map(i32::from).or(sip);
         let cause = cause::of_end(line.way, line.stage, q850, sip);
         Some(Event::Ended { channel, cause })
     }

@@ -43,6 +43,10 @@ pub(super) struct Line {
     pub(super) placed: Placed,
     /// Somebody is moving it.
     pub(super) is_claimed: bool,
+    /// The other half, when this is the dialled half of a pair.
+    inner: Option<ChannelId>,
+    /// The code with which the other half was refused.
+    pub(super) refusal: Option<u16>,
 }
 
 /// All channels, and the bridges that the driver has made.
@@ -58,8 +62,17 @@ impl Lines {
         if self.lines.contains_key(id) {
             return false;
         }
-        let (wanted, placed, is_claimed) = (Source::default(), Placed::Nowhere, false);
-        self.lines.insert(id.clone(), Line { way, stage, label, wanted, placed, is_claimed });
+        let line = Line {
+            way,
+            stage,
+            label,
+            wanted: Source::default(),
+            placed: Placed::Nowhere,
+            is_claimed: false,
+            inner: None,
+            refusal: None,
+        };
+        self.lines.insert(id.clone(), line);
         true
     }
 
@@ -91,6 +104,39 @@ impl Lines {
     pub(super) fn take_if_empty(&mut self, room: &RoomId) -> Vec<RoomId> {
         let is_used = self.lines.values().any(|line| line.placed.room() == Some(room));
         if is_used { Vec::new() } else { self.rooms.take(room).into_iter().collect() }
+    }
+
+    /// A room is gone, and not because of us: nobody is in it any more. Gives those who were.
+    pub(super) fn lose_room(&mut self, room: &RoomId) -> Vec<ChannelId> {
+        if !self.rooms.remove(room) {
+            return Vec::new();
+        }
+        let inside = self.lines.iter_mut().filter(|(_, line)| line.placed.room() == Some(room));
+        inside
+            .map(|(id, line)| {
+                line.placed = Placed::Unknown(None);
+                id.clone()
+            })
+            .collect()
+    }
+
+    /// Notes that `outer`, which was dialled, is one half of a pair; `inner` will be offered.
+    pub(super) fn pair(&mut self, outer: &ChannelId, inner: ChannelId) {
+        if let Some(line) = self.lines.get_mut(outer) {
+            line.inner = Some(inner);
+        }
+    }
+
+    /// `inner` is hung up with this SIP code: if it is half of a pair that nobody has answered,
+    /// the other half ends with it. Asterisk has fewer causes than SIP has codes.
+    pub(super) fn refuse_pair(&mut self, inner: &ChannelId, code: u16) {
+        let is_incoming = |line: &Line| line.way == Way::Incoming && line.stage < Stage::Answered;
+        if self.lines.get(inner).is_some_and(is_incoming)
+            && let Some(outer) =
+                self.lines.values_mut().find(|line| line.inner.as_ref() == Some(inner))
+        {
+            outer.refusal = Some(code);
+        }
     }
 
     /// Channels whose absence in a list made from now on says that they have gone.

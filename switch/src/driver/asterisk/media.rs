@@ -7,9 +7,11 @@
 //! is let go even when the operation is abandoned half way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::future;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::Inner;
 use super::ari::{AriError, Path};
@@ -75,7 +77,11 @@ impl Inner {
                 .with("type", "mixing,dtmf_events")
                 .with("bridgeId", &room.0)
                 .with("name", &room.0);
-            self.ari.post(&path).await.map_err(Failed::Ari)?;
+            if let Err(error) = self.ari.post(&path).await {
+                // It may have been made all the same.
+                self.tidy_later();
+                return Err(Failed::Ari(error));
+            }
         }
         future::try_join_all(across.iter().map(|one| self.make_move(one))).await?;
         future::try_join_all(inside.iter().map(|one| self.make_move(one))).await?;
@@ -132,8 +138,7 @@ impl Inner {
         if let (Placed::Room(room), Err(error)) = (to, &start)
             && error.status() == Some(404)
         {
-            self.book.lock().rooms.remove(room);
-            self.note_place(channel, Placed::Unknown(None));
+            self.book.lock().lose_room(room);
             return Err(Failed::RoomGone);
         }
         self.unless_gone(channel, start).await.map_err(Failed::Ari)?;
@@ -142,12 +147,7 @@ impl Inner {
     }
 
     /// Ends what a channel hears where it is. Going into a bridge takes it out of another.
-    async fn leave(
-        &self,
-        channel: &ChannelId,
-        from: &Placed,
-        to: &Placed,
-    ) -> Result<(), AriError> {
+    async fn leave(&self, channel: &ChannelId, from: &Placed, to: &Placed) -> Result<(), AriError> {
         let playing: &[&str] = match from {
             Placed::Nowhere | Placed::Room(_) => &[],
             Placed::Music => &["moh"],
@@ -172,18 +172,64 @@ impl Inner {
         }
     }
 
+    /// A bridge is gone, and not because of us: those in it get another.
+    pub(super) fn lost_room(self: &Arc<Self>, room: &RoomId) {
+        let members = self.book.lock().lose_room(room);
+        if let Some(channel) = members.into_iter().next() {
+            warn!(bridge = %room, "somebody has taken a bridge down");
+            self.arrange_apart(channel);
+        }
+    }
+
+    /// Brings a channel to where it should be, beside whatever goes on.
+    pub(super) fn arrange_apart(self: &Arc<Self>, channel: ChannelId) {
+        let switch = Arc::clone(self);
+        self.tasks.spawn(async move {
+            if let Err(error) = switch.arrange(&channel).await {
+                warn!(%error, "channel was not put through");
+            }
+        });
+    }
+
     /// Takes bridges down that nobody is in, beside whatever goes on.
     pub(super) fn take_down(&self, rooms: Vec<RoomId>) {
         if rooms.is_empty() {
             return;
         }
-        let ari = std::sync::Arc::clone(&self.ari);
+        let Some(switch) = self.own.upgrade() else { return };
         self.tasks.spawn(async move {
             for room in rooms {
-                if let Err(error) = over(ari.delete(&Path::new(&["bridges", &room.0])).await) {
+                let path = Path::new(&["bridges", &room.0]);
+                if let Err(error) = over(switch.ari.delete(&path).await) {
                     debug!(%error, "bridge was not taken down");
+                    switch.tidy_later();
                 }
             }
+        });
+    }
+
+    /// Looks for bridges left behind once what is under way has been done or given up.
+    fn tidy_later(&self) {
+        let Some(switch) = self.own.upgrade() else { return };
+        if self.is_tidying.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let tidying = async {
+                loop {
+                    tokio::time::sleep(switch.ari.timeout() * 2).await;
+                    switch.is_tidying.store(false, Ordering::Relaxed);
+                    match switch.sweep_bridges().await {
+                        Ok(()) => return,
+                        Err(error) => debug!(%error, "bridges were not looked through"),
+                    }
+                    if switch.is_tidying.swap(true, Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            };
+            stop.run_until_cancelled(tidying).await;
         });
     }
 }

@@ -32,11 +32,21 @@ pub(super) enum Message {
     ChannelUnhold { channel: Channel },
     /// A key.
     ChannelDtmfReceived { digit: String, channel: Channel },
+    /// A bridge is gone.
+    BridgeDestroyed { bridge: Bridge },
     /// Another client has connected under the application's name.
     ApplicationReplaced {},
     /// All others.
     #[serde(other)]
     Other,
+}
+
+/// A bridge as Asterisk describes it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Bridge {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) channels: Vec<String>,
 }
 
 /// A channel as Asterisk describes it.

@@ -89,10 +89,7 @@ fn wants(seat: &Seat, other: &ChannelId) -> bool {
 }
 
 /// Finds the moves that bring every channel to its place; `fresh` names new rooms.
-pub(super) fn plan(
-    seats: &BTreeMap<ChannelId, Seat>,
-    mut fresh: impl FnMut() -> RoomId,
-) -> Plan {
+pub(super) fn plan(seats: &BTreeMap<ChannelId, Seat>, mut fresh: impl FnMut() -> RoomId) -> Plan {
     let mut plan = Plan::default();
     let mut goals: BTreeMap<&ChannelId, Placed> = BTreeMap::new();
     let mut taken: BTreeSet<RoomId> = BTreeSet::new();
@@ -224,8 +221,7 @@ mod tests {
     #[test]
     fn who_is_held_hears_music_outside_and_the_holder_silence() {
         let in_room = || Placed::Room(room("r"));
-        let plan =
-            planned(&[("a", Source::Silence, in_room()), ("b", Source::Music, in_room())]);
+        let plan = planned(&[("a", Source::Silence, in_room()), ("b", Source::Music, in_room())]);
 
         assert_eq!(
             plan.outside,

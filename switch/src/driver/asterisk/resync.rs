@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::ari::{AriError, Path};
 use super::lines::{Stage, Way};
-use super::message::{self, Message};
+use super::message::{self, Bridge, Message};
 use super::{Inner, LABEL, read_label};
 use crate::driver::{self, Cause, ChannelId, DriverError, Event, Label};
 
@@ -28,13 +28,6 @@ struct Status {
 }
 
 #[derive(Debug, Deserialize)]
-struct Bridge {
-    id: String,
-    #[serde(default)]
-    channels: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
 struct Variable {
     value: String,
 }
@@ -42,10 +35,7 @@ struct Variable {
 impl Inner {
     /// Tells what was missed. `life` is that of the last time. What happens from now on comes
     /// over the socket, which is connected already.
-    pub(super) async fn resync(
-        self: &Arc<Self>,
-        life: &mut Option<Info>,
-    ) -> Result<(), AriError> {
+    pub(super) async fn resync(self: &Arc<Self>, life: &mut Option<Info>) -> Result<(), AriError> {
         let expected = self.book.lock().confirmed();
         let info: Info = self.ari.get(&Path::new(&["asterisk", "info"])).await?;
         let list: Vec<message::Channel> = self.ari.get(&Path::new(&["channels"])).await?;
@@ -57,7 +47,10 @@ impl Inner {
         let gone: Vec<_> =
             expected.into_iter().filter(|channel| !there.contains(channel.0.as_str())).collect();
         if !gone.is_empty() {
-            warn!(channels = gone.len(), is_restarted, "channels ended while Asterisk was not heard");
+            warn!(
+                channels = gone.len(),
+                is_restarted, "channels ended while Asterisk was not heard"
+            );
         }
         for channel in gone {
             self.lost(channel, cause.clone()).await;
@@ -84,7 +77,7 @@ impl Inner {
     }
 
     /// Takes down bridges that an earlier process or a broken connection has left behind.
-    async fn sweep_bridges(&self) -> Result<(), AriError> {
+    pub(super) async fn sweep_bridges(&self) -> Result<(), AriError> {
         let bridges: Vec<Bridge> = self.ari.get(&Path::new(&["bridges"])).await?;
         let prefix = format!("{}-", self.app);
         for Bridge { id, channels } in bridges {

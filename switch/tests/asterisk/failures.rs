@@ -1,0 +1,251 @@
+//! Asterisk away, slow, restarted, or not heard for a while.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use mesh::health;
+use mesh::testing::eventually;
+use switch::driver::asterisk::{Asterisk, Config, Deps, Url};
+use switch::driver::{Cause, Driver as _, DriverError, Endpoint, Event, Op, Origin, Source};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::fixture::{Fixture, Phones, dial_op, ended, id};
+use crate::needs_asterisk;
+use crate::pbx::{MUSIC, PASSWORD, USER, bridges_are};
+use crate::phone::{Manner, PATIENCE};
+
+/// The way from the driver to Asterisk, which can be cut.
+struct Cable {
+    port: u16,
+    is_plugged: watch::Sender<bool>,
+}
+
+impl Cable {
+    async fn to(port: u16, phones: &Phones) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let is_plugged = watch::Sender::new(true);
+        let (plug, tasks) = (is_plugged.clone(), phones.tasks.clone());
+        let stop = phones.stop.clone();
+        phones.tasks.spawn(async move {
+            let accepting = async {
+                loop {
+                    let Ok((mut near, _)) = listener.accept().await else { continue };
+                    let mut plug = plug.subscribe();
+                    let stop = stop.clone();
+                    tasks.spawn(async move {
+                        let carrying = async {
+                            if !*plug.borrow_and_update() {
+                                return;
+                            }
+                            let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+                            let Ok(mut far) = far else { return };
+                            tokio::select! {
+                                _ = copy_bidirectional(&mut near, &mut far) => {}
+                                _ = plug.wait_for(|is_plugged| !is_plugged) => {}
+                            }
+                        };
+                        stop.run_until_cancelled(carrying).await;
+                    });
+                }
+            };
+            stop.run_until_cancelled(accepting).await;
+        });
+        Self { port: own, is_plugged }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{USER}:{PASSWORD}@127.0.0.1:{}", self.port)
+    }
+}
+
+/// Cuts the way, and waits until both ends have noticed.
+async fn cut(fixture: &Fixture, cable: &Cable) {
+    cable.is_plugged.send_replace(false);
+    fixture.until_connected(false).await;
+    eventually(PATIENCE, "Asterisk has no application", || async {
+        let applications = fixture.pbx.get("applications").await;
+        if applications.as_array().unwrap().is_empty() { Ok(()) } else { Err(applications.to_string()) }
+    })
+    .await;
+}
+
+async fn on_a_cable() -> (Fixture, Cable) {
+    let phones = Phones::start().await;
+    let pbx = phones.pbx().await;
+    let cable = Cable::to(pbx.http_port, &phones).await;
+    let url = cable.url();
+    (Fixture::with(phones, pbx, &url).await, cable)
+}
+
+#[tokio::test]
+async fn what_happened_while_nobody_listened_is_told_once() {
+    needs_asterisk!();
+    let (mut fixture, cable) = on_a_cable().await;
+    fixture.connect("stays", "101").await;
+    fixture.connect("goes", "102").await;
+    fixture.phones.carol.set_manner(Manner::Ring);
+    fixture.dial("answers", "103").await;
+    assert_eq!(fixture.next().await, Event::Ringing { channel: id("answers") });
+
+    cut(&fixture, &cable).await;
+    fixture.phones.bob.hang_up().await;
+    fixture.phones.bob.sees("200 BYE", 1).await;
+    fixture.phones.carol.answer().await;
+    // Without the application Asterisk keeps a call that is up, and drops one that answers.
+    fixture.phones.carol.sees("BYE", 1).await;
+    let left = || async {
+        let channels = fixture.pbx.get("channels").await;
+        let ids: Vec<_> = channels.as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+        if ids == ["stays"] { Ok(()) } else { Err(format!("{ids:?}")) }
+    };
+    eventually(PATIENCE, "one channel is left", left).await;
+    let away = fixture.driver.run(dial_op("x", Endpoint::Phone { account_id: "102".to_owned() }));
+    assert!(matches!(away.await, Err(DriverError::Unreachable)));
+    cable.is_plugged.send_replace(true);
+    fixture.until_connected(true).await;
+
+    let told = [fixture.next().await, fixture.next().await];
+    assert_eq!(told, [ended("answers", Cause::HungUp), ended("goes", Cause::HungUp)]);
+    fixture.hear("stays", Source::Music).await;
+    fixture.phones.alice.hears(MUSIC).await;
+    fixture.phones.alice.hang_up().await;
+    assert_eq!(fixture.next().await, ended("stays", Cause::HungUp));
+    fixture.until_empty().await;
+    assert_eq!(fixture.rest(), []);
+}
+
+#[tokio::test]
+async fn every_call_is_lost_when_asterisk_dies_and_new_ones_work() {
+    needs_asterisk!();
+    let mut fixture = Fixture::start().await;
+    fixture.connect("a", "101").await;
+    fixture.connect("b", "102").await;
+    fixture.hear_each_other(&["a", "b"]).await;
+
+    fixture.pbx.kill().await;
+    fixture.until_connected(false).await;
+    let hear = Op::Hear { channel: id("a"), source: Source::Music };
+    assert!(matches!(fixture.driver.run(hear).await, Err(DriverError::Unreachable)));
+    assert!(matches!(fixture.driver.channels().await, Err(DriverError::Unreachable)));
+    assert_eq!(
+        fixture.readiness.state_of("switch.asterisk"),
+        Some(health::State::Degraded("event socket broke".to_owned()))
+    );
+    fixture.pbx.restart().await;
+    fixture.until_connected(true).await;
+
+    let mut told = [fixture.next().await, fixture.next().await];
+    told.sort_by_key(|event| event.channel().clone());
+    assert_eq!(told, [ended("a", Cause::Lost), ended("b", Cause::Lost)]);
+    for phone in [&fixture.phones.alice, &fixture.phones.bob] {
+        phone.forget();
+    }
+    fixture.connect("c", "101").await;
+    fixture.connect("d", "102").await;
+    fixture.hear_each_other(&["c", "d"]).await;
+    bridges_are(&fixture.pbx, &[vec!["c", "d"]]).await;
+    assert_eq!(fixture.rest(), []);
+}
+
+#[tokio::test]
+async fn a_stalled_asterisk_holds_no_operation_longer_than_its_deadline() {
+    needs_asterisk!();
+    let mut fixture = Fixture::start().await;
+    fixture.connect("a", "101").await;
+    fixture.connect("b", "102").await;
+
+    fixture.pbx.signal("STOP").await;
+    let talk = |other: &str| Source::Parties([id(other)].into());
+    let hear =
+        |channel: &str, source| fixture.driver.run(Op::Hear { channel: id(channel), source });
+    let outcomes = tokio::join!(hear("a", talk("b")), hear("b", talk("a")));
+    fixture.pbx.signal("CONT").await;
+
+    assert!(matches!(outcomes, (_, Err(DriverError::Unreachable))), "{outcomes:?}");
+    fixture.until_connected(true).await;
+    fixture.hear_each_other(&["a", "b"]).await;
+    fixture.phones.alice.hears(fixture.phones.bob.tone).await;
+    fixture.phones.bob.hears(fixture.phones.alice.tone).await;
+    bridges_are(&fixture.pbx, &[vec!["a", "b"]]).await;
+}
+
+#[tokio::test]
+async fn a_bridge_that_somebody_took_down_is_made_again() {
+    needs_asterisk!();
+    let mut fixture = Fixture::start().await;
+    for (channel, account) in [("a", "101"), ("b", "102"), ("c", "103")] {
+        fixture.connect(channel, account).await;
+    }
+    fixture.hear_each_other(&["a", "b"]).await;
+
+    let bridge = fixture.pbx.get("bridges").await[0]["id"].as_str().unwrap().to_owned();
+    fixture.pbx.delete(&format!("bridges/{bridge}")).await;
+    fixture.hear_each_other(&["a", "b", "c"]).await;
+
+    fixture.phones.carol.until_heard(&[(fixture.phones.alice.tone, true)]).await;
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_said_without_saying_them() {
+    needs_asterisk!();
+    let phones = Phones::start().await;
+    let pbx = phones.pbx().await;
+    let readiness = health::Readiness::new();
+    let (signals, _events) = mpsc::channel(16);
+    let url = format!("http://{USER}:not-it@127.0.0.1:{}", pbx.http_port);
+    let config = Config { url: Url::new(url), ..Config::default() };
+
+    let stop = CancellationToken::new();
+    let health = readiness.component("switch.asterisk");
+    let deps = Deps { signals, health, tasks: phones.tasks.clone(), stop: stop.clone() };
+    let driver = Arc::new(Asterisk::new(&config, deps).unwrap());
+
+    eventually(PATIENCE, "it is said", || async {
+        match readiness.state_of("switch.asterisk") {
+            Some(health::State::Degraded(why)) if why.contains("password") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let refusal = driver.channels().await.unwrap_err();
+    assert!(matches!(&refusal, DriverError::Refused(text) if text.starts_with("401")), "{refusal}");
+    assert!(!format!("{driver:?}").contains("not-it"));
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_call_that_comes_in_while_nobody_listens_is_offered_or_ended_by_asterisk() {
+    needs_asterisk!();
+    let (mut fixture, cable) = on_a_cable().await;
+
+    cut(&fixture, &cable).await;
+    fixture.phones.alice.call("340").await;
+    // The dialplan goes on when the application is not there: it hangs up.
+    eventually(PATIENCE, "the caller is refused, or waits", || async {
+        let waits = !fixture.pbx.get("channels").await.as_array().unwrap().is_empty();
+        let log = fixture.phones.alice.log();
+        if waits || !log.is_empty() { Ok(()) } else { Err(format!("{log:?}")) }
+    })
+    .await;
+    cable.is_plugged.send_replace(true);
+    fixture.until_connected(true).await;
+
+    fixture.phones.bob.call("341").await;
+    loop {
+        match fixture.next().await {
+            Event::Offered { channel, origin: Origin::Phone { account_id }, dialled } => {
+                fixture.hang_up(&channel.0, 480).await;
+                if account_id == "102" {
+                    assert_eq!(dialled, "341");
+                    break;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    fixture.until_empty().await;
+}

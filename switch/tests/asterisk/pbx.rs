@@ -1,0 +1,331 @@
+//! A real Asterisk of the test's own: on free ports, in a folder that goes with it, and ended
+//! when dropped.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mesh::testing::eventually;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::audio;
+use crate::phone::Phone;
+
+/// How long Asterisk may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Ports that are tried, as somebody else may take one between its choice and the start.
+const ATTEMPTS: usize = 5;
+
+/// Tones of Asterisk's own, in hertz.
+pub(crate) const MUSIC: f64 = 1300.0;
+pub(crate) const RINGBACK: f64 = 425.0;
+
+/// User and password of the ARI.
+pub(crate) const USER: &str = "cordboard";
+pub(crate) const PASSWORD: &str = "s3cret-of-ari";
+
+/// Without an Asterisk the tests fail, unless they have been told to do without.
+pub(crate) fn is_left_out() -> bool {
+    if std::env::var_os("CORDBOARD_WITHOUT_ASTERISK").is_some_and(|value| value == "1") {
+        println!("skipped: CORDBOARD_WITHOUT_ASTERISK=1");
+        return true;
+    }
+    assert!(
+        home().join("bin/asterisk").is_file(),
+        "there is no Asterisk in {}: run scripts/asterisk, or set CORDBOARD_WITHOUT_ASTERISK=1",
+        home().display()
+    );
+    false
+}
+
+/// Where `scripts/asterisk` has put it; `CORDBOARD_ASTERISK` names another folder of that form.
+fn home() -> PathBuf {
+    std::env::var_os("CORDBOARD_ASTERISK").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/asterisk"),
+        PathBuf::from,
+    )
+}
+
+/// A running Asterisk with one endpoint for each phone, and one of them as the trunk.
+pub(crate) struct Pbx {
+    folder: TempDir,
+    process: Option<Child>,
+    pub(crate) sip_port: u16,
+    pub(crate) http_port: u16,
+}
+
+impl Pbx {
+    /// Starts with `phones` as the endpoints of the accounts that they are named after; the
+    /// one called `trunk` takes and brings calls of the public network.
+    pub(crate) async fn start(phones: &[&Phone]) -> Self {
+        let mut failure = String::new();
+        for _ in 0..ATTEMPTS {
+            let mut pbx = Self {
+                folder: tempfile::tempdir().expect("a temporary directory"),
+                process: None,
+                sip_port: free_udp_port(),
+                http_port: free_tcp_port(),
+            };
+            pbx.configure(phones);
+            match pbx.launch().await {
+                Ok(()) => {
+                    for phone in phones {
+                        phone.set_server(pbx.sip_port);
+                    }
+                    return pbx;
+                }
+                Err(said) => failure = said,
+            }
+        }
+        panic!("Asterisk does not start: {failure}");
+    }
+
+    /// URL with user and password.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{USER}:{PASSWORD}@127.0.0.1:{}", self.http_port)
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) async fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().await.expect("Asterisk can be killed");
+        }
+    }
+
+    /// Starts it again on the same ports.
+    pub(crate) async fn restart(&mut self) {
+        self.kill().await;
+        self.launch().await.expect("Asterisk starts again");
+    }
+
+    /// Stops the process where it is (SIGSTOP), or lets it go on (SIGCONT).
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.process.as_ref().and_then(Child::id).expect("Asterisk runs");
+        let kill = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status();
+        assert!(kill.await.expect("kill runs").success());
+    }
+
+    /// What Asterisk itself says, e.g. about `bridges`.
+    pub(crate) async fn get(&self, what: &str) -> Value {
+        self.try_get(what).await.expect("Asterisk answers")
+    }
+
+    /// Does what somebody at Asterisk's console might.
+    pub(crate) async fn delete(&self, what: &str) {
+        self.ask("DELETE", what).await.expect("Asterisk answers");
+    }
+
+    async fn try_get(&self, what: &str) -> Result<Value, String> {
+        let answer = self.ask("GET", what).await?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        serde_json::from_str(body).map_err(|error| format!("{error}: {head}"))
+    }
+
+    async fn ask(&self, method: &str, what: &str) -> Result<String, String> {
+        let asked = async {
+            let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.http_port)).await?;
+            let login = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+            let request =
+                format!("{method} /ari/{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {login}\r\n\r\n");
+            socket.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await?;
+            Ok(answer)
+        };
+        let answer = timeout(ANSWER, asked).await.map_err(|_| "no answer in time")?;
+        answer.map_err(|error: std::io::Error| error.to_string())
+    }
+
+    /// The channels of each bridge that has any.
+    pub(crate) async fn bridges(&self) -> Vec<Vec<String>> {
+        let bridges = self.get("bridges").await;
+        let channels = bridges.as_array().unwrap().iter().map(|bridge| {
+            let list = bridge["channels"].as_array().unwrap();
+            let mut list: Vec<_> = list.iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+            list.sort();
+            list
+        });
+        channels.collect()
+    }
+
+    async fn launch(&mut self) -> Result<(), String> {
+        let said = self.folder.path().join("output");
+        let output = fs::File::create(&said).map_err(|error| error.to_string())?;
+        let process = Command::new(home().join("bin/asterisk"))
+            .arg("-C")
+            .arg(self.folder.path().join("etc/asterisk.conf"))
+            .args(["-f", "-n"])
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        self.process = Some(process);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let process = self.process.as_mut().unwrap();
+            if let Ok(Some(status)) = process.try_wait() {
+                let said = fs::read_to_string(&said).unwrap_or_default();
+                return Err(format!("it ended with {status}: {said}"));
+            }
+            // Its transport is loaded later than the ARI answers.
+            if self.try_get("endpoints/PJSIP").await.is_ok_and(|list| list[0].is_object()) {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(fs::read_to_string(&said).unwrap_or_default());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn configure(&self, phones: &[&Phone]) {
+        let folder = self.folder.path();
+        let home = home().canonicalize().expect("the folder of Asterisk");
+        for name in ["etc", "var", "run", "log", "spool", "db", "data/sounds", "music"] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        for name in ["documentation", "rest-api", "static-http", "sounds/en"] {
+            symlink(home.join("data").join(name), folder.join("data").join(name)).unwrap();
+        }
+        // Raw µ-law: one second of one tone.
+        let music: Vec<u8> = (0..8000)
+            .map(|index| {
+                audio::encode(
+                    (std::f64::consts::TAU * MUSIC * f64::from(index) / 8000.0).sin() * 0.4,
+                )
+            })
+            .collect();
+        fs::write(folder.join("music/tone.ulaw"), music).unwrap();
+        for (name, text) in self.files(&home, phones) {
+            fs::write(folder.join("etc").join(name), text).unwrap();
+        }
+    }
+
+    fn files(&self, home: &Path, phones: &[&Phone]) -> Vec<(&'static str, String)> {
+        let folder = self.folder.path().display();
+        let home = home.display();
+        let asterisk = format!(
+            "[directories]\nastetcdir => {folder}/etc\nastmoddir => {home}/modules\n\
+             astvarlibdir => {folder}/var\nastdbdir => {folder}/db\nastkeydir => {folder}/var\n\
+             astdatadir => {folder}/data\nastagidir => {folder}/var\n\
+             astspooldir => {folder}/spool\nastrundir => {folder}/run\n\
+             astlogdir => {folder}/log\n[options]\nnocolor = yes\n"
+        );
+        let mut modules = "[modules]\nautoload = no\n".to_owned();
+        for module in MODULES.split_whitespace() {
+            writeln!(modules, "load = {module}.so").unwrap();
+        }
+        let http = format!(
+            "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = {}\n",
+            self.http_port
+        );
+        let ari = format!(
+            "[general]\nenabled = yes\n[{USER}]\ntype = user\nread_only = no\n\
+             password = {PASSWORD}\n"
+        );
+        let first = free_udp_port() & 0xfffe;
+        let rtp =
+            format!("[general]\nrtpstart = {first}\nrtpend = {}\n", first.saturating_add(200));
+        let mut pjsip = format!(
+            "[global]\ntype = global\nendpoint_identifier_order = username,ip\n\
+             [udp]\ntype = transport\nprotocol = udp\nbind = 127.0.0.1:{}\n\
+             [phone](!)\ntype = endpoint\ncontext = cordboard\ndisallow = all\nallow = ulaw\n\
+             direct_media = no\ndtmf_mode = info\nrtp_symmetric = yes\nallow_transfer = no\n\
+             timers = no\n",
+            self.sip_port
+        );
+        for phone in phones {
+            let (user, port) = (&phone.user, phone.port());
+            let user_part = if user == "trunk" { String::new() } else { format!("{user}@") };
+            write!(
+                pjsip,
+                "[{user}](phone)\naors = {user}\n[{user}]\ntype = aor\n\
+                 contact = sip:{user_part}127.0.0.1:{port}\nqualify_frequency = 0\n"
+            )
+            .unwrap();
+        }
+        // Registered nowhere.
+        pjsip.push_str("[109](phone)\naors = 109\n[109]\ntype = aor\nmax_contacts = 1\n");
+        pjsip.push_str("[trunk]\ntype = identify\nendpoint = trunk\nmatch = 127.0.0.1\n");
+        let extensions = "[cordboard]\nexten => _[0-9+*#].,1,Stasis(cordboard)\n same => n,Hangup()\n\
+                          [cordboard-join]\nexten => _[0-9+*#].,1,Stasis(cordboard)\n \
+                          same => n,Hangup()\n";
+        let music = format!("[default]\nmode = files\ndirectory = {folder}/music\n");
+        let tones = format!(
+            "[general]\ncountry = test\n[test]\ndescription = Test\nringcadence = 1000,4000\n\
+             dial = {RINGBACK}\nring = {RINGBACK}/1000,0/200\nbusy = {RINGBACK}\n\
+             congestion = {RINGBACK}\n"
+        );
+        let mut files = vec![
+            ("asterisk.conf", asterisk),
+            ("modules.conf", modules),
+            ("http.conf", http),
+            ("ari.conf", ari),
+            ("rtp.conf", rtp),
+            ("pjsip.conf", pjsip),
+            ("extensions.conf", extensions.to_owned()),
+            ("musiconhold.conf", music),
+            ("indications.conf", tones),
+            ("logger.conf", "[general]\n[logfiles]\nconsole => notice,warning,error\n".to_owned()),
+        ];
+        let empty = EMPTY.split_whitespace().map(|name| (name, String::new()));
+        files.extend(empty);
+        files
+    }
+}
+
+fn free_tcp_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+fn free_udp_port() -> u16 {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    socket.local_addr().expect("its address").port()
+}
+
+/// Waits until Asterisk's bridges are these, each a sorted list of channels.
+pub(crate) async fn bridges_are(pbx: &Pbx, expected: &[Vec<&str>]) {
+    eventually(crate::phone::PATIENCE, &format!("bridges {expected:?}"), || async {
+        let bridges = pbx.bridges().await;
+        if bridges == expected { Ok(()) } else { Err(format!("{bridges:?}")) }
+    })
+    .await;
+}
+
+/// What the driver needs, and no more.
+const MODULES: &str = "
+    res_timing_timerfd res_sorcery_config res_sorcery_memory res_sorcery_astdb
+    res_http_websocket res_websocket_client res_rtp_asterisk res_musiconhold
+    codec_ulaw format_pcm format_wav codec_resample
+    bridge_simple bridge_softmix bridge_holding bridge_native_rtp
+    pbx_config app_stasis
+    res_stasis res_stasis_answer res_stasis_playback res_stasis_recording res_stasis_snoop
+    res_stasis_device_state
+    res_ari res_ari_model res_ari_applications res_ari_asterisk res_ari_bridges res_ari_channels res_ari_endpoints
+    res_ari_events
+    res_pjproject res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_caller_id
+    res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_dtmf_info
+    res_pjsip_diversion res_pjsip_rfc3326 res_pjsip_pubsub res_pjsip_dlg_options
+    res_pjsip_empty_info res_pjsip_nat chan_pjsip func_channel func_callerid";
+
+/// Files that modules complain about when they are missing.
+const EMPTY: &str = "cdr.conf cel.conf features.conf stasis.conf pjproject.conf codecs.conf \
+    acl.conf ccss.conf udptl.conf sorcery.conf dsp.conf manager.conf pjsip_notify.conf";
