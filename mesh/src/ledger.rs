@@ -38,22 +38,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+mod epoch;
 pub mod memory;
 mod protocol;
 pub mod redis;
 
+pub use epoch::{Epoch, NotAnEpoch};
+
 /// Number of a partition, from 0.
 pub type Partition = u32;
-
-/// Name of one life of a partition's log: the store's time of birth in milliseconds and a nonce,
-/// so that two epochs can be told apart and an epoch says when it began.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Epoch {
-    /// When the epoch began, milliseconds since 1970 UTC by the store's clock.
-    pub born_millis: u64,
-    /// Random.
-    pub nonce: u32,
-}
 
 /// Place of an entry in a partition's log; 0-0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -394,6 +387,20 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// When the store cannot be asked.
     async fn forget(&self, i_customer: i64, key: &str, value: &[u8]) -> Result<(), StoreError>;
+
+    /// Gives a record written by [`Ledger::once`] another value if it still has `expected`; it is
+    /// kept as long as before. True when it has `value` now, also from an earlier attempt; false
+    /// when it has another one, was never written, or is gone.
+    ///
+    /// # Errors
+    /// When the store cannot be asked. Asking again is safe.
+    async fn replace(
+        &self,
+        i_customer: i64,
+        key: &str,
+        expected: &[u8],
+        value: Bytes,
+    ) -> Result<bool, StoreError>;
 
     /// Notes that `subscriber` listens to `access_number` of the customer, for `ttl`.
     ///

@@ -14,6 +14,15 @@ pub const REQUEST_ID: &str = "x-cordboard-request-id";
 /// `1` when the session has a subscription, `0` when not.
 pub const SUBSCRIBED: &str = "x-cordboard-subscribed";
 
+/// How the application made the request: [`TRANSPORT_REST`] or [`TRANSPORT_WEBSOCKET`].
+pub const TRANSPORT: &str = "x-cordboard-transport";
+
+/// Value of [`TRANSPORT`] for a request over HTTP.
+pub const TRANSPORT_REST: &str = "rest";
+
+/// Value of [`TRANSPORT`] for a request over a WebSocket.
+pub const TRANSPORT_WEBSOCKET: &str = "websocket";
+
 /// Copies the metadata of a session's request to a request that is made for it. Deadline and
 /// trace are passed on by the client itself.
 pub fn forward<T, U>(from: &tonic::Request<T>, to: &mut tonic::Request<U>) {

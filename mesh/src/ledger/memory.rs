@@ -303,6 +303,18 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
+    async fn replace(
+        &self,
+        i_customer: i64,
+        key: &str,
+        expected: &[u8],
+        value: Bytes,
+    ) -> Result<bool, StoreError> {
+        let (mut held, now) = self.reach()?;
+        let book = held.once.get_mut(&i_customer);
+        Ok(book.is_some_and(|book| book.replace(key, expected, value, now)))
+    }
+
     async fn note_presence(
         &self,
         i_customer: i64,

@@ -399,6 +399,22 @@ impl Ledger for RedisLedger {
         self.run(&self.scripts.forget, &keys, arguments, Again::Harmless).await.map(drop)
     }
 
+    async fn replace(
+        &self,
+        i_customer: i64,
+        key: &str,
+        expected: &[u8],
+        value: Bytes,
+    ) -> Result<bool, StoreError> {
+        let keys = self.once_keys(i_customer);
+        let arguments = |command: &mut Cmd| {
+            command.arg(key).arg(expected).arg(&*value);
+        };
+        let script = &self.scripts.replace;
+        // The second of two finds the new value there and says so.
+        read(self.run(script, &keys[..1], arguments, Again::Harmless).await?)
+    }
+
     async fn note_presence(
         &self,
         i_customer: i64,

@@ -93,6 +93,8 @@ conformance! {
         a_record_is_written_once,
         a_record_written_once_can_be_forgotten_by_its_value,
         a_record_written_once_expires,
+        a_record_written_once_is_replaced_by_comparison,
+        a_replaced_record_expires_when_it_would_have,
         the_oldest_of_too_many_records_go,
         presence_counts_each_listener_until_it_expires;
     concurrency:

@@ -129,6 +129,25 @@ impl OnceBook {
         }
     }
 
+    /// True when the record has `value` now.
+    pub(super) fn replace(
+        &mut self,
+        key: &str,
+        expected: &[u8],
+        value: Bytes,
+        now: Timestamp,
+    ) -> bool {
+        match self.by_key.get_mut(key) {
+            Some(record) if record.expires <= now => false,
+            Some(record) if record.value == expected => {
+                record.value = value;
+                true
+            }
+            Some(record) => record.value == value,
+            None => false,
+        }
+    }
+
     fn drop_key(&mut self, key: &str) {
         if let Some(record) = self.by_key.remove(key) {
             self.by_age.remove(&record.number);

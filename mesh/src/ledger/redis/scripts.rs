@@ -14,6 +14,7 @@ pub(super) struct Scripts {
     pub(super) set_home: Script,
     pub(super) once: Script,
     pub(super) forget: Script,
+    pub(super) replace: Script,
     pub(super) note_presence: Script,
     pub(super) presence: Script,
 }
@@ -42,6 +43,7 @@ impl Scripts {
             set_home: Script::new(include_str!("set_home.lua")),
             once: Script::new(include_str!("once.lua")),
             forget: Script::new(include_str!("forget.lua")),
+            replace: Script::new(include_str!("replace.lua")),
             note_presence: Script::new(include_str!("note_presence.lua")),
             presence: Script::new(include_str!("presence.lua")),
         }

@@ -177,6 +177,39 @@ pub(super) async fn a_record_written_once_expires(kind: Kind) {
     assert_eq!(kept, Once::Existing(bytes("k")));
 }
 
+pub(super) async fn a_record_written_once_is_replaced_by_comparison(kind: Kind) {
+    let store = Subject::of(kind).await;
+    let odd = bytes::Bytes::from_static(&[0, 255, b' ', b'\n', 7]);
+    store.once(1, "r", bytes("a value"), LONG, 9).await.unwrap();
+
+    assert!(!store.replace(1, "r", b"value", bytes("b")).await.unwrap(), "another value");
+    assert!(!store.replace(1, "unknown", b"a value", bytes("b")).await.unwrap(), "another key");
+    assert!(!store.replace(2, "r", b"a value", bytes("b")).await.unwrap(), "another customer");
+    let kept = store.once(1, "r", bytes("c"), LONG, 9).await.unwrap();
+    assert!(store.replace(1, "r", b"a value", odd.clone()).await.unwrap());
+    assert!(store.replace(1, "r", b"a value", odd.clone()).await.unwrap(), "asked again");
+    let replaced = store.once(1, "r", bytes("c"), LONG, 9).await.unwrap();
+
+    assert_eq!(kept, Once::Existing(bytes("a value")));
+    assert_eq!(replaced, Once::Existing(odd));
+    assert_eq!(store.once(1, "unknown", bytes("c"), LONG, 9).await.unwrap(), Once::Written);
+}
+
+pub(super) async fn a_replaced_record_expires_when_it_would_have(kind: Kind) {
+    let store = Subject::of(kind).await;
+    store.once(1, "kept", bytes("k"), LONG, 9).await.unwrap();
+    store.once(1, "r", bytes("a"), SHORT, 9).await.unwrap();
+    assert!(store.replace(1, "r", b"a", bytes("b")).await.unwrap());
+
+    until("the record expires", async || {
+        let is_there = store.replace(1, "r", b"b", bytes("b")).await.unwrap();
+        (!is_there).then_some(())
+    })
+    .await;
+
+    assert_eq!(store.once(1, "r", bytes("c"), LONG, 9).await.unwrap(), Once::Written);
+}
+
 pub(super) async fn the_oldest_of_too_many_records_go(kind: Kind) {
     let store = Subject::of(kind).await;
     for number in 0..8 {

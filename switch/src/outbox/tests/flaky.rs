@@ -176,6 +176,16 @@ impl Ledger for Flaky {
         self.memory.forget(i_customer, key, value).await
     }
 
+    async fn replace(
+        &self,
+        i_customer: i64,
+        key: &str,
+        expected: &[u8],
+        value: Bytes,
+    ) -> Result<bool, StoreError> {
+        self.memory.replace(i_customer, key, expected, value).await
+    }
+
     async fn note_presence(
         &self,
         i_customer: i64,
