@@ -16,3 +16,4 @@ pub mod plan;
 pub mod principal;
 pub mod secret;
 pub mod session;
+pub mod snapshot;

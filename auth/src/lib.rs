@@ -3,11 +3,13 @@
 //!
 //! The way of a request: `rpc` → `sessions` or [`domain`] → the port
 //! [`Directory`] → [`store`]. What comes in from files goes through
-//! [`import`]. Nothing here is asked when a token is verified: every service does that itself,
+//! [`import`], what operators do through [`admin`] and [`export`]. Nothing here is asked when a token is verified: every service does that itself,
 //! with the public keys and the revocations that auth pushes.
 
+pub mod admin;
 mod config;
 pub mod domain;
+pub mod export;
 pub mod import;
 mod metrics;
 pub mod password;
@@ -86,7 +88,7 @@ pub async fn serve(
     let _stopped_when_dropped = late_stop.clone().drop_guard();
 
     // Making a key takes as long as everything else here, so a first start does both at once.
-    let first_key = is_new(&config.database.url).await.then(|| spawn_key(&tasks, &clock));
+    let first_key = store::is_new(&config.database.url).await.then(|| spawn_key(&tasks, &clock));
     let directory = store::open(&config.database.url, &clock).await.context("directory")?;
     seed_directory(&*directory, seed.as_ref(), &clock).await?;
     let keys = match first_key {
@@ -172,16 +174,6 @@ type MadeKey = tokio::task::JoinHandle<Result<StoredKey, tokens::TokenError>>;
 fn spawn_key(tasks: &TaskTracker, clock: &Clock) -> MadeKey {
     let now = clock.now();
     tasks.spawn_blocking(move || SigningKey::generate(now))
-}
-
-/// True when the database is certainly not there yet.
-async fn is_new(url: &str) -> bool {
-    if store::sqlite::is_in_memory(url) {
-        return true;
-    }
-    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-    let path = path.split('?').next().unwrap_or(path);
-    matches!(tokio::fs::try_exists(path).await, Ok(false))
 }
 
 /// Removes what is over, now and then, until `stop`.

@@ -24,6 +24,9 @@ const MEMORY_KIB: u32 = 19_456;
 const ITERATIONS: u32 = 2;
 const PARALLELISM: u32 = 1;
 
+/// Shortest and longest password that may be chosen, in characters.
+const CHARS: std::ops::RangeInclusive<usize> = 8..=256;
+
 /// Why a password was not checked or hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
@@ -129,6 +132,20 @@ pub fn hash(password: &Secret) -> Result<Secret, PasswordError> {
         .hash_password(password.expose().as_bytes())
         .map(|hash| Secret::new(hash.to_string()))
         .map_err(|_error| PasswordError::Failed)
+}
+
+/// Checks that `login` may have a password.
+///
+/// # Errors
+/// What it must be.
+pub fn check_choice(password: &Secret, login: &str) -> Result<(), &'static str> {
+    if !CHARS.contains(&password.expose().chars().count()) {
+        return Err("must be 8 to 256 characters long");
+    }
+    if password.expose().eq_ignore_ascii_case(login) {
+        return Err("must differ from the login");
+    }
+    Ok(())
 }
 
 /// Checks that a text is a hash that this program can and will check passwords against.

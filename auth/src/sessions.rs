@@ -20,11 +20,8 @@ use crate::domain::principal::{Credential, Principal, Subject};
 use crate::domain::secret::Secret;
 use crate::domain::session::{Exchange, Exchanged, NewSession, SessionId};
 use crate::metrics;
-use crate::password::{PasswordError, Pool};
+use crate::password::{self, PasswordError, Pool};
 use crate::tokens::{RefreshTokens, SigningKey, TokenError, digest, random};
-
-/// Shortest and longest password that may be chosen, in characters.
-const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=256;
 
 /// What proves to be somebody.
 #[derive(Clone, Debug)]
@@ -219,14 +216,9 @@ impl Sessions {
             self.lockout.lock().failed(&caller.login, counted_as, self.clock.now());
             return Err(SessionError::OldPasswordWrong);
         }
-        if !PASSWORD_CHARS.contains(&new.expose().chars().count()) {
-            return Err(SessionError::PasswordRefused("must be 8 to 256 characters long"));
-        }
+        password::check_choice(new, &caller.login).map_err(SessionError::PasswordRefused)?;
         if new == old {
             return Err(SessionError::PasswordRefused("must differ from the old one"));
-        }
-        if new.expose().eq_ignore_ascii_case(&caller.login) {
-            return Err(SessionError::PasswordRefused("must differ from the login"));
         }
         let hash = self.passwords.hash(new).await.map_err(refused)?;
         let kept = SessionId(caller.session_id.clone());

@@ -26,3 +26,13 @@ use sqlite::SqliteDirectory;
 pub async fn open(url: &str, clock: &Clock) -> Result<Arc<dyn Directory>, StoreError> {
     Ok(Arc::new(SqliteDirectory::open(url, clock.now()).await?))
 }
+
+/// True when the database is certainly not there yet; so is one in memory.
+pub async fn is_new(url: &str) -> bool {
+    if sqlite::is_in_memory(url) {
+        return true;
+    }
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = path.split('?').next().unwrap_or(path);
+    matches!(tokio::fs::try_exists(path).await, Ok(false))
+}

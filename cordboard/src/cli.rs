@@ -239,13 +239,40 @@ pub(crate) struct Admin {
 /// What `cordboard admin` can do.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum AdminTask {
+    /// Customers: list, show, block, unblock
+    #[command(visible_alias = "customer", subcommand)]
+    Customers(PartyTask),
+    /// Accounts: list, show, block, unblock
+    #[command(visible_alias = "account", subcommand)]
+    Accounts(PartyTask),
+    /// Everybody who may log in: list, show, block, unblock, set-password, set-role
+    #[command(visible_alias = "user", subcommand)]
+    Users(UserTask),
+    /// What sessions may do: list, show, set
+    #[command(visible_alias = "role", subcommand)]
+    Roles(RoleTask),
+    /// Numbers and what they lead to: list, show
+    #[command(visible_alias = "number", subcommand)]
+    Numbers(Look),
+    /// Hunt groups and their queues: list, show
+    #[command(visible_alias = "hunt-group", subcommand)]
+    HuntGroups(Look),
+    /// IVR applications and their access numbers: list, show
+    #[command(visible_alias = "application", subcommand)]
+    Applications(Look),
     /// Reads a directory file (the format of the demo directory) into the database, all or nothing
     Import {
         /// The file
         file: PathBuf,
-        /// The database
-        #[arg(long, value_name = "URL", default_value = "sqlite://cordboard-data/directory.db")]
-        database: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Writes the directory as a file that `import` reads, with the hashes of passwords
+    Export {
+        /// The file, closed to other users; `-` for standard output
+        file: PathBuf,
+        #[command(flatten)]
+        database: Database,
     },
     /// Prints the demo directory, to start a directory of your own from
     DemoDirectory,
@@ -253,4 +280,125 @@ pub(crate) enum AdminTask {
     Config,
     /// Prints the reference of the API as Markdown
     ApiReference,
+    /// Prints what a shell needs to complete this program's words
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// Where the directory is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Database {
+    /// The database
+    #[arg(
+        long = "database",
+        value_name = "URL",
+        default_value = "sqlite://cordboard-data/directory.db"
+    )]
+    pub(crate) url: String,
+}
+
+/// Where the directory is, and how to print what is in it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Reading {
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One thing of the directory.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OneOf {
+    /// Its name, login, number or id, as the list shows it
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) database: Database,
+}
+
+/// Looks at the directory.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Look {
+    /// Lists all
+    List(Reading),
+    /// Shows everything about one
+    Show {
+        /// Its name, login, number or id, as the list shows it
+        id: String,
+        #[command(flatten)]
+        reading: Reading,
+    },
+}
+
+/// Looks at, blocks and unblocks customers or accounts.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PartyTask {
+    #[command(flatten)]
+    Look(Look),
+    /// Refuses logins and calls; sessions of it and of what is below it end within a second
+    Block(OneOf),
+    /// Takes the block away
+    Unblock(OneOf),
+}
+
+/// What can be done to a user.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum UserTask {
+    #[command(flatten)]
+    Look(Look),
+    /// Refuses its logins, and with them its calls; its sessions end within a second
+    Block(OneOf),
+    /// Takes the block away
+    Unblock(OneOf),
+    /// Gives it another password, read from standard input; its sessions end within a second
+    SetPassword {
+        #[command(flatten)]
+        user: OneOf,
+        /// Reads the password from this file instead; a line break at its end does not count
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Gives it another role; its sessions follow within a second
+    SetRole {
+        /// Its login, or e.g. `account:1`
+        login: String,
+        /// The role; `default` for that of its realm
+        role: String,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// What can be done to a role.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum RoleTask {
+    #[command(flatten)]
+    Look(Look),
+    /// Sets what it grants; sessions with it follow within a second
+    Set {
+        /// Its name
+        name: String,
+        /// E.g. `call_control=read`; the levels are `none`, `read`, `modify` and `default`
+        #[arg(required = true, value_name = "COMPONENT=LEVEL")]
+        grants: Vec<String>,
+        /// Makes the role when it is not there
+        #[arg(long)]
+        create: bool,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// A shell that completes words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// GNU Bash
+    Bash,
+    /// The Z shell
+    Zsh,
+    /// Fish
+    Fish,
 }

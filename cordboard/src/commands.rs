@@ -37,3 +37,9 @@ pub(crate) fn say_error(error: &anyhow::Error) {
 pub(crate) fn say(line: impl std::fmt::Display) {
     println!("{line}");
 }
+
+/// Prints the program's result as it is. A reader that has had enough is no error.
+pub(crate) fn say_raw(text: &str) {
+    use std::io::Write as _;
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}

@@ -1,5 +1,6 @@
 //! The whole system from outside: what the contract promises, on the real program.
 
+mod admin;
 mod demo;
 mod failures;
 mod handing_over;

@@ -5,13 +5,14 @@ use std::fmt;
 use async_trait::async_trait;
 use mesh::clock::Timestamp;
 
-use crate::domain::access::Realm;
+use crate::domain::access::{Component, Level, Realm};
 use crate::domain::id::{IAccount, ICQueue, ICustomer};
 use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing};
 use crate::domain::plan::{Plan, Problem};
 use crate::domain::principal::{Credential, Principal, Subject};
 use crate::domain::secret::Secret;
 use crate::domain::session::{Exchange, Exchanged, NewSession, Revocation, SessionId, StoredKey};
+use crate::domain::snapshot::Snapshot;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -196,6 +197,45 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// The hunt group that a queue belongs to.
     async fn hunt_group_of(&self, i_c_queue: ICQueue) -> Result<Option<HuntGroup>, StoreError>;
+
+    /// Everything in it, at one moment.
+    async fn snapshot(&self) -> Result<Snapshot, StoreError>;
+
+    /// Blocks a party or takes the block away; false when that changed nothing. Whoever is at or
+    /// below a party that is blocked by it loses its tokens.
+    async fn set_blocked(
+        &self,
+        party: Subject,
+        is_blocked: bool,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Gives a user another password and ends all its sessions.
+    async fn reset_password(
+        &self,
+        subject: Subject,
+        password_hash: &Secret,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Gives a user another role, which is there, or none; false when that changed nothing. Its
+    /// tokens are narrowed.
+    async fn set_role(
+        &self,
+        subject: Subject,
+        role: Option<&str>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Makes a role, when it is not there, and sets what it grants: a level, or the realm's
+    /// default. What is not named stays. False when that changed nothing. The tokens of its users
+    /// are narrowed.
+    async fn grant(
+        &self,
+        role: &str,
+        grants: &[(Component, Option<Level>)],
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// True while nobody can log in: a first start.
     async fn is_empty(&self) -> Result<bool, StoreError>;

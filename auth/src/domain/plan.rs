@@ -144,6 +144,8 @@ pub struct Login {
     pub is_super_user: bool,
     /// Another password must be chosen first.
     pub must_change_password: bool,
+    /// The password is a published one.
+    pub is_demo: bool,
 }
 
 /// An administrator, known by its login.
@@ -234,6 +236,8 @@ pub struct HuntGroup {
     pub queue: Option<String>,
     /// Ids of its members, in order.
     pub members: Vec<Name>,
+    /// Those of them that do not take part; of the others, who is new takes part.
+    pub inactive: Vec<Name>,
 }
 
 /// An IVR application, known by its name within the customer.

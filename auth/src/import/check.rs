@@ -26,13 +26,16 @@ const DEFAULT_CURRENCY: &str = "USD";
 
 /// The plan of a file and what is wrong with it; the plan is good only when nothing is.
 pub(super) fn check(text: &str, file: &file::File) -> (Plan, Vec<Problem>) {
-    let mut checker = Checker { text, problems: Vec::new(), taken: HashMap::new() };
+    let mut checker =
+        Checker { text, is_demo: file.demo, problems: Vec::new(), taken: HashMap::new() };
     let plan = checker.plan(file);
     (plan, checker.problems)
 }
 
 struct Checker<'a> {
     text: &'a str,
+    /// Whether the file says that its passwords are published.
+    is_demo: bool,
     problems: Vec<Problem>,
     /// Where each name that must be unique stands first, by kind and name.
     taken: HashMap<(&'static str, String), Place>,
@@ -238,11 +241,20 @@ impl Checker<'_> {
             }
             agent
         });
+        let inactive = each(&group.inactive_agents, |index, agent| {
+            let agent = self.name(key, &format!("inactive_agents[{index}]"), agent);
+            if !seen.contains(&agent.text) {
+                let what = format!("`{}` is no agent of the group", agent.text);
+                self.wrong(&agent.place, what, "name it in `agents` too");
+            }
+            agent
+        });
         HuntGroup {
             id,
             name: self.name(key, "name", &group.name).text,
             queue: group.queue.as_ref().map(|queue| self.name(key, "queue", queue).text),
             members,
+            inactive,
         }
     }
 
@@ -315,6 +327,7 @@ impl Checker<'_> {
             role: keys.role.map(|role| self.name(key, "role", role)),
             is_super_user,
             must_change_password: keys.must_change_password,
+            is_demo: keys.is_demo.unwrap_or(self.is_demo),
         })
     }
 

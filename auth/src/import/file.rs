@@ -87,6 +87,7 @@ macro_rules! with_login {
             pub(super) role: Option<Text>,
             #[serde(default)]
             pub(super) must_change_password: bool,
+            pub(super) demo: Option<bool>,
             #[serde(default)]
             pub(super) blocked: bool,
         }
@@ -100,6 +101,7 @@ macro_rules! with_login {
                     api_token_sha256: self.api_token_sha256.as_ref(),
                     role: self.role.as_ref(),
                     must_change_password: self.must_change_password,
+                    is_demo: self.demo,
                 }
             }
         }
@@ -114,6 +116,7 @@ pub(super) struct LoginKeys<'a> {
     pub(super) api_token_sha256: Option<&'a Text>,
     pub(super) role: Option<&'a Text>,
     pub(super) must_change_password: bool,
+    pub(super) is_demo: Option<bool>,
 }
 
 with_login!(Admin {
@@ -159,6 +162,8 @@ pub(super) struct HuntGroup {
     pub(super) queue: Option<Text>,
     #[serde(default)]
     pub(super) agents: Vec<Text>,
+    #[serde(default)]
+    pub(super) inactive_agents: Vec<Text>,
 }
 
 #[derive(Debug, Deserialize)]

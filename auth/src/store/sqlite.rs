@@ -1,10 +1,12 @@
 //! The directory in `SQLite`: write-ahead log, one writer, several readers.
 
+mod admin;
 mod apply;
 mod login;
 mod party;
 mod schema;
 mod session;
+mod snapshot;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 use tokio::fs::DirBuilder;
 
-use crate::domain::access::Realm;
+use crate::domain::access::{Component, Level, Realm};
 use crate::domain::directory::{
     AccountKey, Applied, ApplyError, CustomerKey, Directory, Page, StoreError, Within,
 };
@@ -27,6 +29,7 @@ use crate::domain::plan::Plan;
 use crate::domain::principal::{Credential, Subject};
 use crate::domain::secret::Secret;
 use crate::domain::session::{Exchange, Exchanged, NewSession, Revocation, SessionId, StoredKey};
+use crate::domain::snapshot::Snapshot;
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -265,6 +268,61 @@ impl Directory for SqliteDirectory {
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
         login::is_empty(&self.read).await
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let mut tx = self.read.begin().await.map_err(failed)?;
+        let snapshot = snapshot::snapshot(&mut tx).await?;
+        tx.commit().await.map_err(failed)?;
+        Ok(snapshot)
+    }
+
+    async fn set_blocked(
+        &self,
+        party: Subject,
+        is_blocked: bool,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let is_changed = admin::set_blocked(&mut tx, party, is_blocked, at).await?;
+        tx.commit().await.map_err(failed)?;
+        Ok(is_changed)
+    }
+
+    async fn reset_password(
+        &self,
+        subject: Subject,
+        password_hash: &Secret,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        login::set_password(&mut tx, subject, password_hash).await?;
+        session::end_all(&mut tx, subject, at).await?;
+        tx.commit().await.map_err(failed)
+    }
+
+    async fn set_role(
+        &self,
+        subject: Subject,
+        role: Option<&str>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let is_changed = admin::set_role(&mut tx, subject, role, at).await?;
+        tx.commit().await.map_err(failed)?;
+        Ok(is_changed)
+    }
+
+    async fn grant(
+        &self,
+        role: &str,
+        grants: &[(Component, Option<Level>)],
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let is_changed = admin::grant(&mut tx, role, grants, at).await?;
+        tx.commit().await.map_err(failed)?;
+        Ok(is_changed)
     }
 
     async fn apply(&self, plan: &Plan, at: Timestamp) -> Result<Applied, ApplyError> {

@@ -68,13 +68,15 @@ pub(in crate::store) const PUT_QUEUE: &str = "
 pub(in crate::store) const DROP_QUEUE: &str = "DELETE FROM call_queues WHERE i_c_group = $1";
 
 /// Members are marked, put in their places, and those still marked are dropped: who stays keeps
-/// whether it takes part.
+/// whether it takes part, unless the file says that it does not.
 pub(in crate::store) const MARK_MEMBERS: &str =
     "UPDATE hunt_group_members SET position = -1 WHERE i_c_group = $1";
 pub(in crate::store) const PUT_MEMBER: &str = "
     INSERT INTO hunt_group_members (i_c_group, i_account, position, is_active)
-    VALUES ($1, $2, $3, 1)
-    ON CONFLICT (i_c_group, i_account) DO UPDATE SET position = excluded.position";
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (i_c_group, i_account) DO UPDATE SET position = excluded.position,
+        is_active = CASE WHEN excluded.is_active = 0 THEN 0
+            ELSE hunt_group_members.is_active END";
 pub(in crate::store) const DROP_MARKED_MEMBERS: &str =
     "DELETE FROM hunt_group_members WHERE i_c_group = $1 AND position = -1";
 

@@ -6,6 +6,8 @@
 mod login;
 mod party;
 
+pub(super) use login::end_below;
+
 use mesh::clock::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
@@ -23,13 +25,7 @@ pub(super) async fn apply(
     plan: &Plan,
     at: Timestamp,
 ) -> Result<Applied, ApplyError> {
-    let mut writer = Writer {
-        connection,
-        at,
-        is_demo: plan.is_demo,
-        applied: Applied::default(),
-        problems: Vec::new(),
-    };
+    let mut writer = Writer { connection, at, applied: Applied::default(), problems: Vec::new() };
     for role in &plan.roles {
         writer.role(role).await?;
     }
@@ -59,7 +55,6 @@ pub(super) async fn apply(
 struct Writer<'a> {
     connection: &'a mut SqliteConnection,
     at: Timestamp,
-    is_demo: bool,
     applied: Applied,
     problems: Vec<Problem>,
 }

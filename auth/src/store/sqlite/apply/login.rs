@@ -1,6 +1,8 @@
 //! Logins of a plan, and what happens to the sessions of those that it changes.
 
+use mesh::clock::Timestamp;
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 
 use super::Writer;
 use crate::domain::access::Realm;
@@ -44,7 +46,7 @@ impl Writer<'_> {
             .map_err(failed)?;
         let Some(present) = present else { return self.add(subject, login, role).await };
 
-        self.bind(sqlx::query(sql::UPDATE_CREDENTIAL), subject, login, role.as_deref())
+        bind(sqlx::query(sql::UPDATE_CREDENTIAL), subject, login, role.as_deref())
             .execute(&mut *self.connection)
             .await
             .map_err(failed)?;
@@ -72,30 +74,11 @@ impl Writer<'_> {
             self.wrong(&login.login.place, what, "give `password_hash`");
             return Ok(());
         }
-        self.bind(sqlx::query(sql::ADD_CREDENTIAL), subject, login, role.as_deref())
+        bind(sqlx::query(sql::ADD_CREDENTIAL), subject, login, role.as_deref())
             .execute(&mut *self.connection)
             .await
             .map_err(failed)?;
         Ok(())
-    }
-
-    fn bind<'q>(
-        &self,
-        query: sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
-        subject: Subject,
-        login: &'q Login,
-        role: Option<&'q str>,
-    ) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
-        query
-            .bind(subject.realm.as_str())
-            .bind(subject.id)
-            .bind(&login.login.text)
-            .bind(login.password_hash.as_ref().map(Secret::expose))
-            .bind(login.api_token_sha256.as_ref().map(Secret::expose))
-            .bind(role)
-            .bind(i64::from(login.is_super_user))
-            .bind(i64::from(login.must_change_password))
-            .bind(i64::from(self.is_demo))
     }
 
     /// Whether nobody else has the login.
@@ -126,23 +109,49 @@ impl Writer<'_> {
             .map_err(failed)
     }
 
-    /// Ends the sessions of everybody at or below a party that has been blocked.
     pub(super) async fn blocked(&mut self, party: Subject) -> Result<(), StoreError> {
-        let below = sqlx::query(sql::SUBJECTS_BELOW)
-            .bind(party.realm.as_str())
-            .bind(party.id)
-            .fetch_all(&mut *self.connection)
-            .await
-            .map_err(failed)?;
-        for row in below {
-            let realm = row
-                .try_get::<&str, _>("realm")
-                .map_err(failed)?
-                .parse()
-                .map_err(|_unknown| StoreError::Corrupt { what: "realm" })?;
-            let subject = Subject { realm, id: row.try_get("subject").map_err(failed)? };
-            end_all(self.connection, subject, self.at).await?;
-        }
-        Ok(())
+        end_below(self.connection, party, self.at).await
     }
+}
+
+fn bind<'q>(
+    query: sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    subject: Subject,
+    login: &'q Login,
+    role: Option<&'q str>,
+) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+    query
+        .bind(subject.realm.as_str())
+        .bind(subject.id)
+        .bind(&login.login.text)
+        .bind(login.password_hash.as_ref().map(Secret::expose))
+        .bind(login.api_token_sha256.as_ref().map(Secret::expose))
+        .bind(role)
+        .bind(i64::from(login.is_super_user))
+        .bind(i64::from(login.must_change_password))
+        .bind(i64::from(login.is_demo))
+}
+
+/// Ends the sessions of everybody at or below a party that has been blocked.
+pub(in crate::store::sqlite) async fn end_below(
+    connection: &mut SqliteConnection,
+    party: Subject,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let below = sqlx::query(sql::SUBJECTS_BELOW)
+        .bind(party.realm.as_str())
+        .bind(party.id)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed)?;
+    for row in below {
+        let realm = row
+            .try_get::<&str, _>("realm")
+            .map_err(failed)?
+            .parse()
+            .map_err(|_unknown| StoreError::Corrupt { what: "realm" })?;
+        let subject = Subject { realm, id: row.try_get("subject").map_err(failed)? };
+        end_all(connection, subject, at).await?;
+    }
+    Ok(())
 }

@@ -209,6 +209,7 @@ impl Writer<'_> {
                 .bind(i_c_group)
                 .bind(i_account)
                 .bind(position)
+                .bind(i64::from(!group.inactive.iter().any(|away| away.text == member.text)))
                 .execute(&mut *self.connection)
                 .await
                 .map_err(failed)?;
