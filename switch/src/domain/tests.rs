@@ -1,6 +1,7 @@
 //! The calls of a customer, told as the contract tells them.
 
 mod access;
+mod attended;
 mod bench;
 mod commands;
 mod endings;
@@ -8,3 +9,4 @@ mod join;
 mod properties;
 mod rows;
 mod table;
+mod transfers;
