@@ -2,7 +2,7 @@
 """Writes what follows from other files: the chart's README (from the comments of values.yaml) and the part
 of values.schema.json that says which configuration keys there are (from docs/reference/configuration.md).
 
-usage: charts/generate.py [--check]
+usage: scripts/chart-test --write (or charts/generate.py [--check], where PyYAML is)
 """
 
 import json
@@ -143,7 +143,7 @@ def row(values: dict, path: str, comment: str) -> str:
 
 INTRODUCTION = """# Chart of Cordboard
 
-Generated from the comments of `values.yaml` by `charts/generate.py`; do not edit.
+Generated from the comments of `values.yaml` by `scripts/chart-test --write`; do not edit.
 
     helm install cordboard charts/cordboard -f charts/cordboard/values-dev.yaml      # to try it
     helm install cordboard charts/cordboard -f charts/cordboard/values-ha.yaml -f yours.yaml
@@ -166,7 +166,7 @@ def main() -> int:
     stale = [path for path, text in generated().items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is not current: run charts/generate.py", file=sys.stderr)
+            print(f"{path.relative_to(ROOT)} is not current: run scripts/chart-test --write", file=sys.stderr)
         return 1 if stale else 0
     for path, text in generated().items():
         path.write_text(text)

@@ -16,6 +16,8 @@ import pytest
 from program import PROGRAM
 
 CONTAINERFILE = chart.ROOT / "Containerfile"
+# What is new and not added yet is as good as in; a clean clone has nothing of the kind.
+LISTING = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -75,7 +77,7 @@ def test_the_compiler_is_the_one_that_the_workspace_asks_for():
 def context(tmp_path_factory) -> Path:
     """What a builder gets of a clean clone."""
     folder = tmp_path_factory.mktemp("context")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=chart.ROOT, capture_output=True, check=True).stdout
+    listed = subprocess.run(LISTING, cwd=chart.ROOT, capture_output=True, check=True).stdout
     for path in filter(None, listed.decode().split("\0")):
         source = chart.ROOT / path
         if not is_ignored(path) and source.exists():
