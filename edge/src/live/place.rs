@@ -148,7 +148,7 @@ impl Places {
 pub(crate) fn read_place(place: &wire::Place) -> Place {
     Place {
         partition: place.partition,
-        epoch: read_epoch(&place.epoch).unwrap_or(ANY_EPOCH),
+        epoch: place.epoch.parse().unwrap_or(ANY_EPOCH),
         position: Position { millis: place.millis, sequence: place.sequence },
     }
 }
@@ -156,22 +156,10 @@ pub(crate) fn read_place(place: &wire::Place) -> Place {
 fn write_place(place: &Place) -> wire::Place {
     wire::Place {
         partition: place.partition,
-        epoch: if place.epoch == ANY_EPOCH { String::new() } else { write_epoch(&place.epoch) },
+        epoch: if place.epoch == ANY_EPOCH { String::new() } else { place.epoch.to_string() },
         millis: place.position.millis,
         sequence: place.position.sequence,
     }
-}
-
-fn read_epoch(text: &str) -> Option<Epoch> {
-    let (born_millis, nonce) = text.split_once('-')?;
-    Some(Epoch {
-        born_millis: born_millis.parse().ok()?,
-        nonce: u32::from_str_radix(nonce, 16).ok()?,
-    })
-}
-
-fn write_epoch(epoch: &Epoch) -> String {
-    format!("{}-{:08x}", epoch.born_millis, epoch.nonce)
 }
 
 #[cfg(test)]

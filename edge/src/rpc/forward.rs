@@ -11,7 +11,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
 use tracing::error;
 
-use super::{Call, Fault, Outcome};
+use super::{Call, Fault, Origin, Outcome};
 
 /// Forwards and writes the answer as JSON.
 pub(crate) async fn forward(call: &Call<'_>, request: Bytes) -> Result<Outcome, Fault> {
@@ -56,6 +56,11 @@ pub(crate) fn describe<T>(
     entries.insert(metadata::METHOD, MetadataValue::from_static(target.name));
     let subscribed = if is_subscribed { "1" } else { "0" };
     entries.insert(metadata::SUBSCRIBED, MetadataValue::from_static(subscribed));
+    let transport = match call.origin {
+        Origin::Socket(_) => metadata::TRANSPORT_WEBSOCKET,
+        Origin::Rest { .. } => metadata::TRANSPORT_REST,
+    };
+    entries.insert(metadata::TRANSPORT, MetadataValue::from_static(transport));
     if let Some(request_id) = call.request_id {
         let value = request_id.parse::<MetadataValue<Ascii>>().map_err(|_| {
             let message = "`request_id` must be printable ASCII";
