@@ -21,16 +21,13 @@ pub(crate) struct Era {
 impl Era {
     /// Names the epoch.
     pub(crate) fn new(epoch: Epoch) -> Arc<Self> {
-        let name = Bytes::from(format!("{}-{:08x}", epoch.born_millis, epoch.nonce));
+        let name = Bytes::from(epoch.to_string());
         Arc::new(Self { epoch, name })
     }
 
     /// Reads a name; `None` when it is none.
     pub(crate) fn read(name: &str) -> Option<Arc<Self>> {
-        let (born, nonce) = name.split_once('-')?;
-        let born_millis = born.parse().ok()?;
-        let nonce = u32::from_str_radix(nonce, 16).ok()?;
-        Some(Self::new(Epoch { born_millis, nonce }))
+        name.parse().ok().map(Self::new)
     }
 }
 
