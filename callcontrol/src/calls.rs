@@ -20,7 +20,7 @@ use crate::error::Refusal;
 use crate::homes::Homes;
 use crate::nodes::{Node, Nodes};
 use crate::session::Session;
-use crate::switch::{SendError, SwitchClient};
+use crate::switch::{SendError, SwitchClient, decode_outcome, encode_outcome};
 
 /// Commands on calls.
 #[derive(Debug)]
@@ -79,6 +79,9 @@ const fn new_call_id(command: &mut Command) -> Option<&mut String> {
 /// Stands for the epoch in the record of a command on a call whose node there is not: leases
 /// count from 1.
 const NO_NODE: u64 = 0;
+
+/// How long the store may take to note what became of a command.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Calls {
     /// Reads the legs of a call.
@@ -174,34 +177,40 @@ impl Calls {
         let Some(Repeatable { request_id, params }) = repeatable else {
             return self.send(session, &sending, None).await;
         };
-        let i_account = session.scope().i_account().unwrap_or(0);
         let record = Record {
-            fingerprint: repeat::fingerprint(i_account, &session.method, params),
+            fingerprint: repeat::fingerprint(&session.method, params),
             node: sending.node.as_ref().map(|node| node.name.clone()).unwrap_or_default(),
             node_epoch: sending.node.as_ref().map_or(NO_NODE, |node| node.epoch),
             command_id: sending.command_id.clone(),
             call_id: new_call_id(&mut sending.command).cloned(),
+            outcome: None,
         };
         let owner = repeat::partition_owner(session.scope().i_customer(), &session.caller.user);
         let (key, value) = (repeat::key(request_id), Bytes::from(record.encode()));
         let (ttl, cap) = (self.request_id_ttl, self.request_id_cap);
         let asking = self.ledger.once(owner, &key, value.clone(), ttl, cap);
         let first = within(session.deadline, asking).await.map_err(Refusal::Store)?;
-        let (value, outcome) = match first {
-            Once::Written => (value, self.send(session, &sending, Some(request_id)).await),
+        let (value, record, outcome) = match first {
+            Once::Written => (value, record, self.send(session, &sending, Some(request_id)).await),
             Once::Existing(first) => {
-                let earlier = Record::decode(&first)
-                    .ok_or_else(|| Refusal::BadAnswer("an unreadable record".to_owned()))?;
+                let earlier = Record::decode(&first).ok_or_else(unreadable)?;
                 if earlier.fingerprint != record.fingerprint {
                     return Err(Refusal::RequestIdReused);
                 }
+                if let Some(outcome) = earlier.outcome {
+                    return decode_outcome(outcome.as_slice()).map_err(|_bad| unreadable())?;
+                }
                 // What is listed may be a second old, and the process another by now.
                 self.nodes.refresh().await.map_err(Refusal::Store)?;
-                (first, self.again(session, sending, earlier, request_id).await)
+                let outcome = self.again(session, sending, &earlier, request_id).await;
+                (first, earlier, outcome)
             }
         };
         if outcome.as_ref().is_err_and(Refusal::is_undone) {
             self.forget(owner, &key, &value).await;
+        } else if let Some(outcome) = encode_outcome(&outcome) {
+            let done = Record { outcome: Some(outcome), ..record };
+            self.keep(owner, &key, &value, &done, session.deadline).await;
         }
         outcome
     }
@@ -211,7 +220,7 @@ impl Calls {
         &self,
         session: &Session,
         sending: Sending,
-        first: Record,
+        first: &Record,
         request_id: &str,
     ) -> Result<Done, Refusal> {
         if first.node_epoch == NO_NODE {
@@ -222,10 +231,10 @@ impl Calls {
         let node = node.ok_or(Refusal::OutcomeUnknown)?;
         let mut command = sending.command;
         if let Some(new) = new_call_id(&mut command) {
-            *new = first.call_id.unwrap_or_default();
+            *new = first.call_id.clone().unwrap_or_default();
         }
-        let sending =
-            Sending { node: Some(node), command_id: first.command_id, command, ..sending };
+        let command_id = first.command_id.clone();
+        let sending = Sending { node: Some(node), command_id, command, ..sending };
         match self.send(session, &sending, Some(request_id)).await {
             // The first attempt may have got through.
             Err(Refusal::SwitchUnreachable(_)) => Err(Refusal::OutcomeUnknown),
@@ -233,9 +242,19 @@ impl Calls {
         }
     }
 
+    /// Keeps the final answer with the `request_id`, so that it outlives the engine's process.
+    async fn keep(&self, owner: i64, key: &str, first: &[u8], done: &Record, deadline: Instant) {
+        let deadline = deadline.min(Instant::now() + PATIENCE);
+        let replacing = self.ledger.replace(owner, key, first, Bytes::from(done.encode()));
+        if let Err(error) = within(deadline, replacing).await {
+            // The engine still has it, as long as its process lives.
+            tracing::warn!(error = mesh::fault::chain(&error), "outcome was not kept");
+        }
+    }
+
     /// Lets the application try again what was not done.
     async fn forget(&self, owner: i64, key: &str, value: &[u8]) {
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let deadline = Instant::now() + PATIENCE;
         if let Err(error) = within(deadline, self.ledger.forget(owner, key, value)).await {
             // The next attempt sends the same command again, which does no harm.
             tracing::warn!(error = mesh::fault::chain(&error), "request_id was not forgotten");
@@ -278,6 +297,10 @@ async fn within<T>(
 ) -> Result<T, StoreError> {
     let late = |_elapsed| Err(StoreError { message: "no answer in time".to_owned() });
     timeout_at(deadline, asking).await.unwrap_or_else(late)
+}
+
+fn unreadable() -> Refusal {
+    Refusal::BadAnswer("an unreadable record".to_owned())
 }
 
 fn fresh_id() -> String {

@@ -53,8 +53,8 @@ pub(crate) enum Refusal {
     /// The account's product does not let it connect two numbers; nothing was done.
     #[error("the account's product has no rating entry with the access code `INCOMING`")]
     MayNotConnectTwo,
-    /// The callback's URL is malformed.
-    #[error("`state_info_callback` must be an http or https URL")]
+    /// A callback is asked for, and nobody would call.
+    #[error("`state_info_callback`: webhooks are not available in this version")]
     CallbackRefused,
     /// The `request_id` names another command.
     #[error("`request_id` was used before with other params")]
@@ -123,6 +123,18 @@ impl Refusal {
             message: fault.message,
             metadata: fault.metadata.into_iter().collect(),
         }
+    }
+
+    /// The engine's fault again, when it is final: the command will never have another outcome.
+    #[must_use]
+    pub(crate) fn final_fault(&self) -> Option<proto::switch::v1::Fault> {
+        let Self::Engine { code, reason, message, metadata } = self else { return None };
+        (!code.is_retryable()).then(|| proto::switch::v1::Fault {
+            code: tonic::Code::from(*code).into(),
+            reason: (*reason).to_owned(),
+            message: message.clone(),
+            metadata: metadata.clone().into_iter().collect(),
+        })
     }
 
     /// True when the same request may succeed later and nothing has been done.

@@ -82,7 +82,8 @@ impl Lists {
         request: &GetSipCallsListRequest,
     ) -> Result<GetSipCallsListResponse, Refusal> {
         let query = self.query(session, request).await?;
-        if !session.is_subscribed() && !request.include_unsubscribed {
+        let may_be_unsubscribed = request.include_unsubscribed && session.is_rest();
+        if !session.is_subscribed() && !may_be_unsubscribed {
             return Err(Refusal::NotSubscribed);
         }
         let limit = u64::try_from(request.limit).unwrap_or(0);

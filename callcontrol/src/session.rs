@@ -63,6 +63,12 @@ impl Session {
         metadata::text(self.metadata(), metadata::SUBSCRIBED) == Some("1")
     }
 
+    /// True when the application asks over REST.
+    #[must_use]
+    pub(crate) fn is_rest(&self) -> bool {
+        metadata::text(self.metadata(), metadata::TRANSPORT) == Some(metadata::TRANSPORT_REST)
+    }
+
     /// The deadline as wall time, for the switch.
     #[must_use]
     pub(crate) fn deadline_time(&self, clock: &Clock) -> Timestamp {

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -79,13 +79,7 @@ impl SwitchClient {
         let answer = self.post(target, body, deadline).await?;
         let answer =
             timeout_at(deadline, read(answer)).await.map_err(|_late| SendError::NoAnswer)??;
-        let answer =
-            CommandResponse::decode(answer).map_err(|error| SendError::Bad(error.to_string()))?;
-        match answer.outcome {
-            Some(Outcome::Done(done)) => Ok(Ok(done)),
-            Some(Outcome::Fault(fault)) => Ok(Err(Refusal::of_engine(fault))),
-            None => Err(SendError::Bad("nothing".to_owned())),
-        }
+        decode_outcome(answer)
     }
 
     async fn post(
@@ -140,6 +134,30 @@ impl SwitchClient {
             .retain(|known, slot| known == target || slot.is_open() || Arc::strong_count(slot) > 1);
         Arc::clone(slots.entry(target.clone()).or_default())
     }
+}
+
+/// Reads the outcome of a command.
+///
+/// # Errors
+/// `Bad` when it is none.
+pub(crate) fn decode_outcome(answer: impl Buf) -> Result<Result<Done, Refusal>, SendError> {
+    let answer =
+        CommandResponse::decode(answer).map_err(|error| SendError::Bad(error.to_string()))?;
+    match answer.outcome {
+        Some(Outcome::Done(done)) => Ok(Ok(done)),
+        Some(Outcome::Fault(fault)) => Ok(Err(Refusal::of_engine(fault))),
+        None => Err(SendError::Bad("nothing".to_owned())),
+    }
+}
+
+/// Writes the outcome of a command as [`decode_outcome`] reads it; `None` for one that may still
+/// change.
+pub(crate) fn encode_outcome(outcome: &Result<Done, Refusal>) -> Option<Vec<u8>> {
+    let outcome = match outcome {
+        Ok(done) => Outcome::Done(done.clone()),
+        Err(refusal) => Outcome::Fault(refusal.final_fault()?),
+    };
+    Some(CommandResponse { outcome: Some(outcome) }.encode_to_vec())
 }
 
 fn request(target: &Target, body: Bytes) -> io::Result<Request<Full<Bytes>>> {

@@ -29,16 +29,6 @@ pub(crate) fn is_digits(text: &str) -> bool {
     (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_key)
 }
 
-/// True for an `http` or `https` URL with a host and without credentials. Whether its address is
-/// allowed is decided where it is sent to.
-#[must_use]
-pub(crate) fn is_callback(text: &str) -> bool {
-    let Ok(uri) = text.parse::<http::Uri>() else { return false };
-    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-    let authority = uri.authority();
-    is_web && authority.is_some_and(|host| !host.host().is_empty() && !host.as_str().contains('@'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,14 +56,6 @@ mod tests {
         assert!(is_digits("0123456789*#ABCD"));
         for text in ["", "a", "E", "1 2", "+1", &"1".repeat(65)] {
             assert!(!is_digits(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn callbacks_are_plain_web_addresses() {
-        assert!(is_callback("https://crm.example.com/calls?x=1"));
-        for text in ["", "/calls", "ftp://a/", "https://u:p@a/", "javascript:alert(1)"] {
-            assert!(!is_callback(text), "{text}");
         }
     }
 }

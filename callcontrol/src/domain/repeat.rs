@@ -17,29 +17,41 @@ pub(crate) struct Record {
     /// The call that the command makes, when it makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) call_id: Option<String>,
+    /// The final answer, encoded, once it is known.
+    #[serde(skip)]
+    pub(crate) outcome: Option<Vec<u8>>,
 }
+
+/// Stands between the rest of a record and its outcome; JSON on one line has none.
+const OUTCOME_FOLLOWS: u8 = b'\n';
 
 impl Record {
     /// The stored form.
     #[must_use]
     pub(crate) fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
+        if let Some(outcome) = &self.outcome {
+            bytes.push(OUTCOME_FOLLOWS);
+            bytes.extend_from_slice(outcome);
+        }
+        bytes
     }
 
     /// Reads the stored form.
     #[must_use]
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        let mut parts = bytes.splitn(2, |byte| *byte == OUTCOME_FOLLOWS);
+        let record: Self = serde_json::from_slice(parts.next()?).ok()?;
+        Some(Self { outcome: parts.next().map(<[u8]>::to_vec), ..record })
     }
 }
 
-/// Hash of what is asked for: the account that asks (0 for sessions above), the method, and the
-/// params, encoded with defaults filled in and without `request_id`. Two accounts of a customer
-/// share the ids and not the commands.
+/// Hash of what is asked for: the method, and the params, encoded with defaults filled in, with
+/// the account that they come to, and without `request_id`. Who asks is no part of it: a customer
+/// and its accounts share the ids and the answers.
 #[must_use]
-pub(crate) fn fingerprint(i_account: i64, method: &str, params: &[u8]) -> String {
+pub(crate) fn fingerprint(method: &str, params: &[u8]) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(i_account.to_be_bytes());
     hasher.update(method.as_bytes());
     hasher.update([0]);
     hasher.update(params);
@@ -79,25 +91,27 @@ mod tests {
     #[test]
     fn a_record_reads_what_it_writes() {
         let record = Record {
-            fingerprint: fingerprint(0, "CallControl/hold_call", b"params"),
+            fingerprint: fingerprint("CallControl/hold_call", b"params"),
             node: "main-0".to_owned(),
             node_epoch: 3,
             command_id: "c1".to_owned(),
             call_id: None,
+            outcome: None,
         };
+        let done = Record { outcome: Some(b"\n\0{}\n".to_vec()), ..record.clone() };
 
         assert_eq!(Record::decode(&record.encode()), Some(record));
+        assert_eq!(Record::decode(&done.encode()), Some(done));
         assert_eq!(Record::decode(b"other"), None);
     }
 
     #[test]
-    fn another_method_params_or_account_is_another_command() {
-        let first = fingerprint(1, "CallControl/hold_call", b"params");
+    fn another_method_or_other_params_are_another_command() {
+        let first = fingerprint("CallControl/hold_call", b"params");
 
-        assert_eq!(first, fingerprint(1, "CallControl/hold_call", b"params"));
-        assert_ne!(first, fingerprint(1, "CallControl/resume_call", b"params"));
-        assert_ne!(first, fingerprint(1, "CallControl/hold_call", b"other"));
-        assert_ne!(first, fingerprint(2, "CallControl/hold_call", b"params"));
+        assert_eq!(first, fingerprint("CallControl/hold_call", b"params"));
+        assert_ne!(first, fingerprint("CallControl/resume_call", b"params"));
+        assert_ne!(first, fingerprint("CallControl/hold_call", b"other"));
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! `CallControl/originate_call`: starts a call from an account's phone.
 
-use mesh::calls_index::state_name;
 use proto::callcontrol::v1::{OriginateCallRequest, OriginateCallResponse};
 use proto::switch::v1::OriginateCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::domain::dial;
 use crate::error::Refusal;
 use crate::session::Session;
 
@@ -17,15 +15,14 @@ pub(super) async fn handle(
 ) -> Result<OriginateCallResponse, Status> {
     let (session, request) = Session::of(request, "CallControl/originate_call")?;
     let request_id = request.request_id.clone();
+    let request_id = check::request_id(request_id.as_deref())?;
     let mut params = checked(request)?;
-    if params.account_id.is_none() && params.i_account.is_none() {
-        params.i_account = session.scope().i_account();
-    }
-    let repeatable = check::repeatable(request_id.as_deref(), &params)?;
     let (account_id, i_account) = (params.account_id.as_deref(), params.i_account);
     let account = rpc.directory.account(&session, account_id, i_account).await?;
-    let state_info_events =
-        params.state_info_events().map(|state| state_name(state).to_owned()).collect();
+    // Named either way or not at all, it is the same account.
+    params.account_id = Some(account.account_id.clone());
+    params.i_account = Some(account.i_account);
+    let repeatable = check::repeatable(request_id, &params)?;
     let i_customer = account.i_customer;
     let command = Command::OriginateCall(OriginateCall {
         call_id: String::new(),
@@ -34,8 +31,9 @@ pub(super) async fn handle(
         caller_id: params.caller_id,
         caller_name: params.caller_name,
         timeout_seconds: params.timeout,
-        state_info_callback: params.state_info_callback,
-        state_info_events,
+        // Nobody posts to callbacks yet, so none gets here.
+        state_info_callback: None,
+        state_info_events: Vec::new(),
     });
     let done = rpc.calls.act_at_home(&session, i_customer, command, repeatable).await?;
     let leg = check::first_leg(done)?;
@@ -45,12 +43,14 @@ pub(super) async fn handle(
 /// The params without `request_id`, with defaults filled in.
 fn checked(mut params: OriginateCallRequest) -> Result<OriginateCallRequest, Refusal> {
     params.request_id = None;
+    // Without a callback they ask for nothing.
+    params.state_info_events.clear();
     params.account_id = params.account_id.filter(|id| !id.is_empty());
     params.caller_id = params.caller_id.filter(|id| !id.is_empty());
     params.caller_name = params.caller_name.filter(|name| !name.is_empty());
     check::destination("destination", &params.destination)?;
     params.timeout = check::timeout(params.timeout)?;
-    if params.state_info_callback.as_deref().is_some_and(|url| !dial::is_callback(url)) {
+    if params.state_info_callback.is_some() {
         return Err(Refusal::CallbackRefused);
     }
     Ok(params)

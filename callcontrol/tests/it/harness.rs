@@ -37,6 +37,7 @@ pub(crate) const ADMIN: Scope = Scope::Everything;
 pub(crate) const RESELLER: Scope = Scope::Reseller { i_reseller: 3 };
 pub(crate) const CUSTOMER: Scope = Scope::Customer { i_customer: 1 };
 pub(crate) const ALICE: Scope = Scope::Account { i_customer: 1, i_account: 1 };
+pub(crate) const BOB: Scope = Scope::Account { i_customer: 1, i_account: 2 };
 
 /// A running service.
 pub(crate) struct Harness {

@@ -154,10 +154,19 @@ async fn a_list_needs_a_subscription() {
     );
 
     let unsubscribed = GetSipCallsListRequest { include_unsubscribed: true, ..all() };
-    let mut request = harness.request(CUSTOMER, unsubscribed);
-    request.metadata_mut().remove(metadata::SUBSCRIBED);
-    let list = client.get_sip_calls_list(request).await.unwrap().into_inner();
-    assert_eq!(list.calls_list.len(), 3);
+    let over = |transport: &str| {
+        let mut request = harness.request(CUSTOMER, unsubscribed);
+        request.metadata_mut().remove(metadata::SUBSCRIBED);
+        request.metadata_mut().insert(metadata::TRANSPORT, transport.parse().unwrap());
+        request
+    };
+    let list = client.get_sip_calls_list(over(metadata::TRANSPORT_REST)).await.unwrap();
+    assert_eq!(list.get_ref().calls_list.len(), 3);
+    let outcome = client.get_sip_calls_list(over(metadata::TRANSPORT_WEBSOCKET)).await;
+    assert_eq!(
+        reason(outcome),
+        (Code::FailedPrecondition, "DISABLED_API_NOTIFICATIONS".to_owned())
+    );
 }
 
 #[tokio::test]
