@@ -42,6 +42,8 @@ pub(super) struct Switch {
     drops: Mutex<u32>,
     /// Whether dialling is refused.
     refuses: Mutex<bool>,
+    /// Whether channels are dialled and the answer is lost.
+    forgets: Mutex<bool>,
 }
 
 #[async_trait]
@@ -64,6 +66,10 @@ impl Driver for Switch {
             }
             Op::Dial { channel, .. } => {
                 self.channels.lock().insert(channel.clone());
+                if *self.forgets.lock() {
+                    self.ops.lock().push(op);
+                    return Err(DriverError::Unreachable);
+                }
             }
             Op::Hangup { channel, .. } => {
                 self.channels.lock().remove(channel);
@@ -92,6 +98,10 @@ impl Switch {
 
     pub(super) fn refuse_dials(&self) {
         *self.refuses.lock() = true;
+    }
+
+    pub(super) fn forget_dials(&self) {
+        *self.forgets.lock() = true;
     }
 
     /// The switch loses a channel, and the news of it.
@@ -321,9 +331,9 @@ impl Bench {
         (CallId(label.call_id), alice, bob)
     }
 
-    /// Nothing is left, on the switch or in the engine.
+    /// Nothing is left, on the switch or in the engine, before the two are compared.
     pub(super) async fn nothing_is_left(&self) {
-        eventually(PATIENCE, "nothing is left", || async {
+        eventually(Duration::from_secs(15), "nothing is left", || async {
             let left = (self.engine.load(), self.switch.living(), self.known_channels());
             if left == (0, Vec::new(), 0) { Ok(()) } else { Err(format!("{left:?}")) }
         })

@@ -64,7 +64,7 @@ async fn however_much_happens_during_the_look_up_the_end_is_kept() {
     let alice = ChannelId("alice".to_owned());
     bench.book.close();
 
-    drop(bench.dials("alice", "101", "102").await);
+    let offered = bench.dials("alice", "101", "102").await;
     for _ in 0..1000 {
         drop(bench.happens(Event::Digit { channel: alice.clone(), digit: '1' }).await);
     }
@@ -72,6 +72,7 @@ async fn however_much_happens_during_the_look_up_the_end_is_kept() {
     drop(bench.happens(hung_up(&alice)).await);
     bench.book.open();
 
+    assert!(offered.await.unwrap().label.is_some());
     bench.nothing_is_left().await;
 }
 
