@@ -18,7 +18,11 @@ pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
     let program = profile.join("cordboard");
-    assert!(program.exists(), "run `cargo build --workspace --bins` first: no {program:?}");
+    assert!(
+        program.exists(),
+        "run `cargo build --workspace --bins` first: no {}",
+        program.display()
+    );
     program
 }
 

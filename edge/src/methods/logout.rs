@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mesh::fault::Code;
-use mesh::token::TokenError;
+use mesh::token::{Revocation, Subject, TokenError};
 use proto::auth::v1::EndSessionRequest;
 use proto::session::v1::{LogoutRequest, LogoutResponse};
 
@@ -40,6 +40,9 @@ pub(super) async fn handle(call: &Call<'_>, params: LogoutRequest) -> Result<Out
         }
         return Err(Fault::from_status(call.method, &status));
     }
+    // Auth pushes it too, but who has the answer may ask again at once.
+    let subject = Subject::Session(session.id().to_owned());
+    call.edge.verifier.revoke(Revocation { subject, epoch: 0, ends: true });
     call.edge.sessions.forget(session.id());
     let outcome = Outcome::new(&LogoutResponse { success: 1 });
     Ok(if socket.is_some() { outcome.then(After::CloseRevoked) } else { outcome })

@@ -54,8 +54,8 @@ struct Raw<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     method: Option<Cow<'a, str>>,
-    #[serde(default)]
-    params: Value,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
 }
 
 /// Tells an absent id from `null`.
@@ -82,7 +82,9 @@ pub(crate) fn read(text: &str, max_batch: usize) -> Frame<'_> {
 
 fn request(text: &str) -> Result<Request<'_>, Refused<'_>> {
     let raw: Raw<'_> = match serde_json::from_str(text) {
-        Ok(raw) => raw,
+        // A list of the members in their order would do for serde.
+        Ok(raw) if is_object(text) => raw,
+        Ok(_) => return Err(Refused { id: None, problem: Problem::NotARequest(SHAPE) }),
         Err(error) if error.is_data() => {
             return Err(Refused { id: id_of(text), problem: Problem::NotARequest(SHAPE) });
         }
@@ -98,13 +100,23 @@ fn request(text: &str) -> Result<Request<'_>, Refused<'_>> {
         return Err(refuse("`jsonrpc` must be \"2.0\""));
     }
     let method = raw.method.ok_or_else(|| refuse("`method` is missing"))?;
-    if !matches!(raw.params, Value::Null | Value::Object(_) | Value::Array(_)) {
+    // Read by itself, so that what it holds cannot cost the answer its id.
+    let params = raw.params.map_or(Ok(Value::Null), |params| serde_json::from_str(params.get()));
+    let params = params.map_err(|_| refuse(UNREADABLE))?;
+    if !matches!(params, Value::Null | Value::Object(_) | Value::Array(_)) {
         return Err(refuse("`params` must be an object"));
     }
-    Ok(Request { id, method, params: raw.params })
+    Ok(Request { id, method, params })
 }
 
 const SHAPE: &str = "a request is an object with `jsonrpc`, `id`, `method` and `params`";
+
+const UNREADABLE: &str =
+    "`params` is nested too deeply, or has a number out of range or text that is not Unicode";
+
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}
 
 fn is_id(raw: &str) -> bool {
     raw.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
@@ -119,7 +131,7 @@ fn id_of(text: &str) -> Option<&str> {
         id: &'a RawValue,
     }
     let id = serde_json::from_str::<Id<'_>>(text).ok()?.id.get();
-    is_id(id).then_some(id)
+    (is_object(text) && is_id(id)).then_some(id)
 }
 
 #[cfg(test)]
@@ -176,6 +188,27 @@ mod tests {
     fn the_id_of_a_wrong_request_is_kept() {
         assert_eq!(single(r#"{"id":"a","method":"m"}"#).unwrap_err().id, Some("\"a\""));
         assert_eq!(single(r#"{"jsonrpc":2,"id":7}"#).unwrap_err().id, Some("7"));
+    }
+
+    #[test]
+    fn params_that_cannot_be_read_do_not_cost_the_id() {
+        let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        for params in [deep.as_str(), r#"{"x":1e999}"#, r#"{"x":"\ud800"}"#] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"m","params":{params}}}"#);
+            let refused = single(&text).unwrap_err();
+            assert_eq!(refused.id, Some("7"));
+            assert_eq!(refused.problem, Problem::NotARequest(UNREADABLE));
+        }
+    }
+
+    #[test]
+    fn a_list_in_a_batch_is_no_request_whatever_it_holds() {
+        for text in [r#"[["2.0",1,"m",{}]]"#, "[[7]]", "[[]]", r#"[[{"jsonrpc":"2.0"}]]"#] {
+            let Frame::Batch(parts) = read(text, 32) else { panic!("no batch") };
+            let [Err(refused)] = parts.as_slice() else { panic!("{parts:?}") };
+            assert_eq!(refused.id, None, "{text}");
+            assert!(matches!(refused.problem, Problem::NotARequest(_)), "{text}");
+        }
     }
 
     #[test]
