@@ -115,7 +115,8 @@ fn destination(answer: pb::ResolveNumberResponse) -> Destination {
             Destination { owner: Some(owner), route: Route::Account(account) }
         }
         Some(Found::ForeignAccount(account)) => {
-            Destination { owner: None, route: Route::Foreign { number: account.account_id } }
+            let route = Route::Foreign { number: account.account_id, name: account.name };
+            Destination { owner: None, route }
         }
         Some(Found::Pstn(number)) => Destination { owner: None, route: Route::Pstn { number } },
         Some(Found::HuntGroup(group)) => Destination {

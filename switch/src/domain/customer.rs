@@ -4,6 +4,7 @@
 //! each leg hears and shows is derived anew, and only differences become effects.
 
 mod commands;
+mod connection;
 mod endings;
 mod parking;
 mod setup;
@@ -292,18 +293,24 @@ impl Customer {
 
     /// Answers the commands that wait for the leg to answer, once it has or never will.
     fn reply_to_answerers(&mut self, leg: &mut Leg, state: State) {
-        let outcome = match state {
+        let has_answered = match state {
             State::Trying | State::Ringing => return,
-            State::Terminated => Err(Refusal::WrongState { state, expected: &[State::Ringing] }),
+            State::Terminated => false,
             State::Early
             | State::Connected
             | State::Held
             | State::Holding
             | State::Parked
-            | State::Transferred => Ok(Done::default()),
+            | State::Transferred => true,
         };
-        for command_id in leg.waiting.drain(..) {
-            self.effects.push(Effect::Reply { command_id, outcome: outcome.clone() });
+        // One command answers a leg; the others came too late.
+        for (index, command_id) in leg.waiting.drain(..).enumerate() {
+            let outcome = if has_answered && index == 0 {
+                Ok(Done::default())
+            } else {
+                Err(Refusal::WrongState { state, expected: &[State::Ringing] })
+            };
+            self.effects.push(Effect::Reply { command_id, outcome });
         }
     }
 

@@ -55,6 +55,8 @@ pub enum Route {
     Foreign {
         /// The number.
         number: String,
+        /// Whose it is, to be shown.
+        name: String,
     },
     /// A number of the public network.
     Pstn {

@@ -16,8 +16,8 @@
 //! How calls end is in `endings`, how they are handed over in `transfer`.
 
 use super::Customer;
-use crate::domain::call::{Admission, Call, NewLeg, Plan, Second};
-use crate::domain::command::{Cause, ConnectTwo, Originate};
+use crate::domain::call::{Admission, Call, NewLeg, Plan};
+use crate::domain::command::{Cause, Originate};
 use crate::domain::effect::{Effect, ResolveFailure, Route};
 use crate::domain::leg::{Direction, End, Leg, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
@@ -67,51 +67,6 @@ impl Customer {
         self.live_legs += 1;
         self.calls.insert(call_id.clone(), call);
         self.resolve(call_id, account.i_account, destination);
-    }
-
-    /// A new call between two numbers; the first is called once it is known to be allowed.
-    pub(super) fn set_up_connection(&mut self, connect: ConnectTwo, admission: Admission) {
-        let account = Party::account(&connect.account);
-        let i_account = connect.account.i_account;
-        let mut call = Call::new(
-            self.owner,
-            connect.call_id.clone(),
-            self.names.tracking_id(),
-            Plan::AdmittingFirst,
-            connect.first.clone(),
-        );
-        call.ring_timeout = connect.timeout;
-        call.admission = Some(admission);
-        call.seen_by.i_accounts.insert(i_account);
-        call.presented = Party {
-            number: connect.first_caller_id.unwrap_or_else(|| account.number.clone()),
-            ..account
-        };
-        call.second = Some(Second {
-            destination: connect.second,
-            caller_id: connect.second_caller_id,
-            i_account,
-        });
-        let (tag, channel) = self.names.leg();
-        let first = Party::number(connect.first.clone());
-        call.add(
-            self.now,
-            NewLeg {
-                tag,
-                channel,
-                awaits_answer: false,
-                end: End::Caller,
-                direction: Direction::Outgoing,
-                is_external: true,
-                caller: call.presented.clone(),
-                callee: first.clone(),
-                party: first,
-                i_account: None,
-            },
-        );
-        self.live_legs += 1;
-        self.calls.insert(connect.call_id.clone(), call);
-        self.resolve(connect.call_id, i_account, connect.first);
     }
 
     /// Asks what a number is, for the account that pays.
@@ -300,19 +255,6 @@ impl Customer {
         self.dial_leg(call_id, &tag, Endpoint::Phone { account_id }, shown);
     }
 
-    /// Dials the first of two numbers.
-    fn call_first(&mut self, call_id: &CallId, route: &Route) {
-        let endpoint = match endpoint_of(route) {
-            Ok(endpoint) => endpoint,
-            Err(why) => return self.end_call(call_id, &why.reason(), None),
-        };
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        call.plan = Plan::CallingFirst;
-        let shown = call.presented.shown();
-        let Some(tag) = call.at_mut(&End::Caller).map(|leg| leg.tag.clone()) else { return };
-        self.dial_leg(call_id, &tag, endpoint, shown);
-    }
-
     /// Dials the destination; the caller waits on the line.
     fn reach(&mut self, call_id: &CallId, route: &Route, cause: Option<&Cause>) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
@@ -362,7 +304,13 @@ impl Customer {
     }
 
     /// Dials a leg's channel.
-    fn dial_leg(&mut self, call_id: &CallId, tag: &Tag, endpoint: Endpoint, shown: Shown) {
+    pub(super) fn dial_leg(
+        &mut self,
+        call_id: &CallId,
+        tag: &Tag,
+        endpoint: Endpoint,
+        shown: Shown,
+    ) {
         let Some(leg) = self.calls.get(call_id).and_then(|call| call.leg(tag)) else { return };
         let channel = leg.channel.clone();
         self.channels.insert(channel.clone(), (call_id.clone(), tag.clone()));
@@ -474,18 +422,6 @@ impl Customer {
         }
     }
 
-    /// The first of two numbers is on the line: what is the second?
-    fn call_second(&mut self, call_id: &CallId) {
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        let Some(second) = call.second.clone() else { return };
-        call.plan = Plan::AdmittingSecond;
-        let first = call.at_mut(&End::Caller).map(|leg| leg.party.clone()).unwrap_or_default();
-        call.presented =
-            Party { number: second.caller_id.unwrap_or_else(|| first.number.clone()), ..first };
-        call.destination.clone_from(&second.destination);
-        self.resolve(call_id.clone(), second.i_account, second.destination);
-    }
-
     /// Puts the leg that answered through to the caller; others that ring end.
     fn connect(&mut self, call_id: &CallId, answered: &Tag) {
         let now = self.now;
@@ -532,16 +468,17 @@ struct NewCaller {
 fn callee_of(route: &Route, dialled: &str) -> Party {
     match route {
         Route::Account(account) => Party::account(account),
-        Route::Foreign { number } | Route::Pstn { number } => Party::number(number),
+        Route::Foreign { number, name } => Party { name: name.clone(), ..Party::number(number) },
+        Route::Pstn { number } => Party::number(number),
         Route::Unattended | Route::Nowhere => Party::number(dialled),
     }
 }
 
 /// Where a route is dialled to.
-fn endpoint_of(route: &Route) -> Result<Endpoint, Standard> {
+pub(super) fn endpoint_of(route: &Route) -> Result<Endpoint, Standard> {
     match route {
         Route::Account(account) => Ok(Endpoint::from(account)),
-        Route::Foreign { number } => Ok(Endpoint::Join { number: number.clone() }),
+        Route::Foreign { number, .. } => Ok(Endpoint::Join { number: number.clone() }),
         Route::Pstn { number } => Ok(Endpoint::Trunk { number: number.clone() }),
         Route::Unattended => Err(Standard::NotAnswered),
         Route::Nowhere => Err(Standard::NotFound),

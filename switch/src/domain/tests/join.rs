@@ -30,7 +30,8 @@ impl Two {
             held: [false; 2],
         };
         let call = two.ours.phone_dials("101", "201");
-        let answer = Ok(Route::Foreign { number: "201".to_owned() });
+        let answer =
+            Ok(Route::Foreign { number: "201".to_owned(), name: "Quick & Tasty".to_owned() });
         let effects = two.ours.feed(Input::Resolved { call_id: call.clone(), answer });
         two.carry(true, effects);
         (two, call)

@@ -121,7 +121,7 @@ fn route(number: u8) -> Route {
     match number {
         0 => Route::Nowhere,
         1 => Route::Unattended,
-        2 => Route::Foreign { number: "201".to_owned() },
+        2 => Route::Foreign { number: "201".to_owned(), name: String::new() },
         3..=8 => Route::Pstn { number: "12065550100".to_owned() },
         number => Route::Account(account(&id(number % 4 + 1))),
     }
