@@ -68,7 +68,10 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
             () = stop.cancelled() => {}
         }
     });
-    let outcome = host.life.clone().run_until_stopped(DRAIN_TIMEOUT).await;
+    let life = host.life.clone();
+    // Its connections end with the services that use them, not later.
+    drop(host);
+    let outcome = life.run_until_stopped(DRAIN_TIMEOUT).await;
     drop(process);
     telemetry.shutdown().await;
     outcome
