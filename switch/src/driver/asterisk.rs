@@ -25,7 +25,6 @@ mod plan;
 mod resync;
 mod socket;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -81,9 +80,8 @@ struct Inner {
     connected: watch::Sender<bool>,
     signals: mpsc::Sender<Signal>,
     tasks: TaskTracker,
-    stop: CancellationToken,
-    /// A look for bridges left behind is due.
-    is_tidying: AtomicBool,
+    /// Told when there may be bridges left behind.
+    untidy: Notify,
 }
 
 impl Asterisk {
@@ -108,10 +106,11 @@ impl Asterisk {
             connected: watch::Sender::new(false),
             signals,
             tasks: tasks.clone(),
-            stop: stop.clone(),
-            is_tidying: AtomicBool::new(false),
+            untidy: Notify::new(),
         });
-        tasks.spawn(socket::listen(Arc::clone(&inner), health, stop));
+        tasks.spawn(socket::listen(Arc::clone(&inner), health, stop.clone()));
+        let tidy = Arc::clone(&inner);
+        tasks.spawn(async move { stop.run_until_cancelled(tidy.keep_tidy()).await });
         Ok(Self { inner })
     }
 

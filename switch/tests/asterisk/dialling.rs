@@ -35,7 +35,13 @@ async fn a_phone_that_refuses_ends_with_its_code() {
     needs_asterisk!();
     let mut fixture = Fixture::start().await;
 
-    for code in [486, 603, 480, 404, 408, 410, 484, 488, 500, 503] {
+    // An older one tells a Q.850 cause alone, which not every code has.
+    let codes: &[u16] = if fixture.pbx.is_old().await {
+        &[486, 603, 480, 404, 410, 484, 503]
+    } else {
+        &[486, 603, 480, 404, 408, 410, 484, 488, 500, 503, 600]
+    };
+    for &code in codes {
         fixture.phones.bob.set_manner(Manner::Refuse(code));
         let channel = format!("refused-{code}");
         fixture.dial(&channel, "102").await;

@@ -68,7 +68,11 @@ async fn cut(fixture: &Fixture, cable: &Cable) {
     fixture.until_connected(false).await;
     eventually(PATIENCE, "Asterisk has no application", || async {
         let applications = fixture.pbx.get("applications").await;
-        if applications.as_array().unwrap().is_empty() { Ok(()) } else { Err(applications.to_string()) }
+        if applications.as_array().unwrap().is_empty() {
+            Ok(())
+        } else {
+            Err(applications.to_string())
+        }
     })
     .await;
 }
@@ -85,6 +89,9 @@ async fn on_a_cable() -> (Fixture, Cable) {
 async fn what_happened_while_nobody_listened_is_told_once() {
     needs_asterisk!();
     let (mut fixture, cable) = on_a_cable().await;
+    if fixture.pbx.is_old().await {
+        return;
+    }
     fixture.connect("stays", "101").await;
     fixture.connect("goes", "102").await;
     fixture.phones.carol.set_manner(Manner::Ring);
@@ -99,7 +106,8 @@ async fn what_happened_while_nobody_listened_is_told_once() {
     fixture.phones.carol.sees("BYE", 1).await;
     let left = || async {
         let channels = fixture.pbx.get("channels").await;
-        let ids: Vec<_> = channels.as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+        let ids: Vec<_> =
+            channels.as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
         if ids == ["stays"] { Ok(()) } else { Err(format!("{ids:?}")) }
     };
     eventually(PATIENCE, "one channel is left", left).await;
@@ -221,6 +229,9 @@ async fn wrong_passwords_are_said_without_saying_them() {
 async fn a_call_that_comes_in_while_nobody_listens_is_offered_or_ended_by_asterisk() {
     needs_asterisk!();
     let (mut fixture, cable) = on_a_cable().await;
+    if fixture.pbx.is_old().await {
+        return;
+    }
 
     cut(&fixture, &cable).await;
     fixture.phones.alice.call("340").await;

@@ -84,9 +84,8 @@ impl Fixture {
     pub(crate) async fn until_connected(&self, is_connected: bool) {
         let mut connected = self.driver.connected();
         let is_so = connected.wait_for(|is| *is == is_connected);
-        if timeout(PATIENCE, is_so).await.is_err() {
-            panic!("connected is not {is_connected}: {}", self.readiness.report());
-        }
+        let is_in_time = timeout(PATIENCE, is_so).await.is_ok();
+        assert!(is_in_time, "connected is not {is_connected}: {}", self.readiness.report());
     }
 
     /// The next event.

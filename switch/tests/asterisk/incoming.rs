@@ -1,9 +1,11 @@
 //! Calls come in: from phones, from the trunk, from another customer of this switch.
 
+use mesh::testing::eventually;
 use switch::driver::{Cause, ChannelId, Endpoint, Event, Op, Origin, Shown, Source};
 
 use crate::fixture::{Fixture, dial_op, ended, id, label};
 use crate::needs_asterisk;
+use crate::phone::PATIENCE;
 
 /// The next event has to be an offer.
 async fn offered(fixture: &mut Fixture) -> (ChannelId, Origin, String) {
@@ -52,9 +54,13 @@ async fn a_call_from_outside_shows_who_calls() {
     let listed = switch::driver::Driver::channels(fixture.driver.as_ref()).await.unwrap();
     assert_eq!(listed[0].label, label("early"));
     assert!(!listed[0].is_answered);
-    let variable = format!("channels/{channel}/variable?variable=CORDBOARD_LABEL");
-    let variable = fixture.pbx.get(&variable).await;
-    assert_eq!(variable["value"], "cordboard switch-1.call tag early");
+    let path = format!("channels/{channel}/variable?variable=CORDBOARD_LABEL");
+    eventually(PATIENCE, "the label can be seen on the channel", || async {
+        let variable = fixture.pbx.try_get(&path).await?;
+        let is_so = variable["value"] == "cordboard switch-1.call tag early";
+        if is_so { Ok(()) } else { Err(variable.to_string()) }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -78,6 +84,9 @@ async fn a_refused_caller_is_told_the_code() {
     needs_asterisk!();
     let mut fixture = Fixture::start().await;
 
+    if fixture.pbx.is_old().await {
+        return;
+    }
     for code in [404, 408, 410, 480, 484, 486, 488, 500, 503, 403, 603] {
         fixture.phones.alice.call("340").await;
         let (channel, ..) = offered(&mut fixture).await;
@@ -126,7 +135,7 @@ async fn a_refused_pair_ends_with_the_code() {
     needs_asterisk!();
     let mut fixture = Fixture::start().await;
 
-    for code in [486, 404, 480, 603] {
+    for code in [486, 404, 480, 603, 402, 302] {
         let outer = format!("outer-{code}");
         fixture.run(dial_op(&outer, Endpoint::Join { number: "201".to_owned() })).await;
         let (inner, ..) = offered(&mut fixture).await;

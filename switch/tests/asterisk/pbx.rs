@@ -17,13 +17,13 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::audio;
 use crate::phone::Phone;
 
 /// How long Asterisk may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -122,7 +122,31 @@ impl Pbx {
 
     /// What Asterisk itself says, e.g. about `bridges`.
     pub(crate) async fn get(&self, what: &str) -> Value {
-        self.try_get(what).await.expect("Asterisk answers")
+        match self.try_get(what).await {
+            Ok(answer) => answer,
+            Err(error) => panic!("GET {what}: {error}; Asterisk said: {}", self.said()),
+        }
+    }
+
+    /// True for the Asterisk of Debian 11, which `scripts/asterisk` falls back to: it is older than
+    /// what the driver is for, knows fewer codes and never forgets an application.
+    pub(crate) async fn is_old(&self) -> bool {
+        let info = self.get("asterisk/info").await;
+        let version = info["system"]["version"].as_str().unwrap().to_owned();
+        let is_old = version.split('.').next().unwrap().parse::<u32>().unwrap() < 18;
+        if is_old {
+            println!("skipped: Asterisk {version}");
+        }
+        is_old
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
+    }
+
+    /// Who it is, so that no other that has the port is taken for it.
+    fn name(&self) -> String {
+        self.folder.path().file_name().unwrap().to_string_lossy().replace('.', "")
     }
 
     /// Does what somebody at Asterisk's console might.
@@ -130,7 +154,7 @@ impl Pbx {
         self.ask("DELETE", what).await.expect("Asterisk answers");
     }
 
-    async fn try_get(&self, what: &str) -> Result<Value, String> {
+    pub(crate) async fn try_get(&self, what: &str) -> Result<Value, String> {
         let answer = self.ask("GET", what).await?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
         serde_json::from_str(body).map_err(|error| format!("{error}: {head}"))
@@ -140,8 +164,9 @@ impl Pbx {
         let asked = async {
             let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.http_port)).await?;
             let login = STANDARD.encode(format!("{USER}:{PASSWORD}"));
-            let request =
-                format!("{method} /ari/{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {login}\r\n\r\n");
+            let request = format!(
+                "{method} /ari/{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {login}\r\n\r\n"
+            );
             socket.write_all(request.as_bytes()).await?;
             let mut answer = String::new();
             socket.read_to_string(&mut answer).await?;
@@ -164,35 +189,40 @@ impl Pbx {
     }
 
     async fn launch(&mut self) -> Result<(), String> {
-        let said = self.folder.path().join("output");
-        let output = fs::File::create(&said).map_err(|error| error.to_string())?;
+        let output = fs::File::create(self.folder.path().join("output"));
         let process = Command::new(home().join("bin/asterisk"))
             .arg("-C")
             .arg(self.folder.path().join("etc/asterisk.conf"))
             .args(["-f", "-n"])
             .stdin(Stdio::null())
-            .stdout(output)
+            .stdout(output.map_err(|error| error.to_string())?)
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| error.to_string())?;
         self.process = Some(process);
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let process = self.process.as_mut().unwrap();
-            if let Ok(Some(status)) = process.try_wait() {
-                let said = fs::read_to_string(&said).unwrap_or_default();
-                return Err(format!("it ended with {status}: {said}"));
+            if let Some(process) = &mut self.process
+                && let Ok(Some(status)) = process.try_wait()
+            {
+                return Err(format!("it ended with {status}: {}", self.said()));
             }
-            // Its transport is loaded later than the ARI answers.
-            if self.try_get("endpoints/PJSIP").await.is_ok_and(|list| list[0].is_object()) {
+            if self.is_ready().await {
                 return Ok(());
             }
-            if tokio::time::Instant::now() > deadline {
-                return Err(fs::read_to_string(&said).unwrap_or_default());
+            if Instant::now() > deadline {
+                return Err(self.said());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    async fn is_ready(&self) -> bool {
+        let name = self.try_get("asterisk/info").await.map(|info| info["config"]["name"].clone());
+        // The endpoints come later than the ARI.
+        name.is_ok_and(|name| name == self.name())
+            && self.try_get("endpoints/PJSIP").await.is_ok_and(|list| list[0].is_object())
     }
 
     fn configure(&self, phones: &[&Phone]) {
@@ -226,7 +256,9 @@ impl Pbx {
              astvarlibdir => {folder}/var\nastdbdir => {folder}/db\nastkeydir => {folder}/var\n\
              astdatadir => {folder}/data\nastagidir => {folder}/var\n\
              astspooldir => {folder}/spool\nastrundir => {folder}/run\n\
-             astlogdir => {folder}/log\n[options]\nnocolor = yes\n"
+             astlogdir => {folder}/log\n[options]\nnocolor = yes\n\
+             systemname = {}\n",
+            self.name()
         );
         let mut modules = "[modules]\nautoload = no\n".to_owned();
         for module in MODULES.split_whitespace() {

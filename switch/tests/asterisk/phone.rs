@@ -20,7 +20,7 @@ use crate::sip::{Message, audio_port, sdp};
 pub(crate) enum Manner {
     /// Rings and answers.
     Answer,
-    /// Rings until the test answers or refuses.
+    /// Rings until the test answers.
     Ring,
     /// Refuses with this code; without ringing.
     Refuse(u16),
@@ -136,13 +136,6 @@ impl Phone {
     pub(crate) async fn answer(&self) {
         let invite = self.state.lock().dialog.as_ref().and_then(|dialog| dialog.invite.clone());
         self.accept(&invite.expect("somebody calls")).await;
-    }
-
-    /// Refuses the call that rings.
-    pub(crate) async fn refuse(&self, code: u16) {
-        let invite = self.state.lock().dialog.take().and_then(|dialog| dialog.invite);
-        let refusal = invite.expect("somebody calls").answer(code, "No", &self.tag());
-        self.send(&refusal).await;
     }
 
     /// Hangs up, or gives up a call that nobody has answered.
@@ -330,7 +323,7 @@ impl Phone {
             if code < 200 {
                 None
             } else {
-                dialog.remote = answer.header("To").to_owned();
+                answer.header("To").clone_into(&mut dialog.remote);
                 if code < 300 {
                     dialog.target = address_of(answer.header("Contact"));
                     dialog.is_up = true;

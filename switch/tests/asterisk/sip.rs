@@ -25,7 +25,7 @@ impl Message {
             let (name, value) = line.split_once(':')?;
             message.headers.push((long_name(name.trim()).to_owned(), value.trim().to_owned()));
         }
-        message.body = body.to_owned();
+        body.clone_into(&mut message.body);
         Some(message)
     }
 

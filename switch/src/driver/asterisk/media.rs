@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures::future;
 use tracing::{debug, warn};
@@ -208,29 +207,25 @@ impl Inner {
         });
     }
 
-    /// Looks for bridges left behind once what is under way has been done or given up.
+    /// Has [`Inner::keep_tidy`] look for bridges left behind.
     fn tidy_later(&self) {
-        let Some(switch) = self.own.upgrade() else { return };
-        if self.is_tidying.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            let tidying = async {
-                loop {
-                    tokio::time::sleep(switch.ari.timeout() * 2).await;
-                    switch.is_tidying.store(false, Ordering::Relaxed);
-                    match switch.sweep_bridges().await {
-                        Ok(()) => return,
-                        Err(error) => debug!(%error, "bridges were not looked through"),
-                    }
-                    if switch.is_tidying.swap(true, Ordering::Relaxed) {
-                        return;
-                    }
+        self.untidy.notify_one();
+    }
+
+    /// Takes down bridges that are left behind, for as long as it is awaited. What Asterisk has not
+    /// answered in time it may do later, so there is a second look.
+    pub(super) async fn keep_tidy(&self) {
+        loop {
+            self.untidy.notified().await;
+            let mut looks = 0;
+            while looks < 2 {
+                tokio::time::sleep(self.ari.timeout()).await;
+                match self.sweep_bridges().await {
+                    Ok(()) => looks += 1,
+                    Err(error) => debug!(%error, "bridges were not looked through"),
                 }
-            };
-            stop.run_until_cancelled(tidying).await;
-        });
+            }
+        }
     }
 }
 
