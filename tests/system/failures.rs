@@ -50,7 +50,7 @@ impl Follower {
 
     /// Takes events until `is_enough`, through any number of reconnects.
     async fn follow(&mut self, mut is_enough: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while !is_enough(self) {
             assert!(Instant::now() < deadline, "events are missing: {:?}", self.open_calls());
             let Some(client) = &mut self.client else {

@@ -18,7 +18,7 @@ fn connected(states: &[Value], account: &str) -> bool {
     states_of(states, account).last().is_some_and(|state| state == "connected")
 }
 
-fn last_of<'a>(states: &'a [Value], is_of: impl Fn(&Value) -> bool) -> &'a Value {
+fn last_of(states: &[Value], is_of: impl Fn(&Value) -> bool) -> &Value {
     states.iter().rev().find(|info| is_of(info)).expect("the leg was told")
 }
 
