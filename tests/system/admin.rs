@@ -201,10 +201,7 @@ async fn a_block_ends_the_sessions_of_a_running_system() {
     let login = json!({"login": "101", "password": "cordboard"});
     let mut again = Client::connect(up.public).await.unwrap();
     assert_eq!(again.refused("Session/login", login.clone()).await.code(), -32001);
-    assert_eq!(
-        directory.admin(&["account", "block", "101"]),
-        "account 101: blocked (as before)\n"
-    );
+    assert_eq!(directory.admin(&["account", "block", "101"]), "account 101: blocked (as before)\n");
     directory.admin(&["account", "unblock", "101"]);
     again.must("Session/login", login).await;
 
