@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::driver::sim;
+use crate::driver::{asterisk, sim};
 
 /// Settings of the switch service.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub struct Config {
     /// Where others reach the command API, when it is not where it listens,
     /// e.g. `http://switch-0.switch:7105`.
     pub advertise: Option<String>,
-    /// The switch to drive: `sim`.
+    /// The switch to drive: `sim` or `asterisk`.
     pub driver: Driver,
     /// Life of the node's lease in the store; a node is lost when it has lapsed and more.
     #[serde(with = "humantime_serde")]
@@ -36,6 +36,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// The simulator.
     pub sim: sim::Config,
+    /// Asterisk.
+    pub asterisk: asterisk::Config,
 }
 
 /// The switch to drive.
@@ -45,6 +47,8 @@ pub enum Driver {
     /// The built-in simulator.
     #[default]
     Sim,
+    /// Asterisk 18 or newer.
+    Asterisk,
 }
 
 impl Default for Config {
@@ -59,6 +63,7 @@ impl Default for Config {
             outbox_bytes: 64 * 1024 * 1024,
             drain_timeout: Duration::from_secs(5),
             sim: sim::Config::default(),
+            asterisk: asterisk::Config::default(),
         }
     }
 }
@@ -79,6 +84,11 @@ impl Config {
         if self.max_waiting_commands == 0 {
             return Err("switch.max_waiting_commands has to be above 0".into());
         }
-        self.sim.validate().map_err(|error| format!("switch.sim.{error}"))
+        match self.driver {
+            Driver::Sim => self.sim.validate().map_err(|error| format!("switch.sim.{error}")),
+            Driver::Asterisk => {
+                self.asterisk.validate().map_err(|error| format!("switch.asterisk.{error}"))
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use mesh::Clock;
 use mesh::health::Readiness;
 use mesh::ledger::Ledger;
@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 pub use config::{Config, Driver};
 
 use crate::directory::AuthDirectory;
+use crate::driver::asterisk::{self, Asterisk};
 use crate::driver::sim;
 use crate::engine::{Bounds, Engine, Parts};
 use crate::node::Node;
@@ -69,19 +70,34 @@ pub async fn serve(
     let late_stop = CancellationToken::new();
     let directory = AuthDirectory::new(deps.auth);
     let (signals, events) = mpsc::channel(SIGNALS);
-    let sim_deps = sim::Deps {
-        accounts: Arc::new(directory.clone()),
-        signals,
-        crash: deps.crash,
-        tasks: tasks.clone(),
-        stop: late_stop.clone(),
+    let driver: Arc<dyn driver::Driver> = match config.driver {
+        Driver::Sim => {
+            let sim_deps = sim::Deps {
+                accounts: Arc::new(directory.clone()),
+                signals,
+                crash: deps.crash,
+                tasks: tasks.clone(),
+                stop: late_stop.clone(),
+            };
+            let sim = sim::Sim::new(&config.sim, sim_deps);
+            if let Some(control) = deps.sim_control {
+                let (sim, stop) = (Arc::clone(&sim), late_stop.clone());
+                tasks.spawn(sim::control::serve(sim, control, tasks.clone(), stop));
+            }
+            sim
+        }
+        Driver::Asterisk => {
+            let asterisk_deps = asterisk::Deps {
+                signals,
+                health: deps.readiness.component("switch.asterisk"),
+                tasks: tasks.clone(),
+                stop: late_stop.clone(),
+            };
+            let asterisk = Asterisk::new(&config.asterisk, asterisk_deps);
+            let asterisk = asterisk.map_err(|error| anyhow!("switch.asterisk.{error}"));
+            Arc::new(asterisk.context("configuration of the switch")?)
+        }
     };
-    let sim = sim::Sim::new(&config.sim, sim_deps);
-    if let Some(control) = deps.sim_control {
-        let serving =
-            sim::control::serve(Arc::clone(&sim), control, tasks.clone(), late_stop.clone());
-        tasks.spawn(serving);
-    }
 
     let bounds =
         outbox::Bounds { max_bytes: config.outbox_bytes, commit_events: EVENTS_PER_COMMIT };
@@ -89,7 +105,7 @@ pub async fn serve(
     let engine = Engine::new(Parts {
         node: config.node.clone(),
         site: config.site.clone(),
-        driver: sim,
+        driver,
         directory: Arc::new(directory),
         ledger: Arc::clone(&deps.ledger),
         outboxes: outboxes.clone(),

@@ -145,13 +145,7 @@ impl Fixture {
 
     /// Waits until Asterisk itself has no channel and no bridge left.
     pub(crate) async fn until_empty(&self) {
-        mesh::testing::eventually(PATIENCE, "nothing is left", || async {
-            let left = (self.pbx.get("channels").await, self.pbx.get("bridges").await);
-            let is_empty =
-                [&left.0, &left.1].iter().all(|list| list.as_array().unwrap().is_empty());
-            if is_empty { Ok(()) } else { Err(format!("{left:?}")) }
-        })
-        .await;
+        self.pbx.until_empty().await;
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod audio;
 mod dialling;
+mod engine;
 mod failures;
 mod fixture;
 mod incoming;

@@ -128,6 +128,17 @@ impl Pbx {
         }
     }
 
+    /// Waits until it has no channel and no bridge left.
+    pub(crate) async fn until_empty(&self) {
+        eventually(crate::phone::PATIENCE, "nothing is left", || async {
+            let left = (self.get("channels").await, self.get("bridges").await);
+            let is_empty =
+                [&left.0, &left.1].iter().all(|list| list.as_array().unwrap().is_empty());
+            if is_empty { Ok(()) } else { Err(format!("{left:?}")) }
+        })
+        .await;
+    }
+
     /// True for the Asterisk of Debian 11, which `scripts/asterisk` falls back to: it is older than
     /// what the driver is for, knows fewer codes and never forgets an application.
     pub(crate) async fn is_old(&self) -> bool {

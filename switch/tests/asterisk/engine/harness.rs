@@ -1,0 +1,236 @@
+//! The switch service with everything around it: Asterisk, phones, a directory, a store.
+
+mod directory;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use mesh::Clock;
+use mesh::client::Pool;
+use mesh::health::{Readiness, State};
+use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
+use mesh::ledger::{Ledger as _, LogRead, ReadFrom};
+use mesh::net::{Listener, Network, Target};
+use mesh::testing::eventually;
+use parking_lot::Mutex;
+use prost::Message as _;
+use proto::call::v1::CallInfo;
+use proto::options::v1::Realm;
+use proto::switch::v1 as pb;
+use proto::switch::v1::command_request::Command;
+use switch::driver::asterisk::{self, Url};
+use tokio_util::sync::CancellationToken;
+
+use crate::fixture::Phones;
+use crate::pbx::Pbx;
+use crate::phone::PATIENCE;
+
+pub(crate) use directory::account;
+
+/// Accounts, by their number in the directory; trunk legs have none.
+pub(crate) const ALICE: i64 = 1;
+pub(crate) const BOB: i64 = 2;
+/// Of another customer.
+pub(crate) const CAROL: i64 = 3;
+pub(crate) const TRUNK: i64 = 0;
+
+pub(crate) struct Harness {
+    pub(crate) phones: Phones,
+    pub(crate) pbx: Pbx,
+    readiness: Readiness,
+    clock: Clock,
+    ledger: Arc<MemoryLedger>,
+    url: String,
+    stop: CancellationToken,
+    stopped: CancellationToken,
+    /// Calls that have been looked at.
+    seen: Mutex<Vec<String>>,
+}
+
+impl Harness {
+    pub(crate) async fn start() -> Self {
+        let phones = Phones::start().await;
+        let pbx = phones.pbx().await;
+        let clock = Clock::system();
+        let ledger = Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()));
+        let readiness = Readiness::new();
+        let network = Network::default();
+        let tasks = phones.tasks.clone();
+        directory::start(&network, &tasks, &phones.stop);
+        let target = vec![Target::Memory("auth".to_owned())];
+        let auth = Pool::new("auth", target, network, tasks.clone(), phones.stop.clone());
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let url = format!("http://{}/v1/command", listener.local_addr().unwrap());
+        let config = switch::Config {
+            driver: switch::Driver::Asterisk,
+            asterisk: asterisk::Config { url: Url::new(pbx.url()), ..asterisk::Config::default() },
+            ..switch::Config::default()
+        };
+        let deps = switch::Deps {
+            ledger: Arc::<MemoryLedger>::clone(&ledger),
+            auth,
+            clock: clock.clone(),
+            readiness: readiness.clone(),
+            sim_control: None,
+            crash: None,
+        };
+        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let serving = Box::pin(switch::serve(config, deps, listener, stop.clone()));
+        let guard = stopped.clone().drop_guard();
+        tasks.spawn(async move {
+            let _guard = guard;
+            serving.await.unwrap();
+        });
+        let seen = Mutex::default();
+        let harness = Self { phones, pbx, readiness, clock, ledger, url, stop, stopped, seen };
+        harness.until_ready().await;
+        harness
+    }
+
+    pub(crate) async fn until_ready(&self) {
+        eventually(PATIENCE, "the switch is ready", || async {
+            let parts =
+                ["switch.asterisk", "switch.store"].map(|part| self.readiness.state_of(part));
+            let is_ready = parts.iter().all(|part| *part == Some(State::Ready));
+            if is_ready { Ok(()) } else { Err(format!("{parts:?}")) }
+        })
+        .await;
+    }
+
+    /// Stops the service.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        let stopped = tokio::time::timeout(PATIENCE, self.stopped.cancelled()).await;
+        stopped.expect("the service stops");
+    }
+
+    /// Has an account's phone call a number; gives the call's id.
+    pub(crate) async fn originate(&self, account_id: &str, destination: &str) -> String {
+        let call_id = format!("switch-1.{}", uuid::Uuid::now_v7().simple());
+        let originate = pb::OriginateCall {
+            call_id: call_id.clone(),
+            account: directory::by_id(account_id),
+            destination: destination.to_owned(),
+            timeout_seconds: 30,
+            ..pb::OriginateCall::default()
+        };
+        self.command(Command::OriginateCall(originate)).await;
+        self.seen.lock().push(call_id.clone());
+        call_id
+    }
+
+    /// Carries out a command of the operator.
+    pub(crate) async fn command(&self, command: Command) -> pb::Done {
+        let caller = pb::Caller {
+            realm: Realm::Admin.into(),
+            login: "admin".to_owned(),
+            method: "CallControl/test".to_owned(),
+            ..pb::Caller::default()
+        };
+        let request = pb::CommandRequest {
+            command_id: uuid::Uuid::new_v4().to_string(),
+            deadline_us: self.clock.now().plus(PATIENCE).as_micros(),
+            caller: Some(caller),
+            i_customer: 1,
+            command: Some(command),
+            ..pb::CommandRequest::default()
+        };
+        let client =
+            Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(HttpConnector::new());
+        let body = Full::new(Bytes::from(request.encode_to_vec()));
+        let post = http::Request::post(&self.url).body(body).unwrap();
+        let answer = tokio::time::timeout(PATIENCE, client.request(post)).await;
+        let answer = answer.expect("an answer in time").unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        match pb::CommandResponse::decode(body).unwrap().outcome {
+            Some(pb::command_response::Outcome::Done(done)) => done,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The states of all legs, in the order of the log.
+    async fn log(&self) -> Vec<CallInfo> {
+        let read = self.ledger.read_log(0, &ReadFrom::Oldest, 10_000, Duration::ZERO).await;
+        let LogRead::Entries(chunk) = read.unwrap() else { panic!("the log begins anew") };
+        let entries = chunk
+            .entries
+            .into_iter()
+            .map(|(_, bytes)| pb::LogEntry::decode(bytes).expect("an entry of the log").body);
+        entries
+            .filter_map(|body| match body {
+                Some(pb::log_entry::Body::CallState(info)) => Some(info),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What was told of an account's leg of a call: states, and how it ended.
+    async fn told(&self, call: &str, i_account: i64) -> Vec<String> {
+        let mut legs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for info in self.log().await {
+            let of = info.call.clone().unwrap_or_default();
+            if of.id != call || info.i_account.unwrap_or(TRUNK) != i_account {
+                continue;
+            }
+            let state = info.state().as_str_name().trim_start_matches("STATE_").to_lowercase();
+            let end = match (info.reason_code, &info.reason) {
+                (Some(code), Some(reason)) if state == "terminated" => format!(" {code} {reason}"),
+                _ => String::new(),
+            };
+            legs.entry(of.tag.unwrap_or_default()).or_default().push(format!("{state}{end}"));
+        }
+        assert!(legs.len() <= 1, "one leg of {i_account}: {legs:?}");
+        legs.into_values().next().unwrap_or_default()
+    }
+
+    /// Waits until exactly this has been told of an account's leg of a call.
+    pub(crate) async fn until(&self, call: &str, i_account: i64, expected: &[&str]) {
+        eventually(PATIENCE, &format!("leg of {i_account} is {expected:?}"), || async {
+            let told = self.told(call, i_account).await;
+            if told == expected { Ok(()) } else { Err(format!("{told:?}")) }
+        })
+        .await;
+    }
+
+    /// Waits until the last that was told of an account's leg is this.
+    pub(crate) async fn until_last(&self, call: &str, i_account: i64, expected: &str) {
+        eventually(PATIENCE, &format!("leg of {i_account} ends {expected}"), || async {
+            let told = self.told(call, i_account).await;
+            let is_so = told.last().is_some_and(|last| last == expected);
+            if is_so { Ok(()) } else { Err(format!("{told:?}")) }
+        })
+        .await;
+    }
+
+    /// Waits for a call that has not been looked at.
+    pub(crate) async fn new_call(&self) -> String {
+        let call = eventually(PATIENCE, "a new call", || async {
+            let ids = self.log().await.into_iter().filter_map(|info| info.call);
+            let seen = self.seen.lock();
+            let mut fresh = ids.map(|call| call.id).filter(|id| !seen.contains(id));
+            fresh.next().ok_or_else(|| format!("{seen:?}"))
+        })
+        .await;
+        self.seen.lock().push(call.clone());
+        call
+    }
+
+    /// The tag of an account's leg.
+    pub(crate) async fn tag(&self, call: &str, i_account: i64) -> String {
+        let log = self.log().await;
+        let mut legs = log.into_iter().filter(|info| info.i_account.unwrap_or(TRUNK) == i_account);
+        let leg = legs.find_map(|info| info.call.filter(|of| of.id == call));
+        leg.and_then(|leg| leg.tag).expect("a leg")
+    }
+
+    /// Waits until Asterisk itself has no channel and no bridge left.
+    pub(crate) async fn until_empty(&self) {
+        self.pbx.until_empty().await;
+    }
+}
