@@ -69,6 +69,9 @@ pub(crate) fn command(request: pb::CommandRequest) -> Result<(Command, Option<Ow
         }
         Is::SendDtmf(send) => {
             let (call_id, tag) = target(send.call)?;
+            if send.digits.is_empty() || !send.digits.chars().all(is_key) {
+                return Err(Malformed::Field("digits are some of 0-9, *, #, A-D"));
+            }
             Action::SendDigits(call_id, tag, send.digits)
         }
         Is::OriginateAdvancedCall(connect) => {
@@ -132,6 +135,10 @@ fn scope(caller: &pb::Caller) -> Result<Scope, Malformed> {
         }
         Realm::Unspecified => Err(Malformed::Field("caller.realm is missing")),
     }
+}
+
+const fn is_key(digit: char) -> bool {
+    matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D')
 }
 
 fn target(call: Option<call_pb::CallRef>) -> Result<(CallId, Option<Tag>), Malformed> {
