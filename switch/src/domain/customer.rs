@@ -81,6 +81,12 @@ impl Customer {
             && self.live_legs == 0
     }
 
+    /// The calls in the slots.
+    #[cfg(test)]
+    pub(super) fn parked(&self) -> impl Iterator<Item = &CallId> {
+        self.slots.values()
+    }
+
     /// Channels of a call's living legs, as far as they have been made.
     pub fn channels_of(&self, call_id: &CallId) -> impl Iterator<Item = &ChannelId> {
         let legs = self.calls.get(call_id).into_iter().flat_map(Call::living);

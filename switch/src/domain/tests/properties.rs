@@ -22,6 +22,7 @@ enum Step {
     /// Two parties come to talk.
     Talk {
         from: u8,
+        answers: bool,
     },
     Originate {
         scope: usize,
@@ -79,18 +80,19 @@ fn step() -> impl Strategy<Value = Step> {
     let tag = || prop::option::of(any::<Index>());
     let code = || prop_oneof![Just(None), (200..700_u16).prop_map(Some)];
     prop_oneof![
-        3 => (1..5_u8).prop_map(|from| Step::Talk { from }),
-        1 => (0..5_usize, 1..5_u8, 1..5_u8, prop::bool::weighted(0.1), any::<Index>()).prop_map(
+        3 => (1..5_u8, prop::bool::weighted(0.6))
+            .prop_map(|(from, answers)| Step::Talk { from, answers }),
+        1 => (0..7_usize, 1..5_u8, 1..5_u8, prop::bool::weighted(0.1), any::<Index>()).prop_map(
             |(scope, from, to, is_again, call)| Step::Originate { scope, from, to, is_again, call }
         ),
-        1 => (0..5_usize, 1..5_u8).prop_map(|(scope, account)| Step::ConnectTwo { scope, account }),
-        10 => (0..5_usize, 0..40_u8, any::<Index>(), tag(), code()).prop_map(
+        1 => (0..7_usize, 1..5_u8).prop_map(|(scope, account)| Step::ConnectTwo { scope, account }),
+        10 => (0..7_usize, 0..40_u8, any::<Index>(), tag(), code()).prop_map(
             |(scope, kind, call, tag, code)| Step::Command { scope, kind, call, tag, code }
         ),
-        6 => (0..5_usize, 0..6_u8, any::<Index>(), any::<Index>(), 1..5_u8).prop_map(
+        6 => (0..7_usize, 0..6_u8, any::<Index>(), any::<Index>(), 1..5_u8).prop_map(
             |(scope, kind, call, tag, account)| Step::Phone { scope, kind, call, tag, account }
         ),
-        3 => (0..5_usize, any::<Index>(), tag(), any::<Index>()).prop_map(
+        3 => (0..7_usize, any::<Index>(), tag(), any::<Index>()).prop_map(
             |(scope, call, tag, second)| Step::TransferAttended { scope, call, tag, second }
         ),
         1 => (1..5_u8, prop::bool::weighted(0.1), any::<Index>())
@@ -103,9 +105,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn scopes() -> [Scope; 5] {
+fn scopes() -> [Scope; 7] {
     [
         Scope::Everything,
+        CUSTOMER,
+        CUSTOMER,
         CUSTOMER,
         account_scope("101"),
         account_scope("102"),
@@ -270,15 +274,16 @@ impl World {
     }
 
     fn step(&mut self, step: Step) {
-        if let Step::Talk { from } = step {
-            self.talk(from);
+        if let Step::Talk { from, answers } = step {
+            self.talk(from, answers);
         } else {
             let input = self.input(step);
             self.happen(&input);
         }
     }
 
-    fn talk(&mut self, from: u8) {
+    /// Somebody dials somebody, whose phone rings and may be answered.
+    fn talk(&mut self, from: u8, answers: bool) {
         let channel = ChannelId(self.fresh("in"));
         let dialled = id(from % 4 + 1);
         let account = account(&id(from));
@@ -287,7 +292,10 @@ impl World {
         let answer = Ok(route(39 + from));
         self.happen(&Input::Resolved { call_id, answer });
         let Some(channel) = self.checker.dialled_last() else { return };
-        self.happen(&Input::Channel(Event::Answered { channel }));
+        self.happen(&Input::Channel(Event::Ringing { channel: channel.clone() }));
+        if answers {
+            self.happen(&Input::Channel(Event::Answered { channel }));
+        }
     }
 
     fn command(&mut self, scope: Scope, action: Action) -> Input {

@@ -189,6 +189,7 @@ impl Checker {
                         | Action::Originate(_)
                         | Action::ConnectTwo(_)
                         | Action::TransferBlind(..)
+                        | Action::Redirect(..)
                 ) {
                     self.lasting.insert(command.id.clone());
                 }
@@ -357,16 +358,13 @@ impl Checker {
             for (tag, leg) in call.legs.iter().filter(|(_, leg)| leg.is_alive()) {
                 let Some(channel) = &leg.channel else { continue };
                 let is_listener = self.supervisors.contains_key(tag);
-                if is_listener && is_handed_over {
-                    continue;
-                }
                 let hears = self.hears.get(channel).cloned().unwrap_or_default();
                 if matches!(hears, Source::Prompt(_)) && leg.last.state == State::Early {
                     continue;
                 }
                 let expected = match leg.last.state {
                     State::Early => Source::Ringback,
-                    _ if is_handed_over => Source::Silence,
+                    _ if is_handed_over && !is_listener => Source::Silence,
                     State::Held | State::Parked => Source::Music,
                     State::Connected => Source::Parties(self.audible(call, tag)),
                     _ => Source::Silence,
@@ -377,12 +375,13 @@ impl Checker {
     }
 
     fn audible(&self, call: &Call, listener: &Tag) -> BTreeSet<ChannelId> {
+        let is_handed_over = call.legs.values().any(Leg::waits);
         let others = call.legs.iter().filter(|(tag, leg)| *tag != listener && leg.is_alive());
         let speaking = others.filter(|(tag, leg)| match self.supervisors.get(tag) {
             Some((Mode::Spy, _)) => false,
             Some((Mode::Whisper, of)) => of == listener && leg.last.state == State::Connected,
             Some((Mode::Barge, _)) => leg.last.state == State::Connected,
-            None => matches!(leg.last.state, State::Connected | State::Held),
+            None => !is_handed_over && matches!(leg.last.state, State::Connected | State::Held),
         });
         speaking.filter_map(|(_, leg)| leg.channel.clone()).collect()
     }
@@ -390,6 +389,14 @@ impl Checker {
     fn check_counts(&self) {
         let legs = self.calls.values().flat_map(|call| call.legs.values());
         let living = legs.filter(|leg| leg.is_alive()).count() + self.unadmitted.len();
+        let parked = self.calls.iter().filter_map(|(call_id, call)| {
+            let mut legs = call.legs.values();
+            legs.any(|leg| leg.last.state == State::Parked).then_some(call_id)
+        });
+        let parked: BTreeSet<_> = parked.collect();
+        let in_slots: Vec<_> = self.bench.customer.parked().collect();
+        assert_eq!(in_slots.len(), parked.len(), "one slot a parked call");
+        assert_eq!(in_slots.into_iter().collect::<BTreeSet<_>>(), parked);
         assert_eq!(self.bench.customer.live_legs(), living);
         if living == 0 {
             assert!(self.bench.customer.is_idle(), "something is left of calls that are over");
