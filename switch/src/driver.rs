@@ -325,7 +325,8 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     /// When the switch did not do it. An operation on a channel that is gone succeeds.
     async fn run(&self, op: Op) -> Result<(), DriverError>;
 
-    /// Lists the living channels.
+    /// Lists the living channels that are this engine's own: those of them that belong to none of
+    /// its calls, it hangs up.
     ///
     /// # Errors
     /// When the switch does not answer.
