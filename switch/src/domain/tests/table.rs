@@ -1,7 +1,7 @@
 //! The table of states and commands: each command in each state, walked.
 
 use super::bench::{Bench, CUSTOMER, account, to_account, wrong_state};
-use crate::domain::{Action, CallId, Mode, Refusal, State, Tag, allowed_states};
+use crate::domain::{Action, CallId, Mode, Parked, Refusal, State, Tag, allowed_states};
 
 /// A call one leg of which is in the given state.
 fn call_in(state: State) -> (Bench, CallId, Tag) {
@@ -88,6 +88,44 @@ fn each_command_is_taken_or_refused_in_each_state_as_the_table_says() {
                 assert!(outcome.unwrap().is_ok(), "{action:?} in {state:?}");
             }
         }
+    }
+}
+
+#[test]
+fn an_attended_transfer_is_taken_or_refused_in_each_state_as_the_table_says() {
+    for state in State::ALL.into_iter().filter(|state| *state != State::Transferred) {
+        let (mut bench, call, tag) = call_in(state);
+        let transferor = (100 + bench.of(&tag)[0].i_account.unwrap()).to_string();
+        let second = bench.phone_dials(&transferor, "104");
+        bench.resolve(&second, Ok(to_account("104")));
+        bench.answers(&bench.tags().last().unwrap().clone());
+        bench.look_away();
+        let action = Action::TransferAttended(call.clone(), Some(tag), second);
+        let expected = allowed_states(&action);
+
+        let outcome = bench.must("transfer_call", action);
+
+        if state == State::Terminated {
+            assert_eq!(outcome, Err(Refusal::CallNotFound(call)));
+        } else if expected.contains(&state) {
+            assert!(outcome.is_ok(), "in {state:?}");
+        } else {
+            assert_eq!(outcome, wrong_state(state, expected));
+            assert!(bench.told.is_empty() && bench.ops.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_call_is_retrieved_from_its_slot_alone() {
+    for state in State::ALL.into_iter().filter(|state| *state != State::Transferred) {
+        let (mut bench, call, _) = call_in(state);
+        let action = Action::Retrieve(Parked::Call(call), Box::new(account("103")));
+        assert_eq!(allowed_states(&action), [State::Parked]);
+
+        let outcome = bench.must("retrieve_call", action);
+
+        assert_eq!(outcome.is_ok(), state == State::Parked, "in {state:?}");
     }
 }
 
