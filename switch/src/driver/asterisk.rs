@@ -4,7 +4,7 @@
 //!   breaks, `message` is what Asterisk says.
 //! - `lines` is the book of channels: every event comes once, whatever Asterisk repeats or
 //!   the connection loses. `resync` compares it with Asterisk after a break.
-//! - `events` turns Asterisk's words into [`Event`](super::Event)s, `cause` its hang-up
+//! - `events` turns Asterisk's words into [`Event`]s, `cause` its hang-up
 //!   causes into SIP codes.
 //! - `dial` makes channels; `plan` and `media` bring together those that hear each other.
 //!
