@@ -122,23 +122,39 @@ pub(super) fn plan(seats: &BTreeMap<ChannelId, Seat>, mut fresh: impl FnMut() ->
     plan
 }
 
-/// Groups of two and more in which everybody is to hear everybody. Those that are in a room come
-/// first, so that they stay.
+/// Groups of two and more in which everybody is to hear everybody. Who shares a room and may stay
+/// together stays; only who is left alone looks for company elsewhere. So a plan that has been
+/// carried out asks for no further move.
 fn groups(seats: &BTreeMap<ChannelId, Seat>) -> Vec<BTreeSet<&ChannelId>> {
-    let mut order: Vec<_> = seats.iter().collect();
-    order.sort_by_key(|(_, seat)| (seat.placed.room().is_none(), seat.placed.room()));
-    let mut groups: Vec<Vec<(&ChannelId, &Seat)>> = Vec::new();
-    for one in order {
-        let fits = |group: &&mut Vec<(&ChannelId, &Seat)>| {
-            group.iter().all(|member| hear_each_other(*member, one))
-        };
-        match groups.iter_mut().find(fits) {
-            Some(group) => group.push(one),
-            None => groups.push(vec![one]),
+    let mut rooms: BTreeMap<&RoomId, Vec<Group<'_>>> = BTreeMap::new();
+    let mut alone = Vec::new();
+    for one in seats {
+        match one.1.placed.room() {
+            Some(room) => join(rooms.entry(room).or_default(), one),
+            None => alone.push(one),
         }
+    }
+    let (mut groups, singles): (Vec<_>, Vec<_>) =
+        rooms.into_values().flatten().partition(|group| group.len() > 1);
+    alone.extend(singles.into_iter().flatten());
+    alone.sort_by_key(|(channel, _)| *channel);
+    for one in alone {
+        join(&mut groups, one);
     }
     let real = groups.into_iter().filter(|group| group.len() > 1);
     real.map(|group| group.into_iter().map(|(channel, _)| channel).collect()).collect()
+}
+
+/// Channels that are to hear each other.
+type Group<'a> = Vec<(&'a ChannelId, &'a Seat)>;
+
+/// Puts a channel into the first group that it fits into, else into one of its own.
+fn join<'a>(groups: &mut Vec<Group<'a>>, one: (&'a ChannelId, &'a Seat)) {
+    let fits = |group: &&mut Group<'a>| group.iter().all(|member| hear_each_other(*member, one));
+    match groups.iter_mut().find(fits) {
+        Some(group) => group.push(one),
+        None => groups.push(vec![one]),
+    }
 }
 
 /// The room in which most of a group are.
