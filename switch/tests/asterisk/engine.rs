@@ -133,17 +133,20 @@ async fn refusals_end_both_legs_with_the_far_end_s_code() {
         harness.until(&call, ALICE, &["trying", "ringing", "early", &over]).await;
     }
 
+    // Nobody is registered there.
+    let call = harness.originate("101", "109").await;
+    let over = "terminated 480 Temporarily Unavailable";
+    harness.until(&call, ALICE, &["trying", "ringing", "early", over]).await;
+
     // A phone that dials hears the code itself.
+    if harness.pbx.is_old().await {
+        return;
+    }
     bob.set_manner(Manner::Refuse(486));
     harness.phones.alice.call("102").await;
     harness.phones.alice.sees("486", 1).await;
     harness.phones.alice.call("999").await;
     harness.phones.alice.sees("404", 1).await;
-
-    // Nobody is registered there.
-    let call = harness.originate("101", "109").await;
-    let over = "terminated 480 Temporarily Unavailable";
-    harness.until(&call, ALICE, &["trying", "ringing", "early", over]).await;
     harness.until_empty().await;
 }
 

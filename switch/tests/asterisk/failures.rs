@@ -260,3 +260,32 @@ async fn a_call_that_comes_in_while_nobody_listens_is_offered_or_ended_by_asteri
     }
     fixture.until_empty().await;
 }
+
+#[tokio::test]
+async fn whoever_takes_the_application_over_is_outlived() {
+    needs_asterisk!();
+    let mut fixture = Fixture::start().await;
+    fixture.connect("a", "101").await;
+    let (signals, _events) = mpsc::channel(16);
+    let config = Config { url: Url::new(fixture.pbx.url()), ..Config::default() };
+    let stop = CancellationToken::new();
+    let health = health::Readiness::new().component("other");
+    let tasks = fixture.phones.tasks.clone();
+
+    let other =
+        Asterisk::new(&config, Deps { signals, health, tasks, stop: stop.clone() }).unwrap();
+    other.connected().wait_for(|is_connected| *is_connected).await.unwrap();
+    fixture.until_connected(false).await;
+    let state = fixture.readiness.state_of("switch.asterisk");
+    assert!(
+        matches!(&state, Some(health::State::Degraded(why)) if why.contains("another client")),
+        "{state:?}"
+    );
+    stop.cancel();
+
+    fixture.until_connected(true).await;
+    fixture.connect("b", "102").await;
+    fixture.phones.alice.hang_up().await;
+    assert_eq!(fixture.next().await, ended("a", Cause::HungUp));
+    assert_eq!(fixture.rest(), []);
+}

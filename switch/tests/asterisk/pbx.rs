@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::audio;
 use crate::phone::Phone;
+use crate::sip::Message;
 
 /// How long Asterisk may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -222,6 +223,9 @@ impl Pbx {
             if self.is_ready().await {
                 return Ok(());
             }
+            if self.said().contains("Address already in use") {
+                return Err(self.said());
+            }
             if Instant::now() > deadline {
                 return Err(self.said());
             }
@@ -234,6 +238,29 @@ impl Pbx {
         // The endpoints come later than the ARI.
         name.is_ok_and(|name| name == self.name())
             && self.try_get("endpoints/PJSIP").await.is_ok_and(|list| list[0].is_object())
+            && self.speaks_sip().await
+    }
+
+    /// Whether it is this very Asterisk that has the SIP port.
+    async fn speaks_sip(&self) -> bool {
+        let asked = async {
+            let socket = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.ok()?;
+            let port = socket.local_addr().ok()?.port();
+            let options = Message::new("OPTIONS sip:127.0.0.1 SIP/2.0")
+                .with("Via", format!("SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bK{port}"))
+                .with("Max-Forwards", "70")
+                .with("From", "<sip:probe@127.0.0.1>;tag=probe")
+                .with("To", "<sip:127.0.0.1>")
+                .with("Call-ID", format!("{port}@probe"))
+                .with("CSeq", "1 OPTIONS");
+            let server = (Ipv4Addr::LOCALHOST, self.sip_port);
+            socket.send_to(&options.to_bytes(), server).await.ok()?;
+            let mut buffer = vec![0; 4096];
+            let length = socket.recv(&mut buffer).await.ok()?;
+            let answer = Message::parse(buffer.get(..length)?)?;
+            Some(answer.header("Server") == self.name())
+        };
+        timeout(Duration::from_millis(500), asked).await.ok().flatten().unwrap_or(false)
     }
 
     fn configure(&self, phones: &[&Phone]) {
@@ -288,10 +315,12 @@ impl Pbx {
             format!("[general]\nrtpstart = {first}\nrtpend = {}\n", first.saturating_add(200));
         let mut pjsip = format!(
             "[global]\ntype = global\nendpoint_identifier_order = username,ip\n\
+             user_agent = {}\n\
              [udp]\ntype = transport\nprotocol = udp\nbind = 127.0.0.1:{}\n\
              [phone](!)\ntype = endpoint\ncontext = cordboard\ndisallow = all\nallow = ulaw\n\
              direct_media = no\ndtmf_mode = info\nrtp_symmetric = yes\nallow_transfer = no\n\
              timers = no\n",
+            self.name(),
             self.sip_port
         );
         for phone in phones {

@@ -56,6 +56,18 @@ impl AriError {
             Self::Transport(_) | Self::Timeout | Self::Answer(_) => None,
         }
     }
+
+    /// True when a bridge that a channel was to be added to is not there, or about to go. The
+    /// second has the status of other conflicts, so that only the words tell.
+    pub(super) fn says_bridge_is_gone(&self) -> bool {
+        match self {
+            Self::Status { status, text } => {
+                *status == StatusCode::NOT_FOUND
+                    || (*status == StatusCode::CONFLICT && text.starts_with("Bridge not in"))
+            }
+            Self::Transport(_) | Self::Timeout | Self::Answer(_) => false,
+        }
+    }
 }
 
 impl From<AriError> for DriverError {

@@ -135,7 +135,7 @@ impl Inner {
             Placed::Nowhere | Placed::Unknown(_) => Ok(()),
         };
         if let (Placed::Room(room), Err(error)) = (to, &start)
-            && error.status() == Some(404)
+            && error.says_bridge_is_gone()
         {
             self.book.lock().lose_room(room);
             return Err(Failed::RoomGone);
