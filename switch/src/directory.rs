@@ -53,14 +53,26 @@ pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
 /// The directory behind auth's gRPC.
 #[derive(Clone, Debug)]
 pub struct AuthDirectory {
+    pool: Pool,
     client: AuthorizationServiceClient<Pool>,
 }
+
+/// How long a call waits for auth to come back, e.g. while it is started anew.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 impl AuthDirectory {
     /// The directory of the auth service that `pool` reaches.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { client: AuthorizationServiceClient::new(pool) }
+        Self { client: AuthorizationServiceClient::new(pool.clone()), pool }
+    }
+
+    /// Auth's client, once it is reachable or patience is over: then the request itself fails.
+    async fn client(&self) -> AuthorizationServiceClient<Pool> {
+        if self.pool.connected() == 0 {
+            tokio::time::timeout(PATIENCE, self.pool.until_connected()).await.ok();
+        }
+        self.client.clone()
     }
 
     async fn ask(
@@ -70,7 +82,7 @@ impl AuthDirectory {
         number: &str,
     ) -> Result<pb::ResolveNumberResponse, DirectoryError> {
         let request = pb::ResolveNumberRequest { i_customer, i_account, number: number.to_owned() };
-        let answer = self.client.clone().resolve_number(request).await;
+        let answer = self.client().await.resolve_number(request).await;
         Ok(answer.map_err(|status| DirectoryError(Box::new(status)))?.into_inner())
     }
 }
@@ -80,7 +92,7 @@ impl Directory for AuthDirectory {
     async fn account(&self, account_id: &str) -> Result<Option<Account>, DirectoryError> {
         let by = pb::get_account_request::By::AccountId(account_id.to_owned());
         let request = pb::GetAccountRequest { by: Some(by) };
-        let answer = self.client.clone().get_account(request).await;
+        let answer = self.client().await.get_account(request).await;
         let answer = answer.map_err(|status| DirectoryError(Box::new(status)))?.into_inner();
         Ok(answer.account.map(crate::wire::account))
     }
