@@ -16,6 +16,9 @@ use crate::driver::{self, Cause, ChannelId, DriverError, Event, Label};
 /// Channels that are asked for their label at once.
 const ASKED_AT_ONCE: usize = 16;
 
+/// See [`Inner::warn_of_device_states`].
+const DEVICE_STATES: &str = "res_stasis_device_state.so";
+
 /// What tells one life of Asterisk from the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Info {
@@ -25,6 +28,12 @@ pub(super) struct Info {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 struct Status {
     startup_time: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Module {
+    #[serde(default)]
+    status: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,6 +49,9 @@ impl Inner {
         let info: Info = self.ari.get(&Path::new(&["asterisk", "info"])).await?;
         let list: Vec<message::Channel> = self.ari.get(&Path::new(&["channels"])).await?;
         let is_restarted = life.as_ref().is_some_and(|last| *last != info);
+        if life.as_ref() != Some(&info) {
+            self.warn_of_device_states().await;
+        }
         *life = Some(info);
 
         let cause = if is_restarted { Cause::Lost } else { Cause::HungUp };
@@ -61,6 +73,20 @@ impl Inner {
             }
         }
         self.sweep_bridges().await
+    }
+
+    /// With this module, which nothing here needs, an Asterisk of 2025 and 2026 may lock up for good
+    /// when an event socket breaks while device states change (Asterisk's issue 2170).
+    async fn warn_of_device_states(&self) {
+        let path = Path::new(&["asterisk", "modules", DEVICE_STATES]);
+        let is_running =
+            self.ari.get::<Module>(&path).await.is_ok_and(|module| module.status == "Running");
+        if is_running {
+            warn!(
+                module = DEVICE_STATES,
+                "Asterisk should not load this module: it may lock up when the event socket breaks"
+            );
+        }
     }
 
     /// What has happened on a channel that is there.
