@@ -189,7 +189,6 @@ impl Call {
             start_time: now,
             connect_time: None,
             update_time: now,
-            deadline: None,
             hears: crate::driver::Source::Silence,
             picked_up_by: None,
             waiting: Vec::new(),

@@ -8,6 +8,7 @@ mod connection;
 mod endings;
 mod parking;
 mod setup;
+pub(super) mod timers;
 mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,6 +25,7 @@ use super::names::{CallId, Names, Tag};
 use super::reason::Standard;
 use super::view::{IvrInfo, LegView};
 use crate::driver::{self, ChannelId, Event, Label, Op};
+use timers::{Timer, Timers};
 
 /// All calls of one customer.
 #[derive(Debug)]
@@ -37,8 +39,7 @@ pub struct Customer {
     channels: HashMap<ChannelId, (CallId, Tag)>,
     /// Parked calls by slot.
     slots: BTreeMap<String, CallId>,
-    /// When ringing and waiting end; entries whose leg has moved on are skipped.
-    deadlines: BTreeSet<(Timestamp, CallId, Tag)>,
+    timers: Timers,
     effects: Vec<Effect>,
 }
 
@@ -54,7 +55,7 @@ impl Customer {
             live_legs: 0,
             channels: HashMap::new(),
             slots: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            timers: Timers::default(),
             effects: Vec::new(),
         }
     }
@@ -76,7 +77,7 @@ impl Customer {
     pub(super) fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.channels.is_empty()
-            && self.deadlines.is_empty()
+            && self.timers.is_empty()
             && self.slots.is_empty()
             && self.live_legs == 0
     }
@@ -105,7 +106,7 @@ impl Customer {
     /// When [`Input::Tick`] is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, ..)| *at)
+        self.timers.first()
     }
 
     /// Takes in one input at the moment `now` and says what has to be done, in order.
@@ -180,21 +181,8 @@ impl Customer {
 
     /// Lets a leg ring until its call's time-out.
     fn start_ringing_timer(&mut self, call_id: &CallId, tag: &Tag) {
-        let now = self.now;
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        let at = now.plus(call.ring_timeout);
-        if let Some(leg) = call.leg_mut(tag) {
-            leg.deadline = Some(at);
-            self.deadlines.insert((at, call_id.clone(), tag.clone()));
-        }
-    }
-
-    fn stop_timer(&mut self, call_id: &CallId, tag: &Tag) {
-        if let Some(leg) = self.calls.get_mut(call_id).and_then(|call| call.leg_mut(tag))
-            && let Some(at) = leg.deadline.take()
-        {
-            self.deadlines.remove(&(at, call_id.clone(), tag.clone()));
-        }
+        let Some(call) = self.calls.get(call_id) else { return };
+        self.timers.set(Timer::leg(call_id, tag), self.now.plus(call.ring_timeout));
     }
 
     /// Derives what every leg of a call hears and shows, and tells the differences. Nothing is
@@ -211,11 +199,7 @@ impl Customer {
             self.free_slot(call_id);
         }
         if call.is_over() {
-            for leg in &call.legs {
-                if let Some(at) = leg.deadline {
-                    self.deadlines.remove(&(at, call.id.clone(), leg.tag.clone()));
-                }
-            }
+            self.timers.forget(&call.id);
             self.effects.push(Effect::Over(call.id));
         } else {
             self.calls.insert(call_id.clone(), call);

@@ -168,8 +168,6 @@ pub struct Leg {
     pub(super) start_time: Timestamp,
     pub(super) connect_time: Option<Timestamp>,
     pub(super) update_time: Timestamp,
-    /// When ringing ends without an answer.
-    pub(super) deadline: Option<Timestamp>,
     /// What the driver was last told that the leg hears.
     pub(super) hears: Source,
     /// The command that made this leg answer, until it does.

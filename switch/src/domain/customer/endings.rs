@@ -11,6 +11,7 @@
 //! | any other | any | every leg ends, with the same reason |
 
 use super::Customer;
+use super::timers::{CallTimer, Timer};
 use crate::domain::call::{Call, Plan};
 use crate::domain::command::Cause;
 use crate::domain::leg::{End, Phase, Retold};
@@ -104,7 +105,7 @@ impl Customer {
 
     /// Ends one leg; nothing is told yet.
     pub(super) fn end_leg(&mut self, call_id: &CallId, tag: &Tag, reason: &Reason) {
-        self.stop_timer(call_id, tag);
+        self.timers.stop(&Timer::leg(call_id, tag));
         let Some(leg) = self
             .calls
             .get_mut(call_id)
@@ -150,7 +151,7 @@ impl Customer {
     fn park_again(&mut self, call_id: &CallId, cause: Option<&Cause>) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let Plan::Retrieving { parking, .. } = call.plan.clone() else { return };
-        let is_due = call.leg(&parking.parked).is_some_and(|leg| leg.deadline.is_none());
+        let is_due = !self.timers.is_set(&Timer::leg(call_id, &parking.parked));
         call.plan = Plan::Parked(parking);
         self.settle(call_id, cause);
         if is_due {
@@ -167,34 +168,31 @@ impl Customer {
         call.plan = Plan::Announcing { prompt: prompt.to_owned(), reason: reason.clone() };
         let at = now.plus(ANNOUNCEMENT);
         if let Some(leg) = call.at_mut(&End::Caller) {
-            leg.deadline = Some(at);
-            self.deadlines.insert((at, call_id.clone(), leg.tag.clone()));
+            self.timers.set(Timer::leg(call_id, &leg.tag), at);
         }
     }
 
     /// Does what is due at the moment.
     pub(super) fn tick(&mut self) {
-        while let Some((at, call_id, tag)) = self.deadlines.first().cloned()
-            && at <= self.now
-        {
-            self.deadlines.pop_first();
-            let Some(call) = self.calls.get_mut(&call_id) else { continue };
-            let Some(leg) =
-                call.leg_mut(&tag).filter(|leg| leg.is_alive() && leg.deadline == Some(at))
-            else {
-                continue;
-            };
-            leg.deadline = None;
-            let phase = leg.phase.clone();
-            match (&call.plan, phase) {
-                (Plan::Announcing { reason, .. }, _) => {
-                    let reason = reason.clone();
-                    self.end_call(&call_id, &reason, None);
-                }
-                (Plan::Parked(_), Phase::Parked) => self.recall(&call_id),
-                (_, Phase::Parked) => {}
-                _ => self.leg_gone(&call_id, &tag, &Standard::NotAnswered.reason(), None),
+        while let Some(timer) = self.timers.pop_due(self.now) {
+            match timer {
+                Timer::Call(call_id, CallTimer::Leg(tag)) => self.leg_waited(&call_id, &tag),
             }
+        }
+    }
+
+    /// A leg's ringing or waiting is over.
+    fn leg_waited(&mut self, call_id: &CallId, tag: &Tag) {
+        let Some(call) = self.calls.get(call_id) else { return };
+        let Some(leg) = call.leg(tag).filter(|leg| leg.is_alive()) else { return };
+        match (&call.plan, &leg.phase) {
+            (Plan::Announcing { reason, .. }, _) => {
+                let reason = reason.clone();
+                self.end_call(call_id, &reason, None);
+            }
+            (Plan::Parked(_), Phase::Parked) => self.recall(call_id),
+            (_, Phase::Parked) => {}
+            _ => self.leg_gone(call_id, tag, &Standard::NotAnswered.reason(), None),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Customer;
+use super::timers::Timer;
 use crate::domain::call::{Parking, Plan};
 use crate::domain::command::{CallerScope, Cause, Done, Parked, Refusal};
 use crate::domain::effect::Route;
@@ -48,11 +49,10 @@ impl Customer {
         if let Some(leg) = call.leg_mut(&parked) {
             leg.phase = Phase::Parked;
             leg.holds = false;
-            leg.deadline = Some(at);
         }
         let listeners: Vec<Tag> =
             call.living().filter(|leg| !leg.is_party()).map(|leg| leg.tag.clone()).collect();
-        self.deadlines.insert((at, call_id.clone(), parked));
+        self.timers.set(Timer::leg(call_id, &parked), at);
         self.slots.insert(slot.clone(), call_id.clone());
         self.end_leg(call_id, parker, &Standard::ByApi.reason());
         for tag in listeners {
@@ -156,7 +156,7 @@ impl Customer {
             leg.connect_time = Some(now);
         }
         call.pair(&parking.parked, tag);
-        self.stop_timer(call_id, &parking.parked);
+        self.timers.stop(&Timer::leg(call_id, &parking.parked));
         self.settle(call_id, cause);
     }
 

@@ -16,6 +16,7 @@
 //! How calls end is in `endings`, how they are handed over in `transfer`.
 
 use super::Customer;
+use super::timers::Timer;
 use crate::domain::call::{Admission, Call, NewLeg, Plan};
 use crate::domain::command::{Cause, Originate};
 use crate::domain::effect::{Effect, ResolveFailure, Route};
@@ -378,7 +379,7 @@ impl Customer {
         };
         let Some(leg) = call.leg_mut(tag).filter(is_dialled) else { return };
         let cause = leg.picked_up_by.take();
-        self.stop_timer(call_id, tag);
+        self.timers.stop(&Timer::leg(call_id, tag));
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let plan = call.plan.clone();
         let Some(leg) = call.leg_mut(tag) else { return };
