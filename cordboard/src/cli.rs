@@ -78,6 +78,13 @@ pub(crate) struct Up {
     /// Keeps the directory in this database, e.g. `sqlite:///var/lib/cordboard/directory.db`
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
+    /// Which switch to drive
+    #[arg(long = "switch", value_enum, value_name = "SWITCH")]
+    pub(crate) driver: Option<SwitchDriver>,
+    /// Where Asterisk's REST interface is, `http://user:password@host:8088`; without a password here,
+    /// `switch.asterisk.password_file` has it. Implies Asterisk
+    #[arg(long, value_name = "URL", env = "CORDBOARD_ARI", hide_env_values = true)]
+    pub(crate) ari: Option<String>,
     /// Folder for what is kept on disk
     #[arg(long, value_name = "FOLDER", default_value = "cordboard-data")]
     pub(crate) data_dir: PathBuf,
@@ -89,6 +96,15 @@ pub(crate) struct Up {
     pub(crate) pstn_answer_ms: Option<u32>,
     #[command(flatten)]
     pub(crate) settings: Settings,
+}
+
+/// What carries the voice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SwitchDriver {
+    /// The built-in simulator
+    Sim,
+    /// Asterisk 18 or newer, over its REST interface
+    Asterisk,
 }
 
 /// One service in a process of its own.
@@ -109,6 +125,14 @@ pub(crate) struct Service {
     /// Keeps the directory in this database (auth only)
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
+    /// Which switch to drive (switch only)
+    #[arg(long = "driver", value_enum, value_name = "SWITCH")]
+    pub(crate) driver: Option<SwitchDriver>,
+    /// Where Asterisk's REST interface is, `http://user:password@host:8088`; without a password here,
+    /// `switch.asterisk.password_file` has it. Implies
+    /// Asterisk (switch only)
+    #[arg(long, value_name = "URL", env = "CORDBOARD_ARI", hide_env_values = true)]
+    pub(crate) ari: Option<String>,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }
@@ -274,6 +298,8 @@ pub(crate) enum AdminTask {
         #[command(flatten)]
         database: Database,
     },
+    /// Writes a configuration of Asterisk for the accounts of the directory
+    AsteriskConfig(AsteriskConfig),
     /// Prints the demo directory, to start a directory of your own from
     DemoDirectory,
     /// Prints every configuration key with its default
@@ -286,6 +312,48 @@ pub(crate) enum AdminTask {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// `cordboard admin asterisk-config`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AsteriskConfig {
+    /// Folder for the files; made when it is not there. Passwords in it are kept
+    pub(crate) folder: PathBuf,
+    /// Where Asterisk answers Cordboard
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8088")]
+    pub(crate) ari_listen: SocketAddr,
+    /// Where Asterisk answers phones and the trunk
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:5060")]
+    pub(crate) sip_listen: SocketAddr,
+    /// Ports for audio
+    #[arg(long, value_name = "FIRST-LAST", default_value = "10000-20000", value_parser = ports)]
+    pub(crate) rtp: (u16, u16),
+    /// The provider of the public network, e.g. `sip.provider.example` or `192.0.2.1:5080`; without
+    /// one there is no trunk
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
+    pub(crate) trunk: Option<String>,
+    #[command(flatten)]
+    pub(crate) database: Database,
+}
+
+/// Ports from an even one on, as audio and its control share a pair.
+fn ports(text: &str) -> Result<(u16, u16), String> {
+    let wrong = || "has to be two ports, e.g. `10000-20000`, the lower one first".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let (first, last): (u16, u16) = first.parse().ok().zip(last.parse().ok()).ok_or_else(wrong)?;
+    if first < 1024 || first >= last {
+        return Err(wrong());
+    }
+    Ok((first, last))
+}
+
+/// A name that stands in a configuration file as it is.
+fn host(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    if text.is_empty() || !text.chars().all(is_plain) {
+        return Err("has to be a host or an address, with or without a port".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Where the directory is.

@@ -13,6 +13,8 @@ use mesh::net::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::SwitchDriver;
+
 pub(crate) use reference::reference;
 
 /// Every setting of Cordboard.
@@ -158,6 +160,28 @@ impl Config {
         config.auth.refuse_demo_passwords |= config.mode == Mode::Production;
         Ok(config)
     }
+
+    /// Takes over which switch the flags name.
+    pub(crate) fn drive(
+        &mut self,
+        driver: Option<SwitchDriver>,
+        ari: Option<&str>,
+    ) -> anyhow::Result<()> {
+        match (driver, ari) {
+            (Some(SwitchDriver::Sim), Some(_)) => {
+                anyhow::bail!("`--ari` is for Asterisk: leave it out, or the simulator");
+            }
+            (Some(SwitchDriver::Sim), None) => self.switch.driver = switch::Driver::Sim,
+            (Some(SwitchDriver::Asterisk), _) | (None, Some(_)) => {
+                self.switch.driver = switch::Driver::Asterisk;
+            }
+            (None, None) => {}
+        }
+        if let Some(url) = ari {
+            self.switch.asterisk.url = switch::driver::asterisk::Url::new(url);
+        }
+        self.switch.validate().map_err(anyhow::Error::msg).context("configuration")
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +202,19 @@ mod tests {
         assert_eq!(config.callcontrol.lease, Duration::from_secs(30));
         assert_eq!(config.switch.lease, config.callcontrol.lease);
         assert!(load(&["callcontrol.lease=30s"]).is_err());
+    }
+
+    #[test]
+    fn an_address_of_asterisk_chooses_it_and_contradicts_the_simulator() {
+        let mut config = load(&[]).unwrap();
+        config.drive(None, Some("http://ari:secret@pbx.example:8088")).unwrap();
+        assert_eq!(config.switch.driver, switch::Driver::Asterisk);
+        assert_eq!(config.switch.asterisk.url.to_string(), "http://pbx.example:8088");
+
+        let refusal = config.drive(Some(SwitchDriver::Sim), Some("http://pbx:8088")).unwrap_err();
+        assert!(refusal.to_string().contains("--ari"), "{refusal}");
+        let refusal = config.drive(None, Some("pbx.example")).unwrap_err();
+        assert!(format!("{refusal:#}").contains("switch.asterisk.url has to be"), "{refusal:#}");
     }
 
     #[test]

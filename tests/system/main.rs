@@ -1,6 +1,7 @@
 //! The whole system from outside: what the contract promises, on the real program.
 
 mod admin;
+mod asterisk_config;
 mod demo;
 mod failures;
 mod handing_over;

@@ -1,5 +1,6 @@
 //! `cordboard admin`: looks after the directory.
 
+mod asterisk_config;
 mod files;
 mod table;
 
@@ -29,6 +30,7 @@ pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
         AdminTask::Applications(task) => look(Kind::Application, task).await,
         AdminTask::Import { file, database } => files::import(&file, &database).await,
         AdminTask::Export { file, database } => files::export(&file, &database).await,
+        AdminTask::AsteriskConfig(args) => asterisk_config::write(&args).await,
         AdminTask::DemoDirectory => {
             say(services::DEMO_DIRECTORY.trim_end());
             Ok(())

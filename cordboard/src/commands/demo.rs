@@ -9,6 +9,7 @@ use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,14 +41,16 @@ pub(super) async fn run(args: Demo) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let system = Box::pin(up::start(ephemeral(), stop.clone())).await?;
     let addresses = system.addresses();
+    let sim = addresses.sim.context("the demo plays on the simulated phones")?;
     timeline.note(&format!(
-        "a system of its own is up: API on ws://{}/ws, phones on http://{}/sim",
-        addresses.public, addresses.sim
+        "a system of its own is up: API on ws://{}/ws, phones on http://{sim}/sim",
+        addresses.public
     ));
 
     let scenarios = args.scenario.map_or_else(|| ALL.to_vec(), |one| vec![one]);
     let clients = TaskTracker::new();
-    let stage = Stage { addresses, timeline: timeline.clone(), tasks: clients.clone() };
+    let stage =
+        Stage { public: addresses.public, sim, timeline: timeline.clone(), tasks: clients.clone() };
     let playing = async {
         for scenario in scenarios {
             Box::pin(scenarios::play(&stage, scenario)).await?;
@@ -78,6 +81,8 @@ fn ephemeral() -> Up {
         data_dir: "cordboard-data".into(),
         sim_speed: None,
         pstn_answer_ms: None,
+        driver: None,
+        ari: None,
         settings: Settings { config: None, sets: vec!["telemetry.filter=error".to_owned()] },
     }
 }

@@ -26,11 +26,12 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
     if let Some(url) = args.database {
         config.auth.database.url = url;
     }
+    config.drive(args.driver, args.ari.as_deref())?;
     let telemetry = mesh::telemetry::init(&config.telemetry, kind.name())?;
     let listener = bind(args.listen, kind.port()).await?;
     let admin = bind(args.admin_listen, 9090).await?;
     let sim = match kind {
-        ServiceKind::Switch => {
+        ServiceKind::Switch if config.switch.driver == switch::Driver::Sim => {
             let address = args.sim_listen.unwrap_or((Ipv4Addr::LOCALHOST, 9091).into());
             Some(bind(Some(address), 9091).await?)
         }

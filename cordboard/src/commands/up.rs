@@ -31,8 +31,8 @@ pub(super) struct Addresses {
     pub(super) public: SocketAddr,
     /// Probes and metrics.
     pub(super) admin: SocketAddr,
-    /// The simulator's control port.
-    pub(super) sim: SocketAddr,
+    /// The simulator's control port; none with another switch.
+    pub(super) sim: Option<SocketAddr>,
 }
 
 /// A running system.
@@ -48,17 +48,21 @@ pub(super) async fn run(args: Up) -> anyhow::Result<()> {
     let system = start(args, CancellationToken::new()).await?;
     let Addresses { public, admin, sim } = system.addresses();
     if is_ephemeral {
-        let line = json!({
+        let mut line = json!({
             "ready": true,
             "public": public.to_string(),
             "admin": admin.to_string(),
-            "sim": sim.to_string(),
         });
+        if let (Some(sim), Some(line)) = (sim, line.as_object_mut()) {
+            line.insert("sim".to_owned(), json!(sim.to_string()));
+        }
         say(line);
     } else {
         say(format_args!("API      ws://{public}/ws, http://{public}/rest, http://{public}/doc"));
         say(format_args!("probes   http://{admin}/readyz, http://{admin}/metrics"));
-        say(format_args!("phones   http://{sim}/sim, or `cordboard phone --control {sim} …`"));
+        if let Some(sim) = sim {
+            say(format_args!("phones   http://{sim}/sim, or `cordboard phone --control {sim} …`"));
+        }
         if has_demo {
             say(
                 "logins   admin, telco, easymobile, quicktasty, visacenter, 101-105, 201, 202, 301",
@@ -76,7 +80,7 @@ pub(super) async fn run(args: Up) -> anyhow::Result<()> {
 /// service fails.
 pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<System> {
     let mut config = Config::load(args.settings.config.as_deref(), &args.settings.sets)?;
-    configure(&mut config, &args);
+    configure(&mut config, &args)?;
     let telemetry = telemetry::init(&config.telemetry, "cordboard")?;
     if !args.ephemeral {
         make_folder(&args.data_dir)?;
@@ -91,9 +95,15 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
     let free = |port| if args.ephemeral { 0 } else { port };
     let public = bind(args.listen, free(8080)).await?;
     let admin = bind(args.admin_listen, free(9090)).await?;
-    let sim = bind(args.sim_listen, free(9091)).await?;
-    let addresses =
-        Addresses { public: address(&public)?, admin: address(&admin)?, sim: address(&sim)? };
+    let sim = match config.switch.driver {
+        switch::Driver::Sim => Some(bind(args.sim_listen, free(9091)).await?),
+        switch::Driver::Asterisk => None,
+    };
+    let addresses = Addresses {
+        public: address(&public)?,
+        admin: address(&admin)?,
+        sim: sim.as_ref().map(address).transpose()?,
+    };
 
     let clock = Clock::system();
     let ledger = services::ledger(&config.event_log, &clock, true).await?;
@@ -109,7 +119,7 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
         host.start(kind, listener, sim)
     };
     let auth = begin(ServiceKind::Auth, None);
-    let switch = begin(ServiceKind::Switch, Some(sim));
+    let switch = begin(ServiceKind::Switch, sim);
     let notifier = begin(ServiceKind::Notifier, None);
     let callcontrol = begin(ServiceKind::Callcontrol, None);
     let conference = begin(ServiceKind::Conference, None);
@@ -162,7 +172,8 @@ impl System {
 }
 
 /// What the flags of `up` say, and that all services are in this process.
-fn configure(config: &mut Config, args: &Up) {
+fn configure(config: &mut Config, args: &Up) -> anyhow::Result<()> {
+    config.drive(args.driver, args.ari.as_deref())?;
     config.targets = Targets::in_memory();
     if let Some(url) = &args.redis {
         config.event_log.redis.get_or_insert_with(RedisConfig::default).url.clone_from(url);
@@ -178,6 +189,7 @@ fn configure(config: &mut Config, args: &Up) {
     if let Some(ms) = args.pstn_answer_ms {
         config.switch.sim.pstn_answer_ms = ms;
     }
+    Ok(())
 }
 
 fn make_folder(folder: &Path) -> anyhow::Result<()> {

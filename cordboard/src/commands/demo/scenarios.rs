@@ -1,6 +1,7 @@
 //! The scenarios, step by step.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
 use http::Method;
@@ -10,13 +11,13 @@ use tokio_util::task::TaskTracker;
 use super::client::Client;
 use super::timeline::Timeline;
 use crate::cli::Scenario;
-use crate::commands::up::Addresses;
 use crate::commands::web;
 
 /// Where the scenarios are played.
 #[derive(Debug)]
 pub(super) struct Stage {
-    pub(super) addresses: Addresses,
+    pub(super) public: SocketAddr,
+    pub(super) sim: SocketAddr,
     pub(super) timeline: Timeline,
     pub(super) tasks: TaskTracker,
 }
@@ -36,15 +37,14 @@ pub(super) async fn play(stage: &Stage, scenario: Scenario) -> anyhow::Result<()
 impl Stage {
     async fn sign_in(&self, login: &str) -> anyhow::Result<Client> {
         let timeline = self.timeline.clone();
-        let mut client =
-            Client::connect(login, self.addresses.public, timeline, &self.tasks).await?;
+        let mut client = Client::connect(login, self.public, timeline, &self.tasks).await?;
         client.call("Session/login", json!({"login": login, "password": "cordboard"})).await?;
         Ok(client)
     }
 
     async fn sim(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
         let body = (!body.is_null()).then_some(body);
-        web::expect(self.addresses.sim, method, path, body.as_ref()).await
+        web::expect(self.sim, method, path, body.as_ref()).await
     }
 
     async fn hears(&self, account: &str) -> anyhow::Result<Value> {

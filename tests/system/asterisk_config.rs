@@ -1,0 +1,199 @@
+//! The configuration that `cordboard admin asterisk-config` writes, on a real Asterisk.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use mesh::testing::eventually;
+use serde_json::json;
+use system_tests::Client;
+use system_tests::process::{Process, program};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where `scripts/asterisk` has put it; `None` where the tests have been told to do without.
+fn home() -> Option<PathBuf> {
+    if std::env::var_os("CORDBOARD_WITHOUT_ASTERISK").is_some_and(|value| value == "1") {
+        println!("skipped: CORDBOARD_WITHOUT_ASTERISK=1");
+        return None;
+    }
+    let home = std::env::var_os("CORDBOARD_ASTERISK").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/asterisk"),
+        PathBuf::from,
+    );
+    let home = home.canonicalize();
+    Some(
+        home.expect(
+            "there is no Asterisk: run scripts/asterisk, or set CORDBOARD_WITHOUT_ASTERISK=1",
+        ),
+    )
+}
+
+/// Ended when dropped.
+struct Asterisk(Child);
+
+impl Drop for Asterisk {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Writes a configuration of the demo directory into `folder`.
+fn write_config(folder: &Path, more: &[&str]) -> Output {
+    let demo = folder.join("demo.toml");
+    let database = format!("sqlite://{}", folder.join("directory.db").display());
+    if !demo.exists() {
+        let text = Command::new(program()).args(["admin", "demo-directory"]).output().unwrap();
+        fs::write(&demo, text.stdout).unwrap();
+        let imported = Command::new(program())
+            .args(["admin", "import", demo.to_str().unwrap(), "--database", &database])
+            .output()
+            .unwrap();
+        assert!(imported.status.success(), "{imported:?}");
+    }
+    let etc = folder.join("etc");
+    Command::new(program())
+        .args(["admin", "asterisk-config", etc.to_str().unwrap(), "--database", &database])
+        .args(more)
+        .output()
+        .unwrap()
+}
+
+fn free_tcp_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn free_udp_port() -> u16 {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Starts Asterisk on what was written, in folders of its own.
+fn start(home: &Path, folder: &Path) -> Asterisk {
+    for name in ["var", "run", "log", "spool/recording", "db", "data/sounds"] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    for name in ["documentation", "rest-api", "static-http", "sounds/en"] {
+        symlink(home.join("data").join(name), folder.join("data").join(name)).unwrap();
+    }
+    let (at, home_at) = (folder.display(), home.display());
+    let directories = format!(
+        "[directories]\nastetcdir => {at}/etc\nastmoddir => {home_at}/modules\n\
+         astvarlibdir => {at}/var\nastdbdir => {at}/db\nastkeydir => {at}/var\n\
+         astdatadir => {at}/data\nastagidir => {at}/var\nastspooldir => {at}/spool\n\
+         astrundir => {at}/run\nastlogdir => {at}/log\n[options]\nnocolor = yes\n"
+    );
+    fs::write(folder.join("etc/asterisk.conf"), directories).unwrap();
+    // Files that a packaged Asterisk has, and some modules do not start without.
+    for name in [
+        "cdr",
+        "cel",
+        "features",
+        "stasis",
+        "pjproject",
+        "codecs",
+        "acl",
+        "ccss",
+        "udptl",
+        "sorcery",
+        "dsp",
+        "manager",
+        "pjsip_notify",
+        "musiconhold",
+        "indications",
+        "logger",
+    ] {
+        fs::write(folder.join(format!("etc/{name}.conf")), "[general]\n").unwrap();
+    }
+    let process = Command::new(home.join("bin/asterisk"))
+        .arg("-C")
+        .arg(folder.join("etc/asterisk.conf"))
+        .args(["-f", "-n"])
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(folder.join("output")).unwrap())
+        .stderr(Stdio::null())
+        .spawn();
+    Asterisk(process.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
+    let Some(home) = home() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (ari, first) = (free_tcp_port(), free_udp_port() & 0xfffe);
+    let (ari, sip) = (format!("127.0.0.1:{ari}"), format!("127.0.0.1:{}", free_udp_port()));
+    let rtp = format!("{first}-{}", first.saturating_add(100));
+    let written = write_config(
+        folder.path(),
+        &["--ari-listen", &ari, "--sip-listen", &sip, "--rtp", &rtp, "--trunk", "127.0.0.1:9"],
+    );
+    assert!(written.status.success(), "{written:?}");
+    let _asterisk = start(&home, folder.path());
+
+    let password = folder.path().join("etc/ari-password");
+    let set = format!("switch.asterisk.password_file={}", password.display());
+    let url = format!("http://cordboard@{ari}");
+    let args = ["up", "--ephemeral", "--switch", "asterisk", "--ari", &url, "--set", &set];
+    let up = Process::start(&args.map(ToOwned::to_owned)).await;
+    assert_eq!(up.ready.get("sim"), None);
+
+    eventually(PATIENCE, "the switch is ready", || async {
+        let asked =
+            system_tests::http::send(up.address("admin"), Method::GET, "/readyz", None).await;
+        match asked {
+            Ok((StatusCode::OK, report))
+                if report["components"]["switch.asterisk"]["state"] == "ready" =>
+            {
+                Ok(())
+            }
+            other => Err(format!(
+                "{other:?}; {}",
+                fs::read_to_string(folder.path().join("output")).unwrap_or_default()
+            )),
+        }
+    })
+    .await;
+
+    // Alice's phone has not registered: Asterisk knows the endpoint, and that nobody is there.
+    let mut alice = Client::subscribed(up.address("public"), "101").await;
+    alice.must("CallControl/originate_call", json!({"destination": "102"})).await;
+    let states = alice.until_over(1).await;
+    assert_eq!(states.last().unwrap()["reason_code"], 480, "{states:?}");
+}
+
+#[test]
+fn a_second_run_keeps_the_passwords_and_closes_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(write_config(folder.path(), &[]).status.success());
+    let phones = fs::read_to_string(folder.path().join("etc/phones.txt")).unwrap();
+    let ari = fs::read_to_string(folder.path().join("etc/ari-password")).unwrap();
+
+    assert!(write_config(folder.path(), &["--trunk", "sip.provider.example"]).status.success());
+
+    assert_eq!(fs::read_to_string(folder.path().join("etc/phones.txt")).unwrap(), phones);
+    assert_eq!(fs::read_to_string(folder.path().join("etc/ari-password")).unwrap(), ari);
+    for entry in fs::read_dir(folder.path().join("etc")).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+    let pjsip = fs::read_to_string(folder.path().join("etc/pjsip.conf")).unwrap();
+    assert!(pjsip.contains("match = sip.provider.example"), "{pjsip}");
+    assert_eq!(phones.lines().count(), 8);
+}
+
+#[test]
+fn what_cannot_be_in_a_configuration_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flag, value, says) in
+        [("--trunk", "a\nb", "has to be a host"), ("--rtp", "9-1", "has to be two ports")]
+    {
+        let refused = write_config(folder.path(), &[flag, value]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains(says), "{said}");
+    }
+    assert!(!folder.path().join("etc").exists());
+}
