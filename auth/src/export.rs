@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::domain::party::{Decision, QueueRules};
 use crate::domain::plan::{
     Account, Admin, Customer, HuntGroup, IvrApplication, Login, Name, Plan, Product, Reseller,
     Role, Tariff,
@@ -164,6 +165,32 @@ struct FileAccount<'a> {
     blocked: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     numbers: Vec<&'a str>,
+    #[serde(flatten)]
+    decision: FileDecision<'a>,
+}
+
+/// Keys of a decision; none without one.
+#[derive(Default, Serialize)]
+struct FileDecision<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_timeout: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_fallback: Option<&'a str>,
+}
+
+/// Rules of a queue that are not the default ones.
+#[derive(Default, Serialize)]
+struct FileRules<'a> {
+    #[serde(skip_serializing_if = "is_false")]
+    ring_all: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_timeout: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_waiting: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_wait: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overflow: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -175,6 +202,10 @@ struct FileHuntGroup<'a> {
     agents: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     inactive_agents: Vec<&'a str>,
+    #[serde(flatten)]
+    rules: FileRules<'a>,
+    #[serde(flatten)]
+    decision: FileDecision<'a>,
 }
 
 #[derive(Serialize)]
@@ -272,6 +303,7 @@ fn account(account: &Account, demo: bool) -> FileAccount<'_> {
         balance: account.credit.opening_balance.to_string(),
         blocked: account.is_blocked,
         numbers: names(&account.numbers),
+        decision: decision(account.decision.as_ref()),
     }
 }
 
@@ -282,6 +314,27 @@ fn hunt_group(group: &HuntGroup) -> FileHuntGroup<'_> {
         queue: group.queue.as_deref(),
         agents: names(&group.members),
         inactive_agents: names(&group.inactive),
+        rules: rules(&group.rules),
+        decision: decision(group.decision.as_ref()),
+    }
+}
+
+fn rules(rules: &QueueRules) -> FileRules<'_> {
+    let default = QueueRules::default();
+    let unless = |value: i64, default: i64| (value != default).then_some(value);
+    FileRules {
+        ring_all: rules.ring_all,
+        agent_timeout: unless(rules.agent_timeout, default.agent_timeout),
+        max_waiting: unless(rules.max_waiting, default.max_waiting),
+        max_wait: unless(rules.max_wait, default.max_wait),
+        overflow: rules.overflow.as_deref(),
+    }
+}
+
+fn decision(decision: Option<&Decision>) -> FileDecision<'_> {
+    FileDecision {
+        decision_timeout: decision.map(|decision| decision.timeout),
+        decision_fallback: decision.map(|decision| decision.fallback.as_str()),
     }
 }
 

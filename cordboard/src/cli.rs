@@ -157,6 +157,8 @@ pub(crate) enum Scenario {
     Incoming,
     /// An agent is busy: the application sends the call on, and it is handed over later
     Redirect,
+    /// An agent is busy: the application sends the call to a queue, where another agent takes it
+    Queue,
     /// Alice asks the bistro for a call: two numbers are called and connected
     Callback,
     /// What is refused, and how

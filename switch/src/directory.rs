@@ -1,12 +1,14 @@
 //! What the engine asks of the directory: who dials, and where a number leads.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use mesh::caller::Owner;
 use mesh::client::Pool;
 use proto::auth::v1 as pb;
 use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
 
-use crate::domain::{Account, ResolveFailure, Route};
+use crate::domain::{AGENT_TIMEOUT, Account, Group, QueueSettings, ResolveFailure, Route};
 use crate::driver::sim;
 
 /// Where a number leads, and in whose environment.
@@ -58,7 +60,7 @@ pub struct AuthDirectory {
 }
 
 /// How long a call waits for auth to come back, e.g. while it is started anew.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl AuthDirectory {
     /// The directory of the auth service that `pool` reaches.
@@ -110,7 +112,16 @@ impl Directory for AuthDirectory {
         if answer.refused {
             return Err(ResolveFailure::NotAllowed);
         }
-        Ok(destination(answer).route)
+        let found = destination(answer);
+        match found {
+            // Of another environment: reached as over a trunk.
+            Destination { owner: Some(owner), route: Route::HuntGroup(group) }
+                if owner.i_customer != i_customer =>
+            {
+                Ok(Route::Foreign { number: group.id, name: group.name })
+            }
+            found => Ok(found.route),
+        }
     }
 
     async fn destination(&self, number: &str) -> Result<Destination, DirectoryError> {
@@ -133,7 +144,7 @@ fn destination(answer: pb::ResolveNumberResponse) -> Destination {
         Some(Found::Pstn(number)) => Destination { owner: None, route: Route::Pstn { number } },
         Some(Found::HuntGroup(group)) => Destination {
             owner: Some(Owner { i_reseller: group.i_reseller, i_customer: group.i_customer }),
-            route: Route::Unattended,
+            route: Route::HuntGroup(Box::new(hunt_group(group))),
         },
         Some(Found::AccessNumber(access)) => Destination {
             owner: access
@@ -142,6 +153,30 @@ fn destination(answer: pb::ResolveNumberResponse) -> Destination {
             route: Route::Unattended,
         },
         Some(Found::Nowhere(_)) | None => Destination { owner: None, route: Route::Nowhere },
+    }
+}
+
+fn hunt_group(group: pb::HuntGroup) -> Group {
+    let seconds = |seconds: i32| {
+        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    };
+    let settings = group.settings.unwrap_or_default();
+    let queue = group.i_c_queue.map(|i_c_queue| QueueSettings {
+        i_c_queue,
+        name: group.queue_name.unwrap_or_default(),
+        rings_all: settings.ring_all,
+        agent_timeout: seconds(settings.agent_timeout_seconds).unwrap_or(AGENT_TIMEOUT),
+        max_waiting: usize::try_from(settings.max_waiting).ok().filter(|max| *max > 0),
+        max_wait: seconds(settings.max_wait_seconds),
+        overflow: Some(settings.overflow).filter(|number| !number.is_empty()),
+    });
+    Group {
+        id: group.id,
+        name: group.name,
+        agents: group.agents.into_iter().map(crate::wire::account).collect(),
+        members: group.members,
+        queue,
+        decision: crate::wire::decision(group.decision_timeout_seconds, group.decision_fallback),
     }
 }
 

@@ -19,6 +19,7 @@ mod leg;
 mod media;
 mod names;
 mod party;
+mod queue;
 mod reason;
 #[cfg(test)]
 mod tests;
@@ -34,5 +35,8 @@ pub use effect::{Effect, Input, ResolveFailure, Route};
 pub use leg::{Direction, Leg, Mode, State};
 pub use names::{CallId, Names, Tag};
 pub use party::{Account, Party};
+pub use queue::{
+    AGENT_TIMEOUT, Decision, Figures, Group, Leave, QueueInfo, QueueSettings, SERVICE_TIME,
+};
 pub use reason::Standard;
 pub use view::{IvrInfo, LegView, Seen};

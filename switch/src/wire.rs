@@ -7,8 +7,8 @@ use proto::options::v1::Realm;
 use proto::switch::v1 as pb;
 
 use crate::domain::{
-    Account, Action, CallId, Cause, Command, ConnectTwo, IvrInfo, LegView, Mode, Originate, Parked,
-    Party, Refusal, Seen, State, Tag,
+    Account, Action, CallId, Cause, Command, ConnectTwo, Decision, Figures, IvrInfo, LegView, Mode,
+    Originate, Parked, Party, QueueInfo, Refusal, Seen, State, Tag,
 };
 
 /// Why a command message was refused before it reached a call.
@@ -27,7 +27,15 @@ pub(crate) fn account(account: pb::Account) -> Account {
         name: account.name,
         i_customer: account.i_customer,
         i_reseller: account.i_reseller,
+        decision: decision(account.decision_timeout_seconds, account.decision_fallback),
     }
+}
+
+/// What happens to calls about which nobody decides.
+pub(crate) fn decision(seconds: i32, fallback: String) -> Option<Decision> {
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0)?;
+    (!fallback.is_empty())
+        .then(|| Decision { timeout: std::time::Duration::from_secs(seconds), fallback })
 }
 
 /// A command and, for a new call, whose it is.
@@ -298,6 +306,50 @@ pub(crate) fn ivr_entry(
     }
 }
 
+/// The event that tells a queue's figures.
+pub(crate) fn queue_entry(
+    figures: Figures,
+    seen_by: &Seen,
+    owner: Owner,
+    at: Timestamp,
+) -> pb::LogEntry {
+    let seen = seen(seen_by);
+    let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let long = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    pb::LogEntry {
+        i_customer: owner.i_customer,
+        i_reseller: owner.i_reseller,
+        i_accounts: seen.i_accounts,
+        access_numbers: seen.access_numbers,
+        i_c_queues: seen.i_c_queues,
+        time_us: at.as_micros(),
+        traceparent: String::new(),
+        body: Some(pb::log_entry::Body::QueueStats(pb::QueueStats {
+            queue: Some(pb::queue_stats::Queue {
+                i_c_queue: figures.i_c_queue,
+                name: figures.name,
+                waiting: number(figures.waiting),
+                longest_wait: long(figures.longest_wait_seconds),
+                agents_in: number(figures.agents_in),
+                agents_busy: number(figures.agents_busy),
+                answered: long(figures.answered),
+                abandoned: long(figures.abandoned),
+                service_level: i32::from(figures.service_level),
+            }),
+        })),
+    }
+}
+
+fn queue_info(info: &QueueInfo) -> call_pb::QueueInfo {
+    call_pb::QueueInfo {
+        i_c_queue: info.i_c_queue,
+        name: info.name.clone(),
+        position: i32::try_from(info.position).unwrap_or(i32::MAX),
+        waited: i64::try_from(info.waited_seconds).unwrap_or(i64::MAX),
+        reason: info.reason.map(|reason| reason.name().to_owned()),
+    }
+}
+
 /// Who may see something, in the messages' form.
 struct SeenLists {
     i_accounts: Vec<i64>,
@@ -331,7 +383,7 @@ pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
         i_customer: view.owner.i_customer,
         i_account: view.i_account,
         access_number: view.seen_by.access_numbers.first().cloned(),
-        queue_info: None,
+        queue_info: view.queue_info.as_ref().map(queue_info),
         conference: None,
         start_time: view.start_time.as_micros(),
         connect_time: view.connect_time.map(Timestamp::as_micros),
@@ -372,6 +424,8 @@ fn state(state: State) -> call_pb::State {
         State::Held => call_pb::State::Held,
         State::Holding => call_pb::State::Holding,
         State::Parked => call_pb::State::Parked,
+        State::Queued => call_pb::State::Queued,
+        State::Dequeued => call_pb::State::Dequeued,
         State::Transferred => call_pb::State::Transferred,
         State::Terminated => call_pb::State::Terminated,
     }

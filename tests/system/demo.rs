@@ -11,9 +11,13 @@ fn the_demo_plays_every_scenario() {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
-    for said in
-        ["Alice and Bob hear each other", "Bob hears music", "none missing", "all scenarios played"]
-    {
+    for said in [
+        "Alice and Bob hear each other",
+        "Bob hears music",
+        "out of the queue",
+        "none missing",
+        "all scenarios played",
+    ] {
         assert!(text.contains(said), "the demo does not say `{said}`:\n{text}");
     }
 }

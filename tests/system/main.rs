@@ -9,6 +9,7 @@ mod hostile;
 mod main_job;
 mod methods;
 mod outages;
+mod queues;
 mod raw;
 mod resume;
 mod rows;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mesh::clock::Timestamp;
 
 use crate::domain::access::{Component, Level, Realm};
-use crate::domain::id::{IAccount, ICQueue, ICustomer};
+use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer};
 use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing};
 use crate::domain::plan::{Plan, Problem};
 use crate::domain::principal::{Credential, Principal, Subject};
@@ -194,6 +194,21 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// How many hunt groups there are of those.
     async fn count_hunt_groups(&self, within: Within) -> Result<i64, StoreError>;
+
+    /// Hunt groups that have a queue, in the order of the queues' names.
+    async fn queues(&self, within: Within, page: Page) -> Result<Vec<HuntGroup>, StoreError>;
+
+    /// How many queues there are of those.
+    async fn count_queues(&self, within: Within) -> Result<i64, StoreError>;
+
+    /// Has an account take part in some hunt groups of its environment, and rest in others: all
+    /// of it, or nothing. False when one of them is not there.
+    async fn set_hunting(
+        &self,
+        i_account: IAccount,
+        subscribe: &[ICGroup],
+        unsubscribe: &[ICGroup],
+    ) -> Result<bool, StoreError>;
 
     /// The hunt group that a queue belongs to.
     async fn hunt_group_of(&self, i_c_queue: ICQueue) -> Result<Option<HuntGroup>, StoreError>;

@@ -55,6 +55,9 @@ pub enum LookupError {
     /// No such account in the caller's scope.
     #[error("account not found")]
     AccountNotFound,
+    /// No such hunt group in the caller's scope.
+    #[error("hunt group not found")]
+    HuntgroupNotFound,
     /// A field of the request that must be given is not, or is not one of those expected.
     #[error("`{0}` is missing or wrong")]
     Invalid(&'static str),

@@ -88,6 +88,7 @@ mod tests {
             i_reseller: None,
             is_blocked: false,
             may_connect_two: false,
+            decision: None,
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Account {
     /// True when its product has a rating entry with the access code `INCOMING`: it may connect
     /// two numbers.
     pub may_connect_two: bool,
+    /// What happens to a call to it about which no application decides.
+    pub decision: Option<Decision>,
 }
 
 impl Account {
@@ -104,6 +106,8 @@ pub struct HuntGroup {
     pub i_reseller: Option<IReseller>,
     /// Its queue.
     pub queue: Option<CallQueue>,
+    /// What happens to a call to it about which no application decides.
+    pub decision: Option<Decision>,
     /// Its members, in directory order.
     pub members: Vec<Member>,
 }
@@ -123,6 +127,38 @@ pub struct CallQueue {
     pub i_c_queue: ICQueue,
     /// Name.
     pub name: String,
+    /// How it deals with calls.
+    pub rules: QueueRules,
+}
+
+/// How a queue deals with calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRules {
+    /// Offers a call to all free agents at once, instead of to the one that is idle longest.
+    pub ring_all: bool,
+    /// Seconds that an agent's phone rings.
+    pub agent_timeout: i64,
+    /// Calls that may wait; 0 for any number.
+    pub max_waiting: i64,
+    /// Seconds that a call may wait; 0 for as long as it takes.
+    pub max_wait: i64,
+    /// Number for calls that find no place, wait too long or find no agent.
+    pub overflow: Option<String>,
+}
+
+impl Default for QueueRules {
+    fn default() -> Self {
+        Self { ring_all: false, agent_timeout: 15, max_waiting: 0, max_wait: 0, overflow: None }
+    }
+}
+
+/// Where a call goes about which no application has decided in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Seconds that applications have.
+    pub timeout: i64,
+    /// The number.
+    pub fallback: String,
 }
 
 /// An account in a hunt group.

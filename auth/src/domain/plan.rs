@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::domain::access::{Component, Level};
 use crate::domain::money::Money;
-use crate::domain::party::OnAppGone;
+use crate::domain::party::{Decision, OnAppGone, QueueRules};
 use crate::domain::secret::Secret;
 
 /// A place in the imported file.
@@ -223,6 +223,8 @@ pub struct Account {
     pub is_blocked: bool,
     /// Further numbers that lead to it.
     pub numbers: Vec<Name>,
+    /// What happens to calls to it about which no application decides.
+    pub decision: Option<Decision>,
 }
 
 /// A hunt group, known by its number.
@@ -234,6 +236,10 @@ pub struct HuntGroup {
     pub name: String,
     /// Name of its queue.
     pub queue: Option<String>,
+    /// How the queue deals with calls.
+    pub rules: QueueRules,
+    /// What happens to calls about which no application decides.
+    pub decision: Option<Decision>,
     /// Ids of its members, in order.
     pub members: Vec<Name>,
     /// Those of them that do not take part; of the others, who is new takes part.

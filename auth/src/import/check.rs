@@ -1,5 +1,7 @@
 //! Turns the file into a plan, collecting what is wrong with it.
 
+mod queues;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 
@@ -222,6 +224,11 @@ impl Checker<'_> {
             user_application: account.user_application,
             credit: self.credit(key, &account.credit_limit, account.balance.as_ref()),
             is_blocked: account.blocked,
+            decision: self.decision(
+                key,
+                account.decision_timeout.as_ref(),
+                account.decision_fallback.as_ref(),
+            ),
             numbers: self.numbers(key, "numbers", &account.numbers),
             id,
         }
@@ -253,6 +260,12 @@ impl Checker<'_> {
             id,
             name: self.name(key, "name", &group.name).text,
             queue: group.queue.as_ref().map(|queue| self.name(key, "queue", queue).text),
+            rules: self.rules(key, group),
+            decision: self.decision(
+                key,
+                group.decision_timeout.as_ref(),
+                group.decision_fallback.as_ref(),
+            ),
             members,
             inactive,
         }
@@ -435,7 +448,7 @@ impl Checker<'_> {
         }
     }
 
-    fn place(&self, key: &str, field: &str, value: Option<&Spanned<String>>) -> Place {
+    fn place<T>(&self, key: &str, field: &str, value: Option<&Spanned<T>>) -> Place {
         let start = value.map_or(0, |value| value.span().start);
         place(self.text, start, format!("{key}.{field}"))
     }

@@ -152,6 +152,8 @@ with_login!(Account {
     balance: Option<Text>,
     #[serde(default)]
     numbers: Vec<Text>,
+    decision_timeout: Option<Spanned<i64>>,
+    decision_fallback: Option<Text>,
 });
 
 #[derive(Debug, Deserialize)]
@@ -164,6 +166,13 @@ pub(super) struct HuntGroup {
     pub(super) agents: Vec<Text>,
     #[serde(default)]
     pub(super) inactive_agents: Vec<Text>,
+    pub(super) ring_all: Option<bool>,
+    pub(super) agent_timeout: Option<Spanned<i64>>,
+    pub(super) max_waiting: Option<Spanned<i64>>,
+    pub(super) max_wait: Option<Spanned<i64>>,
+    pub(super) overflow: Option<Text>,
+    pub(super) decision_timeout: Option<Spanned<i64>>,
+    pub(super) decision_fallback: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -162,11 +162,25 @@ fn wire_account(account: Account) -> switch::Account {
         account_id: account.id,
         name: account.name,
         i_customer: account.i_customer.0,
+        decision_timeout_seconds: account.decision.as_ref().map_or(0, |it| seconds(it.timeout)),
+        decision_fallback: account.decision.map(|it| it.fallback).unwrap_or_default(),
     }
+}
+
+/// A count or a time as messages have it; the import has bounded it.
+fn seconds(value: i64) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
 }
 
 fn wire_hunt_group(group: HuntGroup) -> pb::HuntGroup {
     let owner = group.owner();
+    let settings = group.queue.as_ref().map(|queue| pb::QueueSettings {
+        ring_all: queue.rules.ring_all,
+        agent_timeout_seconds: seconds(queue.rules.agent_timeout),
+        max_waiting: seconds(queue.rules.max_waiting),
+        max_wait_seconds: seconds(queue.rules.max_wait),
+        overflow: queue.rules.overflow.clone().unwrap_or_default(),
+    });
     let (i_c_queue, queue_name) = group.queue.map(|queue| (queue.i_c_queue.0, queue.name)).unzip();
     pb::HuntGroup {
         i_c_group: group.i_c_group.0,
@@ -176,6 +190,10 @@ fn wire_hunt_group(group: HuntGroup) -> pb::HuntGroup {
         i_reseller: owner.i_reseller,
         i_c_queue,
         queue_name,
+        settings,
+        decision_timeout_seconds: group.decision.as_ref().map_or(0, |it| seconds(it.timeout)),
+        decision_fallback: group.decision.map(|it| it.fallback).unwrap_or_default(),
+        members: group.members.iter().map(|member| member.account.i_account.0).collect(),
         agents: group
             .members
             .into_iter()

@@ -9,9 +9,9 @@ use tonic::{Request, Response, Status};
 
 use super::error::status;
 use super::list::{page, within};
-use crate::domain::directory::{CustomerKey, Directory};
+use crate::domain::directory::{AccountKey, CustomerKey, Directory};
 use crate::domain::error::LookupError;
-use crate::domain::id::ICustomer;
+use crate::domain::id::{IAccount, ICGroup, ICustomer};
 use crate::domain::party::{Customer, HuntGroup};
 
 /// Serves `CustomerService`.
@@ -39,6 +39,25 @@ impl CustomerService for CustomerRpc {
         let caller = caller::of(&request)?;
         let listed = self.hunt_groups(&caller, request.into_inner()).await;
         Ok(Response::new(listed.map_err(|error| status(&error))?))
+    }
+
+    async fn get_callqueue_list(
+        &self,
+        request: Request<pb::GetCallqueueListRequest>,
+    ) -> Result<Response<pb::GetCallqueueListResponse>, Status> {
+        let caller = caller::of(&request)?;
+        let listed = self.queues(&caller, request.into_inner()).await;
+        Ok(Response::new(listed.map_err(|error| status(&error))?))
+    }
+
+    async fn update_huntgroups_subscription(
+        &self,
+        request: Request<pb::UpdateHuntgroupsSubscriptionRequest>,
+    ) -> Result<Response<pb::UpdateHuntgroupsSubscriptionResponse>, Status> {
+        let caller = caller::of(&request)?;
+        let updated = self.subscribe(&caller, request.into_inner()).await;
+        updated.map_err(|error| status(&error))?;
+        Ok(Response::new(pb::UpdateHuntgroupsSubscriptionResponse { success: 1 }))
     }
 }
 
@@ -79,6 +98,56 @@ impl CustomerRpc {
         let huntgroup_list = groups.into_iter().map(wire_hunt_group).collect();
         Ok(pb::GetHuntgroupListResponse { huntgroup_list, total })
     }
+}
+
+impl CustomerRpc {
+    async fn queues(
+        &self,
+        caller: &Caller,
+        request: pb::GetCallqueueListRequest,
+    ) -> Result<pb::GetCallqueueListResponse, LookupError> {
+        let within = within(&*self.directory, caller, request.i_customer).await?;
+        let page = page(request.limit, request.offset);
+        let groups = self.directory.queues(within, page).await?;
+        let total =
+            if request.get_total { Some(self.directory.count_queues(within).await?) } else { None };
+        let callqueue_list = groups.into_iter().filter_map(wire_queue).collect();
+        Ok(pb::GetCallqueueListResponse { callqueue_list, total })
+    }
+
+    /// In the account realm an account decides for itself alone.
+    async fn subscribe(
+        &self,
+        caller: &Caller,
+        request: pb::UpdateHuntgroupsSubscriptionRequest,
+    ) -> Result<(), LookupError> {
+        let i_account = IAccount(request.i_account);
+        let found = self.directory.account(AccountKey::IAccount(i_account)).await?;
+        found
+            .filter(|details| caller.scope.reaches(details.account.owner()))
+            .filter(|_| caller.scope.i_account().is_none_or(|own| own == i_account.0))
+            .ok_or(LookupError::AccountNotFound)?;
+        let groups = |keys: Vec<i64>| -> Vec<ICGroup> { keys.into_iter().map(ICGroup).collect() };
+        let (on, off) = (groups(request.subscribe), groups(request.unsubscribe));
+        if on.iter().any(|group| off.contains(group)) {
+            return Err(LookupError::Invalid("unsubscribe"));
+        }
+        if self.directory.set_hunting(i_account, &on, &off).await? {
+            Ok(())
+        } else {
+            Err(LookupError::HuntgroupNotFound)
+        }
+    }
+}
+
+fn wire_queue(group: HuntGroup) -> Option<pb::CallqueueInfo> {
+    let queue = group.queue?;
+    Some(pb::CallqueueInfo {
+        i_c_queue: queue.i_c_queue.0,
+        name: queue.name,
+        i_c_group: group.i_c_group.0,
+        huntgroup_id: group.id,
+    })
 }
 
 fn wire(customer: Customer) -> pb::CustomerInfo {

@@ -119,7 +119,9 @@ impl RpcError for SessionError {
 impl RpcError for LookupError {
     fn code(&self) -> Code {
         match self {
-            Self::CustomerNotFound | Self::AccountNotFound => Code::NotFound,
+            Self::CustomerNotFound | Self::AccountNotFound | Self::HuntgroupNotFound => {
+                Code::NotFound
+            }
             Self::Invalid(_) => Code::InvalidArgument,
             Self::Store(error) => error.code(),
         }
@@ -129,6 +131,7 @@ impl RpcError for LookupError {
         match self {
             Self::CustomerNotFound => "CUSTOMER_NOT_FOUND",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
+            Self::HuntgroupNotFound => "HUNTGROUP_NOT_FOUND",
             Self::Invalid(_) => "INVALID_PARAM",
             Self::Store(error) => error.reason(),
         }
@@ -137,14 +140,20 @@ impl RpcError for LookupError {
     fn metadata(&self) -> BTreeMap<String, String> {
         match self {
             Self::Invalid(field) => BTreeMap::from([("params".to_owned(), (*field).to_owned())]),
-            Self::CustomerNotFound | Self::AccountNotFound | Self::Store(_) => BTreeMap::new(),
+            Self::CustomerNotFound
+            | Self::AccountNotFound
+            | Self::HuntgroupNotFound
+            | Self::Store(_) => BTreeMap::new(),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Store(error) => error.retry_after(),
-            Self::CustomerNotFound | Self::AccountNotFound | Self::Invalid(_) => None,
+            Self::CustomerNotFound
+            | Self::AccountNotFound
+            | Self::HuntgroupNotFound
+            | Self::Invalid(_) => None,
         }
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct Migration {
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, text: include_str!("../../migrations/0001_directory.sql") },
     Migration { version: 2, text: include_str!("../../migrations/0002_sessions.sql") },
+    Migration { version: 3, text: include_str!("../../migrations/0003_queues.sql") },
 ];
 
 /// Remembers which steps were taken.

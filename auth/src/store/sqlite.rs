@@ -23,7 +23,7 @@ use crate::domain::access::{Component, Level, Realm};
 use crate::domain::directory::{
     AccountKey, Applied, ApplyError, CustomerKey, Directory, Page, StoreError, Within,
 };
-use crate::domain::id::{IAccount, ICQueue};
+use crate::domain::id::{IAccount, ICGroup, ICQueue};
 use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing};
 use crate::domain::plan::Plan;
 use crate::domain::principal::{Credential, Subject};
@@ -260,6 +260,28 @@ impl Directory for SqliteDirectory {
 
     async fn count_hunt_groups(&self, within: Within) -> Result<i64, StoreError> {
         party::count_hunt_groups(&self.read, within).await
+    }
+
+    async fn queues(&self, within: Within, page: Page) -> Result<Vec<HuntGroup>, StoreError> {
+        party::queues(&self.read, within, page).await
+    }
+
+    async fn count_queues(&self, within: Within) -> Result<i64, StoreError> {
+        party::count_queues(&self.read, within).await
+    }
+
+    async fn set_hunting(
+        &self,
+        i_account: IAccount,
+        subscribe: &[ICGroup],
+        unsubscribe: &[ICGroup],
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        if !party::set_hunting(&mut tx, i_account, subscribe, unsubscribe).await? {
+            return Ok(false);
+        }
+        tx.commit().await.map_err(failed)?;
+        Ok(true)
     }
 
     async fn hunt_group_of(&self, i_c_queue: ICQueue) -> Result<Option<HuntGroup>, StoreError> {

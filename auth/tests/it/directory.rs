@@ -174,12 +174,50 @@ async fn the_directory_is_closed_to_who_has_no_session() {
 }
 
 #[tokio::test]
-async fn what_is_planned_says_so() {
+async fn queues_are_listed_in_their_scope_alone() {
     let auth = Auth::start().await;
-    let tokens = auth.login("admin").await;
+    for (login, count) in [("telco", 1), ("easymobile", 1), ("quicktasty", 0)] {
+        let tokens = auth.login(login).await;
+        let request = pb::GetCallqueueListRequest { get_total: true, ..Default::default() };
+        let listed = auth.customers().get_callqueue_list(of(&tokens, request)).await.unwrap();
+        let listed = listed.into_inner();
+        assert_eq!(listed.total, Some(count), "{login}");
+        assert!(listed.callqueue_list.iter().all(|queue| queue.huntgroup_id == "340"));
+    }
+}
 
-    let request = of(&tokens, pb::GetCallqueueListRequest::default());
-    let answer = auth.customers().get_callqueue_list(request).await;
+#[tokio::test]
+async fn who_takes_part_is_changed_all_at_once_or_not_at_all() {
+    let auth = Auth::start().await;
+    let tokens = auth.login("telco").await;
+    let change = |i_account, subscribe: &[i64], unsubscribe: &[i64]| {
+        let request = pb::UpdateHuntgroupsSubscriptionRequest {
+            i_account,
+            subscribe: subscribe.to_vec(),
+            unsubscribe: unsubscribe.to_vec(),
+        };
+        of(&tokens, request)
+    };
+    let active = || async {
+        let request = of(&tokens, pb::GetHuntgroupListRequest::default());
+        let listed = auth.customers().get_huntgroup_list(request).await.unwrap().into_inner();
+        let extensions = listed.huntgroup_list.into_iter().flat_map(|it| it.assigned_extensions);
+        let active = extensions.filter(|it| it.hunt_active).map(|it| it.account_id);
+        active.collect::<Vec<_>>()
+    };
+    assert_eq!(active().await, ["102", "103"]);
 
-    assert_eq!(answer.unwrap_err().code(), Code::Unimplemented);
+    let half = auth.customers().update_huntgroups_subscription(change(2, &[4711], &[1])).await;
+    assert_eq!(refusal(half), (Code::NotFound, "HUNTGROUP_NOT_FOUND".to_owned()));
+    let foreign = auth.customers().update_huntgroups_subscription(change(6, &[1], &[])).await;
+    assert_eq!(refusal(foreign), (Code::NotFound, "HUNTGROUP_NOT_FOUND".to_owned()));
+    let unknown = auth.customers().update_huntgroups_subscription(change(99, &[1], &[])).await;
+    assert_eq!(refusal(unknown), (Code::NotFound, "ACCOUNT_NOT_FOUND".to_owned()));
+    assert_eq!(active().await, ["102", "103"]);
+
+    auth.customers().update_huntgroups_subscription(change(2, &[], &[1])).await.unwrap();
+    auth.customers().update_huntgroups_subscription(change(4, &[1], &[])).await.unwrap();
+    assert_eq!(active().await, ["103", "104"]);
+    auth.customers().update_huntgroups_subscription(change(2, &[1], &[])).await.unwrap();
+    assert_eq!(active().await, ["102", "103", "104"]);
 }

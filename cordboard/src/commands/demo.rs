@@ -19,10 +19,11 @@ use super::up;
 use crate::cli::{Color, Demo, Scenario, Settings, Up};
 
 /// Every scenario, in the order in which they are played.
-const ALL: [Scenario; 6] = [
+const ALL: [Scenario; 7] = [
     Scenario::Call,
     Scenario::Incoming,
     Scenario::Redirect,
+    Scenario::Queue,
     Scenario::Callback,
     Scenario::Refusals,
     Scenario::Resume,

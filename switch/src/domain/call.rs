@@ -1,5 +1,6 @@
 //! A call: its legs and how far it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesh::caller::Owner;
@@ -10,6 +11,7 @@ use super::effect::Route;
 use super::leg::{Direction, End, Leg, Phase, State};
 use super::names::{CallId, Tag};
 use super::party::Party;
+use super::queue::{QueueInfo, Stay};
 use super::view::{LegView, Seen};
 use crate::driver::{ChannelId, Reason};
 
@@ -31,8 +33,8 @@ pub(super) enum Plan {
     CallingFirst,
     /// Waits for the directory; the first of two numbers is on the line.
     AdmittingSecond,
-    /// Waits for the directory; the called phone has sent the call on, by this command.
-    Redirecting(Cause),
+    /// Waits for the directory; the call has been sent on, perhaps by a command.
+    Redirecting(Option<Cause>),
     /// Called legs are being tried; the first that answers gets the call.
     Reaching,
     /// The first of two numbers hears why the second failed, and is then released.
@@ -42,6 +44,8 @@ pub(super) enum Plan {
         /// Why the second failed.
         reason: Reason,
     },
+    /// One party waits in a queue; agents may be ringing.
+    Queued,
     /// Two parties talk.
     Talking,
     /// One party is being handed over.
@@ -125,6 +129,10 @@ pub struct Call {
     pub(super) destination: String,
     pub(super) ring_timeout: Duration,
     pub(super) seen_by: Seen,
+    /// The last stay in a queue.
+    pub(super) stay: Option<Stay>,
+    /// Where the call goes when nobody decides about a called leg, or about a call to a group.
+    pub(super) fallbacks: BTreeMap<Option<Tag>, String>,
 }
 
 /// A leg that comes to be.
@@ -167,6 +175,8 @@ impl Call {
             destination,
             ring_timeout: RING_TIMEOUT,
             seen_by: Seen::default(),
+            stay: None,
+            fallbacks: BTreeMap::new(),
         }
     }
 
@@ -186,6 +196,7 @@ impl Call {
             i_account: new.i_account,
             phase: Phase::Trying,
             holds: false,
+            is_counted: false,
             start_time: now,
             connect_time: None,
             update_time: now,
@@ -354,6 +365,11 @@ impl Call {
         leg.is_connected() && !leg.holds && !self.hands_over(leg) && !self.waits_for_target(leg)
     }
 
+    /// The stay in a queue of the leg that waits or waited.
+    pub(super) fn queue_info(&self, leg: &Leg, now: Timestamp) -> Option<QueueInfo> {
+        self.stay.as_ref().filter(|stay| stay.tag == leg.tag).map(|stay| stay.info(now))
+    }
+
     /// What a leg shows now, as the event number `sequence`.
     pub(super) fn view(&self, leg: &Leg, now: Timestamp, caused_by: Option<Cause>) -> LegView {
         let reason: Option<Reason> = match (&leg.phase, &leg.retold) {
@@ -379,6 +395,7 @@ impl Call {
             duration_seconds: leg.connect_time.map_or(0, |since| now.since(since).as_secs()),
             reason,
             moved_to: None,
+            queue_info: self.queue_info(leg, now),
             caused_by,
             sequence: self.sequence,
             seen_by: self.seen_by.clone(),

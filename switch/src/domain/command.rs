@@ -221,7 +221,7 @@ impl Action {
 /// States of the leg acted on that allow a command: the one table of them.
 #[must_use]
 pub const fn allowed_states(action: &Action) -> &'static [State] {
-    use State::{Connected, Early, Held, Holding, Parked, Ringing, Trying};
+    use State::{Connected, Early, Held, Holding, Parked, Queued, Ringing, Trying};
     match action {
         Action::Answer(..) | Action::Reject(..) | Action::Redirect(..) | Action::PickUpCall(..) => {
             &[Ringing]
@@ -235,7 +235,7 @@ pub const fn allowed_states(action: &Action) -> &'static [State] {
         | Action::Supervise(..) => &[Connected, Held, Holding],
         Action::Retrieve(..) => &[Parked],
         Action::Originate(_) | Action::ConnectTwo(_) | Action::Get(_) | Action::Terminate(..) => {
-            &[Trying, Ringing, Early, Connected, Held, Holding, Parked]
+            &[Trying, Ringing, Early, Connected, Held, Holding, Parked, Queued]
         }
     }
 }

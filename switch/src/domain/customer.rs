@@ -7,6 +7,8 @@ mod commands;
 mod connection;
 mod endings;
 mod parking;
+mod queue;
+mod redirect;
 mod setup;
 pub(super) mod timers;
 mod transfer;
@@ -22,6 +24,7 @@ use super::effect::{Effect, Input};
 use super::leg::{Leg, State};
 use super::media;
 use super::names::{CallId, Names, Tag};
+use super::queue::{Agents, Queue};
 use super::reason::Standard;
 use super::view::{IvrInfo, LegView};
 use crate::driver::{self, ChannelId, Event, Label, Op};
@@ -40,6 +43,11 @@ pub struct Customer {
     /// Parked calls by slot.
     slots: BTreeMap<String, CallId>,
     timers: Timers,
+    /// Queues that have had a call, by `i_c_queue`.
+    queues: BTreeMap<i64, Queue>,
+    agents: Agents,
+    /// Something has changed for calls that wait, or for agents.
+    must_serve: bool,
     effects: Vec<Effect>,
 }
 
@@ -56,6 +64,9 @@ impl Customer {
             channels: HashMap::new(),
             slots: BTreeMap::new(),
             timers: Timers::default(),
+            queues: BTreeMap::new(),
+            agents: Agents::default(),
+            must_serve: false,
             effects: Vec::new(),
         }
     }
@@ -77,7 +88,8 @@ impl Customer {
     pub(super) fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.channels.is_empty()
-            && self.timers.is_empty()
+            && self.queues.values().all(|queue| queue.waiting.is_empty())
+            && self.agents.are_all_free()
             && self.slots.is_empty()
             && self.live_legs == 0
     }
@@ -122,6 +134,7 @@ impl Customer {
             }
             Input::Channel(event) => self.channel(event),
             Input::Resolved { call_id, answer } => self.resolved(&call_id, answer),
+            Input::Looked { i_c_queue, answer } => self.looked(i_c_queue, answer),
             Input::Tick => self.tick(),
             Input::Stop => {
                 let calls: BTreeSet<CallId> = self.calls.keys().cloned().collect();
@@ -130,6 +143,7 @@ impl Customer {
                 }
             }
         }
+        self.serve_queues();
         std::mem::take(&mut self.effects)
     }
 
@@ -193,6 +207,7 @@ impl Customer {
             self.calls.insert(call_id.clone(), call);
             return;
         }
+        self.count_legs(&mut call);
         self.settle_media(&mut call);
         self.settle_states(&mut call, cause);
         if !matches!(call.plan, Plan::Parked(_) | Plan::Retrieving { .. }) || call.is_over() {
@@ -203,6 +218,23 @@ impl Customer {
             self.effects.push(Effect::Over(call.id));
         } else {
             self.calls.insert(call_id.clone(), call);
+        }
+    }
+
+    /// Notes which accounts have a leg, and which are free again.
+    fn count_legs(&mut self, call: &mut Call) {
+        for leg in &mut call.legs {
+            let Some(i_account) = leg.i_account else { continue };
+            if leg.is_alive() == leg.is_counted {
+                continue;
+            }
+            leg.is_counted = !leg.is_counted;
+            if leg.is_counted {
+                self.agents.begins(i_account);
+            } else {
+                self.agents.ends(i_account, self.now);
+            }
+            self.must_serve = true;
         }
     }
 
@@ -291,6 +323,8 @@ impl Customer {
             | State::Held
             | State::Holding
             | State::Parked
+            | State::Queued
+            | State::Dequeued
             | State::Transferred => true,
         };
         // One command answers a leg; the others came too late.
@@ -311,6 +345,7 @@ impl Customer {
                 let mut view = leg.told.as_deref()?.clone();
                 view.duration_seconds =
                     view.connect_time.map_or(0, |since| self.now.since(since).as_secs());
+                view.queue_info = call.queue_info(leg, self.now);
                 Some(view)
             })
             .collect()

@@ -3,6 +3,7 @@
 use super::command::{Command, Outcome};
 use super::names::{CallId, Tag};
 use super::party::Account;
+use super::queue::{Figures, Group};
 use super::view::{IvrInfo, LegView, Seen};
 use crate::driver::{self, ChannelId, Op, Shown};
 
@@ -40,6 +41,13 @@ pub enum Input {
         /// What the number is.
         answer: Result<Route, ResolveFailure>,
     },
+    /// The directory's answer to [`Effect::Look`].
+    Looked {
+        /// The queue.
+        i_c_queue: i64,
+        /// What its number is now.
+        answer: Result<Route, ResolveFailure>,
+    },
     /// Time has passed [`super::Customer::next_deadline`].
     Tick,
     /// The node stops: every call ends with "Switch Lost".
@@ -63,6 +71,8 @@ pub enum Route {
         /// The number as a trunk takes it.
         number: String,
     },
+    /// A hunt group of this environment.
+    HuntGroup(Box<Group>),
     /// A number of the environment behind which nobody can be reached now.
     Unattended,
     /// Nothing.
@@ -75,7 +85,11 @@ impl Route {
     pub fn i_account(&self) -> Option<i64> {
         match self {
             Self::Account(account) => Some(account.i_account),
-            Self::Foreign { .. } | Self::Pstn { .. } | Self::Unattended | Self::Nowhere => None,
+            Self::Foreign { .. }
+            | Self::HuntGroup(_)
+            | Self::Pstn { .. }
+            | Self::Unattended
+            | Self::Nowhere => None,
         }
     }
 }
@@ -116,6 +130,20 @@ pub enum Effect {
         /// Who dials and pays.
         i_account: i64,
         /// What is dialled.
+        number: String,
+    },
+    /// Tells a queue's figures.
+    TellQueue {
+        /// The figures.
+        figures: Figures,
+        /// Who may see them.
+        seen_by: Seen,
+    },
+    /// Asks the directory who takes part in a queue; the answer comes as [`Input::Looked`].
+    Look {
+        /// The queue.
+        i_c_queue: i64,
+        /// Number of its hunt group.
         number: String,
     },
     /// Answers a command, when all effects before it are done.

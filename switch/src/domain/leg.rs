@@ -9,6 +9,8 @@
 //! | `Trying`, `Ringing` | answers, and another end is there already | `Connected` |
 //! | `Trying`, `Ringing` | answers first | `Early` |
 //! | `Early` | the other end answers | `Connected` |
+//! | `Trying`, `Early`, `Connected` | is put into a queue | `Queued` |
+//! | `Queued` | an agent answers, or it goes elsewhere | `Dequeued`, in the same step `Connected` or `Early` |
 //! | `Connected` | is parked | `Parked` |
 //! | `Parked` | is retrieved, or called back | `Connected` |
 //! | `Connected` | hands its call over | `Transferred` |
@@ -43,6 +45,10 @@ pub enum State {
     Holding,
     /// Waits in a parking slot.
     Parked,
+    /// Waits in a call queue.
+    Queued,
+    /// Has left a call queue.
+    Dequeued,
     /// Gone on under another call or party.
     Transferred,
     /// Over.
@@ -51,7 +57,7 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Trying,
         Self::Ringing,
         Self::Early,
@@ -59,6 +65,8 @@ impl State {
         Self::Held,
         Self::Holding,
         Self::Parked,
+        Self::Queued,
+        Self::Dequeued,
         Self::Transferred,
         Self::Terminated,
     ];
@@ -74,6 +82,8 @@ impl State {
             Self::Held => "held",
             Self::Holding => "holding",
             Self::Parked => "parked",
+            Self::Queued => "queued",
+            Self::Dequeued => "dequeued",
             Self::Transferred => "transferred",
             Self::Terminated => "terminated",
         }
@@ -93,6 +103,10 @@ pub(super) enum Phase {
     Connected,
     /// In a parking slot.
     Parked,
+    /// In a call queue.
+    Queued,
+    /// Has left a call queue, and goes on.
+    Dequeued,
     /// Has handed its call over.
     Transferred,
     /// Over.
@@ -148,6 +162,7 @@ pub enum Direction {
 
 /// One party's connection.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that changes by itself")]
 pub struct Leg {
     pub(super) tag: Tag,
     pub(super) channel: ChannelId,
@@ -165,6 +180,8 @@ pub struct Leg {
     pub(super) phase: Phase,
     /// Holds the other party.
     pub(super) holds: bool,
+    /// True while it counts as a leg of its account.
+    pub(super) is_counted: bool,
     pub(super) start_time: Timestamp,
     pub(super) connect_time: Option<Timestamp>,
     pub(super) update_time: Timestamp,
@@ -206,6 +223,8 @@ impl Leg {
     pub(super) fn state(&self, is_held: bool) -> State {
         match self.phase {
             Phase::Parked => State::Parked,
+            Phase::Queued => State::Queued,
+            Phase::Dequeued => State::Dequeued,
             Phase::Transferred => State::Transferred,
             Phase::Trying => State::Trying,
             Phase::Ringing => State::Ringing,

@@ -10,7 +10,7 @@ use crate::driver::Source;
 /// | --- | --- |
 /// | trying, ringing, ended, or handing over | silence (it is not on the line, or waits unheard) |
 /// | early, or staying while its call is transferred | ringback, or the announcement |
-/// | parked | music |
+/// | parked, queued | music |
 /// | connected and holds | silence |
 /// | connected and held | music |
 /// | connected | every other connected leg that does not hold, is not being transferred, and may be heard |
@@ -19,12 +19,14 @@ pub(super) fn hears(call: &Call, leg: &Leg) -> Source {
         return Source::Ringback;
     }
     match leg.phase {
-        Phase::Trying | Phase::Ringing | Phase::Transferred | Phase::Ended(_) => Source::Silence,
+        Phase::Trying | Phase::Ringing | Phase::Dequeued | Phase::Transferred | Phase::Ended(_) => {
+            Source::Silence
+        }
         Phase::Early => match &call.plan {
             Plan::Announcing { prompt, .. } => Source::Prompt(prompt.clone()),
             _ => Source::Ringback,
         },
-        Phase::Parked => Source::Music,
+        Phase::Parked | Phase::Queued => Source::Music,
         Phase::Connected if leg.holds || call.hands_over(leg) => Source::Silence,
         Phase::Connected if leg.is_party() && call.is_held(leg) => Source::Music,
         Phase::Connected => Source::Parties(

@@ -1,5 +1,6 @@
 //! Who takes part in a call.
 
+use super::queue::Decision;
 use crate::driver::{Endpoint, Shown};
 
 /// An account of the directory.
@@ -15,6 +16,8 @@ pub struct Account {
     pub i_customer: i64,
     /// The reseller above; 0 when none.
     pub i_reseller: i64,
+    /// What happens to a call here about which no application decides.
+    pub decision: Option<Decision>,
 }
 
 /// One end of a call as the other end and applications see it.

@@ -9,6 +9,7 @@ mod endings;
 mod join;
 mod parking;
 mod properties;
+mod queues;
 mod redirects;
 mod rows;
 mod supervision;

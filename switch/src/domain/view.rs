@@ -9,6 +9,7 @@ use super::command::Cause;
 use super::leg::{Direction, State};
 use super::names::{CallId, Tag};
 use super::party::Party;
+use super::queue::QueueInfo;
 use crate::driver::Reason;
 
 /// One leg of a call as applications see it.
@@ -48,6 +49,8 @@ pub struct LegView {
     pub reason: Option<Reason>,
     /// The call under which the leg goes on.
     pub moved_to: Option<CallId>,
+    /// The stay in a queue.
+    pub queue_info: Option<QueueInfo>,
     /// The command that caused this state.
     pub caused_by: Option<Cause>,
     /// Number of the event among those of its call.

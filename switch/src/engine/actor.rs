@@ -228,6 +228,18 @@ impl Actor {
                         Input::Resolved { call_id, answer }
                     }));
                 }
+                Effect::TellQueue { figures, seen_by } => {
+                    let entry = wire::queue_entry(figures, &seen_by, owner, now);
+                    batch.events.push(Bytes::from(entry.encode_to_vec()));
+                }
+                Effect::Look { i_c_queue, number } => {
+                    let directory = Arc::clone(&self.shared.directory);
+                    let i_customer = owner.i_customer;
+                    self.asking.push(Box::pin(async move {
+                        let answer = directory.resolve(i_customer, 0, &number).await;
+                        Input::Looked { i_c_queue, answer }
+                    }));
+                }
                 Effect::Reply { command_id, outcome } => {
                     waiters.push(Waiter::Command { command_id, outcome });
                 }

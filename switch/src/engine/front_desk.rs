@@ -146,7 +146,7 @@ async fn incoming(
         Standard::Unavailable
     })?;
     match (found.owner, found.route) {
-        (Some(owner), route @ (Route::Account(_) | Route::Unattended)) => {
+        (Some(owner), route @ (Route::Account(_) | Route::HuntGroup(_) | Route::Unattended)) => {
             Ok((owner, Input::TrunkCall { channel, from, dialled, route }))
         }
         _ => Err(Standard::NotFound),

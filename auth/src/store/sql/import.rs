@@ -50,21 +50,30 @@ pub(in crate::store) const ACCOUNT: &str =
 /// The balance is only set when the account is created: afterwards accounting keeps it.
 pub(in crate::store) const PUT_ACCOUNT: &str = "
     INSERT INTO accounts (i_account, i_customer, id, name, i_product, conferencing,
-        user_application, credit_limit, balance, is_blocked)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        user_application, credit_limit, balance, is_blocked, decision_timeout, decision_fallback)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT (i_account) DO UPDATE SET name = excluded.name, i_product = excluded.i_product,
         conferencing = excluded.conferencing, user_application = excluded.user_application,
-        credit_limit = excluded.credit_limit, is_blocked = excluded.is_blocked";
+        credit_limit = excluded.credit_limit, is_blocked = excluded.is_blocked,
+        decision_timeout = excluded.decision_timeout,
+        decision_fallback = excluded.decision_fallback";
 
 pub(in crate::store) const HUNT_GROUP: &str =
     "SELECT i_c_group, i_customer FROM hunt_groups WHERE id = $1";
 pub(in crate::store) const PUT_HUNT_GROUP: &str = "
-    INSERT INTO hunt_groups (i_c_group, i_customer, id, name) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (i_c_group) DO UPDATE SET name = excluded.name";
+    INSERT INTO hunt_groups (i_c_group, i_customer, id, name, decision_timeout, decision_fallback)
+    VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (i_c_group) DO UPDATE SET name = excluded.name,
+        decision_timeout = excluded.decision_timeout,
+        decision_fallback = excluded.decision_fallback";
 pub(in crate::store) const QUEUE: &str = "SELECT i_c_queue FROM call_queues WHERE i_c_group = $1";
 pub(in crate::store) const PUT_QUEUE: &str = "
-    INSERT INTO call_queues (i_c_queue, i_c_group, name) VALUES ($1, $2, $3)
-    ON CONFLICT (i_c_queue) DO UPDATE SET name = excluded.name";
+    INSERT INTO call_queues (i_c_queue, i_c_group, name, ring_all, agent_timeout, max_waiting,
+        max_wait, overflow)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (i_c_queue) DO UPDATE SET name = excluded.name, ring_all = excluded.ring_all,
+        agent_timeout = excluded.agent_timeout, max_waiting = excluded.max_waiting,
+        max_wait = excluded.max_wait, overflow = excluded.overflow";
 pub(in crate::store) const DROP_QUEUE: &str = "DELETE FROM call_queues WHERE i_c_group = $1";
 
 /// Members are marked, put in their places, and those still marked are dropped: who stays keeps

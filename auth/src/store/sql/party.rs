@@ -10,6 +10,7 @@ macro_rules! account {
     ($columns:literal, $rest:literal) => {
         concat!(
             "SELECT a.i_account, a.id, a.name, a.i_customer, cu.i_reseller, cr.login,
+                a.decision_timeout, a.decision_fallback,
                 p.name AS product,
                 COALESCE(a.conferencing, p.conferencing) AS has_conferencing,
                 COALESCE(a.user_application, p.user_application) AS has_user_application,
@@ -81,8 +82,9 @@ pub(in crate::store) const CUSTOMER_BY_LOGIN: &str = customer!("WHERE cr.login =
 macro_rules! hunt_group {
     ($condition:literal) => {
         concat!(
-            "SELECT g.i_c_group, g.id, g.name, g.i_customer, cu.i_reseller,
-                q.i_c_queue, q.name AS queue_name
+            "SELECT g.i_c_group, g.id, g.name, g.i_customer, cu.i_reseller, g.decision_timeout,
+                g.decision_fallback, q.i_c_queue, q.name AS queue_name, q.ring_all,
+                q.agent_timeout, q.max_waiting, q.max_wait, q.overflow
             FROM hunt_groups g
             JOIN customers cu ON cu.i_customer = g.i_customer
             LEFT JOIN call_queues q ON q.i_c_group = g.i_c_group ",
@@ -97,6 +99,26 @@ pub(in crate::store) const HUNT_GROUPS: &str = hunt_group!(
     "WHERE ($1 IS NULL OR cu.i_reseller = $1) AND ($2 IS NULL OR g.i_customer = $2)
     ORDER BY g.id LIMIT $3 OFFSET $4"
 );
+pub(in crate::store) const QUEUES: &str = hunt_group!(
+    "WHERE q.i_c_queue IS NOT NULL
+        AND ($1 IS NULL OR cu.i_reseller = $1) AND ($2 IS NULL OR g.i_customer = $2)
+    ORDER BY q.name, q.i_c_queue LIMIT $3 OFFSET $4"
+);
+pub(in crate::store) const COUNT_QUEUES: &str = "
+    SELECT COUNT(*) FROM call_queues q JOIN hunt_groups g ON g.i_c_group = q.i_c_group
+    JOIN customers cu ON cu.i_customer = g.i_customer
+    WHERE ($1 IS NULL OR cu.i_reseller = $1) AND ($2 IS NULL OR g.i_customer = $2)";
+
+/// The environment of a hunt group.
+pub(in crate::store) const GROUP_OWNER: &str =
+    "SELECT i_customer FROM hunt_groups WHERE i_c_group = $1";
+/// Who was no member yet comes last.
+pub(in crate::store) const TAKE_PART: &str = "
+    INSERT INTO hunt_group_members (i_c_group, i_account, position, is_active)
+    SELECT $1, $2, COALESCE(MAX(position) + 1, 0), 1 FROM hunt_group_members WHERE i_c_group = $1
+    ON CONFLICT (i_c_group, i_account) DO UPDATE SET is_active = 1";
+pub(in crate::store) const REST: &str =
+    "UPDATE hunt_group_members SET is_active = 0 WHERE i_c_group = $1 AND i_account = $2";
 pub(in crate::store) const COUNT_HUNT_GROUPS: &str = "
     SELECT COUNT(*) FROM hunt_groups g JOIN customers cu ON cu.i_customer = g.i_customer
     WHERE ($1 IS NULL OR cu.i_reseller = $1) AND ($2 IS NULL OR g.i_customer = $2)";

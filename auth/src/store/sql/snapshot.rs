@@ -32,11 +32,14 @@ pub(in crate::store) const CUSTOMERS: &str = "
     ORDER BY cu.i_customer";
 pub(in crate::store) const ACCOUNTS: &str = "
     SELECT a.i_account, a.i_customer, a.id, a.name, p.name AS product, a.conferencing,
-        a.user_application, a.credit_limit, a.balance, a.is_blocked
+        a.user_application, a.credit_limit, a.balance, a.is_blocked, a.decision_timeout,
+        a.decision_fallback
     FROM accounts a JOIN products p ON p.i_product = a.i_product
     ORDER BY a.i_account";
 pub(in crate::store) const HUNT_GROUPS: &str = "
-    SELECT g.i_c_group, g.i_customer, g.id, g.name, q.i_c_queue, q.name AS queue
+    SELECT g.i_c_group, g.i_customer, g.id, g.name, g.decision_timeout, g.decision_fallback,
+        q.i_c_queue, q.name AS queue, q.ring_all, q.agent_timeout, q.max_waiting, q.max_wait,
+        q.overflow
     FROM hunt_groups g LEFT JOIN call_queues q ON q.i_c_group = g.i_c_group
     ORDER BY g.i_c_group";
 pub(in crate::store) const MEMBERS: &str = "

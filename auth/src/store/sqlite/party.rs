@@ -8,8 +8,8 @@ use super::login::flag;
 use crate::domain::directory::{AccountKey, CustomerKey, Page, StoreError, Within};
 use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer, IIvrApplication, IReseller};
 use crate::domain::party::{
-    AccessNumber, Account, AccountDetails, CallQueue, Customer, Entry, HuntGroup, Member, Standing,
-    owner,
+    AccessNumber, Account, AccountDetails, CallQueue, Customer, Decision, Entry, HuntGroup, Member,
+    QueueRules, Standing, owner,
 };
 use crate::store::sql::party as sql;
 
@@ -183,6 +183,69 @@ pub(super) async fn count_hunt_groups(
         .map_err(failed)
 }
 
+pub(super) async fn queues(
+    pool: &SqlitePool,
+    within: Within,
+    page: Page,
+) -> Result<Vec<HuntGroup>, StoreError> {
+    let rows = sqlx::query(sql::QUEUES)
+        .bind(within.i_reseller)
+        .bind(within.i_customer.map(|customer| customer.0))
+        .bind(page.limit)
+        .bind(page.offset)
+        .fetch_all(pool)
+        .await
+        .map_err(failed)?;
+    let mut groups = Vec::with_capacity(rows.len());
+    for row in &rows {
+        groups.push(read_hunt_group(pool, row).await?);
+    }
+    Ok(groups)
+}
+
+pub(super) async fn count_queues(pool: &SqlitePool, within: Within) -> Result<i64, StoreError> {
+    sqlx::query_scalar(sql::COUNT_QUEUES)
+        .bind(within.i_reseller)
+        .bind(within.i_customer.map(|customer| customer.0))
+        .fetch_one(pool)
+        .await
+        .map_err(failed)
+}
+
+/// False when a group is not there; the caller rolls back.
+pub(super) async fn set_hunting(
+    connection: &mut sqlx::SqliteConnection,
+    i_account: IAccount,
+    subscribe: &[ICGroup],
+    unsubscribe: &[ICGroup],
+) -> Result<bool, StoreError> {
+    let own: Option<i64> =
+        sqlx::query_scalar("SELECT i_customer FROM accounts WHERE i_account = $1")
+            .bind(i_account.0)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(failed)?;
+    for (groups, statement) in [(subscribe, sql::TAKE_PART), (unsubscribe, sql::REST)] {
+        for group in groups {
+            let owner: Option<i64> = sqlx::query_scalar(sql::GROUP_OWNER)
+                .bind(group.0)
+                .fetch_optional(&mut *connection)
+                .await
+                .map_err(failed)?;
+            if owner.is_none() || owner != own {
+                return Ok(false);
+            }
+            sqlx::query(statement)
+                .bind(group.0)
+                .bind(i_account.0)
+                .execute(&mut *connection)
+                .await
+                .map_err(failed)?;
+        }
+    }
+    Ok(true)
+}
+
 pub(super) async fn hunt_group_of(
     pool: &SqlitePool,
     i_c_queue: ICQueue,
@@ -221,9 +284,13 @@ async fn read_hunt_group(pool: &SqlitePool, row: &SqliteRow) -> Result<HuntGroup
         name: row.try_get("name").map_err(failed)?,
         i_customer: i_customer(row)?,
         i_reseller: i_reseller(row)?,
-        queue: i_c_queue
-            .zip(queue_name)
-            .map(|(i_c_queue, name)| CallQueue { i_c_queue: ICQueue(i_c_queue), name }),
+        queue: match i_c_queue.zip(queue_name) {
+            Some((i_c_queue, name)) => {
+                Some(CallQueue { i_c_queue: ICQueue(i_c_queue), name, rules: rules(row)? })
+            }
+            None => None,
+        },
+        decision: decision(row)?,
         members,
     })
 }
@@ -238,6 +305,7 @@ fn details(row: &SqliteRow) -> Result<AccountDetails, StoreError> {
             i_reseller: i_reseller(row)?,
             is_blocked: flag(row, "is_blocked")?,
             may_connect_two: flag(row, "may_connect_two")?,
+            decision: decision(row)?,
         },
         login: row.try_get("login").map_err(failed)?,
         product: row.try_get("product").map_err(failed)?,
@@ -252,4 +320,22 @@ fn i_customer(row: &SqliteRow) -> Result<ICustomer, StoreError> {
 
 fn i_reseller(row: &SqliteRow) -> Result<Option<IReseller>, StoreError> {
     Ok(row.try_get::<Option<i64>, _>("i_reseller").map_err(failed)?.map(IReseller))
+}
+
+/// How a queue deals with calls.
+pub(super) fn rules(row: &SqliteRow) -> Result<QueueRules, StoreError> {
+    Ok(QueueRules {
+        ring_all: flag(row, "ring_all")?,
+        agent_timeout: row.try_get("agent_timeout").map_err(failed)?,
+        max_waiting: row.try_get("max_waiting").map_err(failed)?,
+        max_wait: row.try_get("max_wait").map_err(failed)?,
+        overflow: row.try_get("overflow").map_err(failed)?,
+    })
+}
+
+/// What happens to calls about which no application decides.
+pub(super) fn decision(row: &SqliteRow) -> Result<Option<Decision>, StoreError> {
+    let timeout: Option<i64> = row.try_get("decision_timeout").map_err(failed)?;
+    let fallback: Option<String> = row.try_get("decision_fallback").map_err(failed)?;
+    Ok(timeout.zip(fallback).map(|(timeout, fallback)| Decision { timeout, fallback }))
 }

@@ -7,12 +7,14 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::failed;
 use super::login::flag;
+use super::party::{decision, rules};
 use crate::domain::access::Realm;
 use crate::domain::directory::StoreError;
 use crate::domain::id::{
     IAccount, ICGroup, ICQueue, ICustomer, IIvrApplication, IProduct, IReseller, ITariff, IUser,
 };
 use crate::domain::money::Money;
+use crate::domain::party::QueueRules;
 use crate::domain::plan::{
     Account, Admin, Credit, Customer, HuntGroup, IvrApplication, Login, Name, Place, Plan, Product,
     Rate, RatingEntry, Reseller, Role, Tariff,
@@ -192,6 +194,7 @@ impl Reader<'_> {
                 user_application: optional_flag(row, "user_application")?,
                 credit: credit(row)?,
                 is_blocked: flag(row, "is_blocked")?,
+                decision: decision(row)?,
                 numbers,
             })
         })
@@ -214,6 +217,8 @@ impl Reader<'_> {
             Ok(HuntGroup {
                 id,
                 name: text(row, "name")?,
+                rules: if i_c_queue.is_some() { rules(row)? } else { QueueRules::default() },
+                decision: decision(row)?,
                 queue: optional(row, "queue")?,
                 inactive: inactive.map(|(member, _)| member.clone()).collect(),
                 members: members.into_iter().map(|(member, _)| member).collect(),

@@ -47,7 +47,14 @@ pub(super) fn start(
 }
 
 fn account((i_account, id, i_customer, i_reseller): (i64, &str, i64, i64)) -> Account {
-    Account { i_account, account_id: id.to_owned(), name: id.to_owned(), i_customer, i_reseller }
+    Account {
+        i_account,
+        account_id: id.to_owned(),
+        name: id.to_owned(),
+        i_customer,
+        i_reseller,
+        ..Account::default()
+    }
 }
 
 #[tonic::async_trait]

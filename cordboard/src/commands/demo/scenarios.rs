@@ -28,6 +28,7 @@ pub(super) async fn play(stage: &Stage, scenario: Scenario) -> anyhow::Result<()
         Scenario::Call => call(stage).await.context("scenario `call`"),
         Scenario::Incoming => incoming(stage).await.context("scenario `incoming`"),
         Scenario::Redirect => redirect(stage).await.context("scenario `redirect`"),
+        Scenario::Queue => queue(stage).await.context("scenario `queue`"),
         Scenario::Callback => callback(stage).await.context("scenario `callback`"),
         Scenario::Refusals => refusals(stage).await.context("scenario `refusals`"),
         Scenario::Resume => resume(stage).await.context("scenario `resume`"),
@@ -138,6 +139,38 @@ async fn redirect(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn queue(stage: &Stage) -> anyhow::Result<()> {
+    stage.timeline.title(
+        "Alice is busy: her call goes to the queue of the hunt group, as a wallboard sees it",
+    );
+    let mut board = stage.sign_in("easymobile").await?;
+    board.call("CallControl/enable_api_notifications", json!({})).await?;
+    stage.sim(Method::PUT, "/sim/phones/101", json!({"behaviour": "manual"})).await?;
+    stage.timeline.hand("Peter dials 101");
+    let from = json!({"from": "12065550100", "to": "101", "name": "Peter"});
+    let placed = stage.sim(Method::POST, "/sim/trunk/call", from).await?;
+    let ringing = board.until_state("ringing").await?;
+    let call = json!({"id": ringing.pointer("/call_info/call/id")});
+    let on = json!({"call": call, "destination": "340"});
+    board.call("CallControl/redirect_call", on).await?;
+    board.until_state("queued").await?;
+    let leg = placed.pointer("/leg").and_then(Value::as_str).context("the leg of the trunk")?;
+    let path = format!("/sim/trunk/legs/{leg}");
+    let heard = stage.sim(Method::GET, &path, Value::Null).await?;
+    ensure!(heard.pointer("/hears") == Some(&json!("music")), "Peter hears {heard}");
+    stage.timeline.check("Peter hears music while an agent's phone rings");
+    board.until_state("dequeued").await?;
+    for _ in 0..2 {
+        board.until_state("connected").await?;
+    }
+    stage.timeline.check("an agent has taken the call out of the queue");
+    board.call("CallControl/terminate_call", json!({"call": call})).await?;
+    board.until_over(2).await?;
+    let back = json!({"behaviour": "answer_after", "ms": 500});
+    stage.sim(Method::PUT, "/sim/phones/101", back).await?;
+    Ok(())
+}
+
 async fn callback(stage: &Stage) -> anyhow::Result<()> {
     stage
         .timeline
@@ -225,7 +258,8 @@ async fn resume(stage: &Stage) -> anyhow::Result<()> {
     wallboard.call("CallControl/enable_api_notifications", since).await?;
     let mut ended = 0;
     while ended < 2 {
-        let event = wallboard.until("the rest of the call", |_, _| true).await?;
+        let of_call = |_: &str, event: &Value| event.get("call_info").is_some();
+        let event = wallboard.until("the rest of the call", of_call).await?;
         seen.insert(sequence(&event));
         let state = event.pointer("/call_info/state").and_then(Value::as_str);
         ended += usize::from(state == Some("terminated"));

@@ -149,7 +149,7 @@ impl Customer {
             }
             Action::Redirect(_, _, destination) => {
                 self.is_called(&call_id, &tag)?;
-                self.redirect(&call_id, &tag, destination, &cause);
+                self.send_on(&call_id, &tag, destination, Some(&cause));
             }
             Action::TransferBlind(_, _, ref destination) => {
                 call.conversation(&tag, &action)?;
@@ -186,7 +186,9 @@ impl Customer {
     /// account, takes a parked party or is to listen in has nobody to send on.
     fn is_called(&self, call_id: &CallId, tag: &Tag) -> Result<(), Refusal> {
         let is_called = self.calls.get(call_id).is_some_and(|call| match &call.plan {
-            Plan::Reaching => call.leg(tag).is_some_and(|leg| leg.end == End::Callee),
+            Plan::Reaching | Plan::Queued => {
+                call.leg(tag).is_some_and(|leg| leg.end == End::Callee)
+            }
             Plan::Transferring(transfer) => transfer.target.as_ref() == Some(tag),
             _ => false,
         });

@@ -7,6 +7,7 @@
 //! | is being transferred | the transferor's | the transfer goes on |
 //! | is reaching | a called leg, while others ring | only that leg ends |
 //! | is reaching the second of two numbers | the called leg | the first hears why, and is then released |
+//! | waits in a queue | the leg of an agent to whom it is offered | the call stays in the queue |
 //! | a phone takes a parked party | the phone's | the party stays parked; after a recall the call ends |
 //! | any other | any | every leg ends, with the same reason |
 
@@ -16,6 +17,7 @@ use crate::domain::call::{Call, Plan};
 use crate::domain::command::Cause;
 use crate::domain::leg::{End, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
+use crate::domain::queue::Leave;
 use crate::domain::reason::{self, Standard};
 use crate::driver::{self, Op, Reason};
 
@@ -26,14 +28,15 @@ impl Customer {
     /// The channel of a leg has gone by itself.
     pub(super) fn ended(&mut self, call_id: &CallId, tag: &Tag, cause: &driver::Cause) {
         let Some(leg) = self.calls.get(call_id).and_then(|call| call.leg(tag)) else { return };
-        let was_on_line = matches!(leg.phase, Phase::Connected | Phase::Early | Phase::Parked)
-            || (leg.end == End::Caller && leg.awaits_answer);
+        let was_on_line =
+            matches!(leg.phase, Phase::Connected | Phase::Early | Phase::Parked | Phase::Queued)
+                || (leg.end == End::Caller && leg.awaits_answer);
         let reason = match cause {
             driver::Cause::Lost => Standard::SwitchLost.reason(),
             driver::Cause::Refused(code) if !was_on_line => reason::of_code(*code),
             driver::Cause::HungUp if !was_on_line => reason::of_code(603),
             driver::Cause::HungUp | driver::Cause::Refused(_)
-                if matches!(leg.phase, Phase::Connected | Phase::Parked) =>
+                if matches!(leg.phase, Phase::Connected | Phase::Parked | Phase::Queued) =>
             {
                 Standard::ByeReceived.reason()
             }
@@ -71,6 +74,11 @@ impl Customer {
                 self.announce(call_id, reason);
                 self.settle(call_id, cause);
             }
+            After::StaysQueued => {
+                self.end_leg(call_id, tag, reason);
+                self.not_taken(call_id, tag);
+                self.settle(call_id, cause);
+            }
             After::StaysParked => {
                 self.end_leg(call_id, tag, reason);
                 self.park_again(call_id, cause);
@@ -82,6 +90,7 @@ impl Customer {
     /// Ends every living leg of a call with one reason.
     pub(super) fn end_call(&mut self, call_id: &CallId, reason: &Reason, cause: Option<&Cause>) {
         self.admit(call_id);
+        self.leave_queue(call_id, Leave::Abandoned, cause);
         let Some(call) = self.calls.get(call_id) else { return };
         let tags: Vec<Tag> = call.living().map(|leg| leg.tag.clone()).collect();
         for tag in tags {
@@ -177,6 +186,11 @@ impl Customer {
         while let Some(timer) = self.timers.pop_due(self.now) {
             match timer {
                 Timer::Call(call_id, CallTimer::Leg(tag)) => self.leg_waited(&call_id, &tag),
+                Timer::Call(call_id, CallTimer::Waited) => self.waited(&call_id),
+                Timer::Call(call_id, CallTimer::Decision(tag)) => {
+                    self.undecided(&call_id, tag.as_ref());
+                }
+                Timer::Queue(i_c_queue) => self.look_after(i_c_queue),
             }
         }
     }
@@ -203,6 +217,7 @@ enum After {
     TransferFails,
     FirstHearsWhy,
     StaysParked,
+    StaysQueued,
     CallEnds,
 }
 
@@ -229,6 +244,7 @@ impl After {
                 }
             }
             Plan::Retrieving { tag: new, is_recall: false, .. } if new == tag => Self::StaysParked,
+            Plan::Queued if leg.end == End::Callee => Self::StaysQueued,
             _ => Self::CallEnds,
         }
     }

@@ -112,6 +112,7 @@ impl Customer {
             name: parking.parker.name.clone(),
             i_customer: self.owner.i_customer,
             i_reseller: self.owner.i_reseller,
+            decision: None,
         };
         // A refusal cannot be: the call is there, and is parked.
         drop(self.call_phone_to(call_id, parking, parker, true, None));
@@ -169,7 +170,7 @@ impl Customer {
     ) -> Result<Done, Refusal> {
         let not_found = || Refusal::CallNotFound(call_id.clone());
         let call = self.calls.get(call_id).ok_or_else(not_found)?;
-        if call.plan != Plan::Reaching {
+        if !matches!(call.plan, Plan::Reaching | Plan::Queued) {
             // The phone that rings is not that of a called party.
             return Err(Refusal::WrongState { state: State::Trying, expected: &[State::Ringing] });
         }

@@ -10,6 +10,7 @@
 //! | `CallingFirst` | the first answers | `AdmittingSecond` |
 //! | `AdmittingSecond` | the second number is known | `Reaching` |
 //! | `AdmittingSecond` | unknown, or not allowed | `Announcing`, then over |
+//! | `Reaching` | the destination is a queue | `Queued` |
 //! | `Reaching` | a called leg answers | `Talking`; the others end "Answered Elsewhere" |
 //! | `Reaching` | an application sends the call on | `Redirecting` |
 //!
@@ -23,11 +24,9 @@ use crate::domain::effect::{Effect, ResolveFailure, Route};
 use crate::domain::leg::{Direction, End, Leg, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::party::{Account, Party};
+use crate::domain::queue::Leave;
 use crate::domain::reason::Standard;
 use crate::driver::{ChannelId, Endpoint, Label, Op, Shown};
-
-/// A call that is sent on more often goes in circles.
-const MAX_REDIRECTS: u32 = 5;
 
 impl Customer {
     /// A new call for an account; its phone rings once the destination is known to be allowed.
@@ -186,6 +185,7 @@ impl Customer {
                 Plan::CallingBack(_)
                 | Plan::CallingFirst
                 | Plan::Reaching
+                | Plan::Queued
                 | Plan::Announcing { .. }
                 | Plan::Talking
                 | Plan::Parked(_)
@@ -202,7 +202,7 @@ impl Customer {
                 self.settle(call_id, None);
             }
             (Plan::Redirecting(cause), Err(reason)) => {
-                self.end_call(call_id, &reason, Some(&cause));
+                self.end_call(call_id, &reason, cause.as_ref());
             }
             (_, Err(reason)) => self.end_call(call_id, &reason, None),
             (plan, Ok(route)) => self.go_on(call_id, &plan, route),
@@ -240,7 +240,7 @@ impl Customer {
                 {
                     leg.retold = Some(Retold::default());
                 }
-                self.reach(call_id, &route, Some(cause));
+                self.reach(call_id, &route, cause.as_ref());
             }
             _ => self.reach(call_id, &route, None),
         }
@@ -264,6 +264,9 @@ impl Customer {
         if let Some(leg) = call.at_mut(&End::Caller) {
             leg.phase = Phase::Early;
         }
+        if let Route::HuntGroup(group) = route {
+            return self.ring_group(call_id, group, cause);
+        }
         match self.dial(call_id, End::Callee, caller, route) {
             Ok(_) => self.settle(call_id, cause),
             Err(why) => self.end_call(call_id, &why.reason(), cause),
@@ -284,6 +287,9 @@ impl Customer {
         let is_external = !matches!(route, Route::Account(_));
         let callee = callee_of(route, &call.destination);
         let shown = caller.shown();
+        // Who takes a parked party or listens in has nobody to send on.
+        let is_called =
+            end == End::Callee && matches!(call.plan, Plan::Reaching | Plan::Transferring(_));
         call.add(
             self.now,
             NewLeg {
@@ -301,6 +307,9 @@ impl Customer {
         );
         self.live_legs += 1;
         self.dial_leg(call_id, &tag, endpoint, shown);
+        if let (Route::Account(account), true) = (route, is_called) {
+            self.set_decision(call_id, Some(&tag), account.decision.as_ref());
+        }
         Ok(tag)
     }
 
@@ -318,41 +327,6 @@ impl Customer {
         let label = trying(call_id, tag);
         self.effects.push(Effect::Drive(Op::Dial { channel, endpoint, shown, label }));
         self.start_ringing_timer(call_id, tag);
-    }
-
-    /// Sends a ringing call on: that of the caller, or that of a transfer.
-    pub(super) fn redirect(
-        &mut self,
-        call_id: &CallId,
-        tag: &Tag,
-        destination: String,
-        cause: &Cause,
-    ) {
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        call.redirects += 1;
-        let is_loop = call.redirects > MAX_REDIRECTS;
-        let payer = call.leg(tag).and_then(|leg| leg.i_account);
-        call.destination.clone_from(&destination);
-        match &mut call.plan {
-            Plan::Transferring(transfer) => transfer.target = None,
-            plan => *plan = Plan::Redirecting(cause.clone()),
-        }
-        let is_transfer = matches!(call.plan, Plan::Transferring(_));
-        let others: Vec<Tag> = call
-            .living()
-            .filter(|leg| leg.end == End::Callee && leg.tag != *tag && !is_transfer)
-            .map(|leg| leg.tag.clone())
-            .collect();
-        self.end_leg(call_id, tag, &Standard::Redirected.reason());
-        for other in others {
-            self.end_leg(call_id, &other, &Standard::ByApi.reason());
-        }
-        self.settle(call_id, Some(cause));
-        match (is_loop, is_transfer) {
-            (false, _) => self.resolve(call_id.clone(), payer.unwrap_or_default(), destination),
-            (true, false) => self.end_call(call_id, &Standard::Loop.reason(), Some(cause)),
-            (true, true) => self.fail_transfer(call_id, &Standard::Loop.reason(), Some(cause)),
-        }
     }
 
     /// A dialled party is alerted.
@@ -400,7 +374,8 @@ impl Customer {
                 self.settle(call_id, cause.as_ref());
                 self.call_second(call_id);
             }
-            Plan::Reaching => {
+            Plan::Reaching | Plan::Queued => {
+                self.leave_queue(call_id, Leave::Answered, cause.as_ref());
                 self.connect(call_id, tag);
                 self.settle(call_id, cause.as_ref());
             }
@@ -440,7 +415,7 @@ impl Customer {
                 continue;
             }
             leg.phase = Phase::Connected;
-            leg.connect_time = Some(now);
+            leg.connect_time.get_or_insert(now);
             if let (End::Caller, Some(reached), false) = (&leg.end, &reached, is_connection) {
                 leg.callee = reached.clone();
             }
@@ -471,6 +446,7 @@ fn callee_of(route: &Route, dialled: &str) -> Party {
         Route::Account(account) => Party::account(account),
         Route::Foreign { number, name } => Party { name: name.clone(), ..Party::number(number) },
         Route::Pstn { number } => Party::number(number),
+        Route::HuntGroup(group) => group.party(),
         Route::Unattended | Route::Nowhere => Party::number(dialled),
     }
 }
@@ -481,7 +457,7 @@ pub(super) fn endpoint_of(route: &Route) -> Result<Endpoint, Standard> {
         Route::Account(account) => Ok(Endpoint::from(account)),
         Route::Foreign { number, .. } => Ok(Endpoint::Join { number: number.clone() }),
         Route::Pstn { number } => Ok(Endpoint::Trunk { number: number.clone() }),
-        Route::Unattended => Err(Standard::NotAnswered),
+        Route::HuntGroup(_) | Route::Unattended => Err(Standard::NotAnswered),
         Route::Nowhere => Err(Standard::NotFound),
     }
 }

@@ -12,6 +12,8 @@ use crate::domain::names::{CallId, Tag};
 pub(in crate::domain) enum Timer {
     /// Something of a call; forgotten when the call is over.
     Call(CallId, CallTimer),
+    /// A queue is to be looked after.
+    Queue(i64),
 }
 
 /// What a call's timer is for.
@@ -19,6 +21,10 @@ pub(in crate::domain) enum Timer {
 pub(in crate::domain) enum CallTimer {
     /// A leg's ringing or waiting ends.
     Leg(Tag),
+    /// The call has waited in its queue for as long as it may.
+    Waited,
+    /// Nobody has decided about a called leg, or about a call to a group.
+    Decision(Option<Tag>),
 }
 
 impl Timer {
@@ -42,6 +48,13 @@ impl Timers {
             self.due.remove(&(before, timer.clone()));
         }
         self.due.insert((at, timer));
+    }
+
+    /// Sets a timer unless it is to be due anyway.
+    pub(in crate::domain) fn set_unless_set(&mut self, timer: Timer, at: Timestamp) {
+        if !self.is_set(&timer) {
+            self.set(timer, at);
+        }
     }
 
     /// Stops a timer; no matter when it is not set.
@@ -76,7 +89,7 @@ impl Timers {
             .set
             .range(least..)
             .map(|(timer, _)| timer)
-            .take_while(|Timer::Call(of, _)| of == call_id)
+            .take_while(|timer| matches!(timer, Timer::Call(of, _) if of == call_id))
             .cloned()
             .collect();
         for timer in timers {

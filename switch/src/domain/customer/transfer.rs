@@ -15,6 +15,7 @@ use crate::domain::effect::{Effect, Route};
 use crate::domain::leg::{End, Leg, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::party::Party;
+use crate::domain::queue::Group;
 use crate::domain::reason::Standard;
 use crate::driver::Reason;
 
@@ -56,6 +57,17 @@ impl Customer {
         let Some(call) = self.calls.get(call_id) else { return };
         let Plan::Transferring(transfer) = call.plan.clone() else { return };
         let caller = call.leg(&transfer.staying).map(|leg| leg.party.clone()).unwrap_or_default();
+        if let Ok(Route::HuntGroup(group)) = answer {
+            if group.queue.is_some() {
+                return self.transfer_to_queue(call_id, transfer, group);
+            }
+            // Without a queue the first who is free, else the first, stands for the group.
+            let free = self.agents.free(&group.agents, self.now).first().copied().cloned();
+            return match free.or_else(|| group.agents.first().cloned()) {
+                Some(agent) => self.dial_target(call_id, Ok(&Route::Account(agent))),
+                None => self.fail_transfer(call_id, &Standard::NotAnswered.reason(), None),
+            };
+        }
         let dialled = answer.map_err(Clone::clone).and_then(|route| {
             self.dial(call_id, End::Callee, caller, route).map_err(Standard::reason)
         });
@@ -70,6 +82,20 @@ impl Customer {
             }
             Err(reason) => self.fail_transfer(call_id, &reason, None),
         }
+    }
+
+    /// A queue answers at once: the transferor has done its part, and the other party waits there.
+    fn transfer_to_queue(&mut self, call_id: &CallId, transfer: Transfer, group: &Group) {
+        self.hand_over(call_id, &transfer.transferor, &transfer.cause);
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        call.follow(transfer.tracking_id);
+        if let Some(leg) = call.leg_mut(&transfer.staying) {
+            leg.end = End::Caller;
+            leg.holds = false;
+            leg.caller = leg.party.clone();
+            call.presented = leg.party.clone();
+        }
+        self.enqueue(call_id, &transfer.staying, group, Some(&transfer.cause));
     }
 
     /// The target has answered.

@@ -8,8 +8,9 @@ use mesh::caller::{Owner, Scope};
 use mesh::clock::Timestamp;
 
 use crate::domain::{
-    Account, Action, CallId, Cause, Command, Customer, Direction, Effect, Input, LegView, Names,
-    Originate, Outcome, Party, Refusal, ResolveFailure, Route, State, Tag,
+    AGENT_TIMEOUT, Account, Action, CallId, Cause, Command, Customer, Direction, Effect, Figures,
+    Group, Input, LegView, Names, Originate, Outcome, Party, QueueSettings, Refusal,
+    ResolveFailure, Route, State, Tag,
 };
 use crate::driver::{self, ChannelId, Endpoint, Event, Op, Shown, Source};
 
@@ -31,11 +32,36 @@ pub(super) fn account(id: &str) -> Account {
         name: format!("Name {id}"),
         i_customer: 1,
         i_reseller: 7,
+        decision: None,
     }
 }
 
 pub(super) fn to_account(id: &str) -> Route {
     Route::Account(account(id))
+}
+
+/// Hunt group 340 with the queue `Support`, and these agents.
+pub(super) fn support(agents: &[&str]) -> Group {
+    Group {
+        id: "340".to_owned(),
+        name: "Support line".to_owned(),
+        agents: agents.iter().map(|id| account(id)).collect(),
+        members: vec![2, 3],
+        queue: Some(QueueSettings {
+            i_c_queue: 9,
+            name: "Support".to_owned(),
+            rings_all: false,
+            agent_timeout: AGENT_TIMEOUT,
+            max_waiting: None,
+            max_wait: None,
+            overflow: None,
+        }),
+        decision: None,
+    }
+}
+
+pub(super) fn to_group(group: &Group) -> Route {
+    Route::HuntGroup(Box::new(group.clone()))
 }
 
 pub(super) fn to_pstn(number: &str) -> Route {
@@ -60,6 +86,9 @@ pub(super) struct Bench {
     pub(super) ivr: Vec<(Tag, String)>,
     pub(super) resolves: Vec<(CallId, i64, String)>,
     pub(super) over: Vec<CallId>,
+    pub(super) figures: Vec<Figures>,
+    /// Queues of which the directory was asked who takes part.
+    pub(super) looks: Vec<i64>,
     /// Calls that came in.
     accepted: Vec<CallId>,
     channels: HashMap<Tag, ChannelId>,
@@ -88,6 +117,8 @@ impl Bench {
             ivr: Vec::new(),
             resolves: Vec::new(),
             over: Vec::new(),
+            figures: Vec::new(),
+            looks: Vec::new(),
             accepted: Vec::new(),
             channels: HashMap::new(),
             commands: 0,
@@ -124,6 +155,8 @@ impl Bench {
                     self.accepted.push(call_id);
                 }
                 Effect::Over(call_id) => self.over.push(call_id),
+                Effect::TellQueue { figures, .. } => self.figures.push(figures),
+                Effect::Look { i_c_queue, .. } => self.looks.push(i_c_queue),
             }
         }
         effects
@@ -132,6 +165,16 @@ impl Bench {
     /// Time passes; nothing else happens.
     pub(super) fn wait(&mut self, seconds: u64) {
         self.now = self.now.plus(Duration::from_secs(seconds));
+    }
+
+    /// Time passes, and everything that becomes due is done when it is due.
+    pub(super) fn pass(&mut self, millis: u64) {
+        let until = self.now.plus(Duration::from_millis(millis));
+        while let Some(at) = self.customer.next_deadline().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.feed(Input::Tick);
+        }
+        self.now = until;
     }
 
     /// Commands, and gives the outcome if it is there at once.
@@ -191,14 +234,13 @@ impl Bench {
     }
 
     pub(super) fn trunk_calls(&mut self, from: &str, to: &str) -> CallId {
+        self.trunk_calls_to(from, to, to_account(to))
+    }
+
+    pub(super) fn trunk_calls_to(&mut self, from: &str, to: &str, route: Route) -> CallId {
         let channel = self.incoming();
         let from = Shown { number: from.to_owned(), name: "Mary Smith".to_owned() };
-        self.feed(Input::TrunkCall {
-            channel,
-            from,
-            dialled: to.to_owned(),
-            route: to_account(to),
-        });
+        self.feed(Input::TrunkCall { channel, from, dialled: to.to_owned(), route });
         self.accepted.last().unwrap().clone()
     }
 

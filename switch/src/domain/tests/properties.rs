@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 
 use self::checker::Checker;
-use super::bench::{CUSTOMER, account, account_scope};
+use super::bench::{CUSTOMER, account, account_scope, support, to_group};
 use crate::domain::{
     Action, CallId, Command, ConnectTwo, Input, Mode, Originate, Parked, ResolveFailure, Route, Tag,
 };
@@ -126,6 +126,14 @@ fn route(number: u8) -> Route {
         0 => Route::Nowhere,
         1 => Route::Unattended,
         2 => Route::Foreign { number: "201".to_owned(), name: String::new() },
+        9..=11 => {
+            let mut group = support(&["102", "103"]);
+            if let Some(queue) = &mut group.queue {
+                queue.max_wait = Some(Duration::from_mins(1));
+                queue.rings_all = number == 11;
+            }
+            to_group(&group)
+        }
         3..=8 => Route::Pstn { number: "12065550100".to_owned() },
         number => Route::Account(account(&id(number % 4 + 1))),
     }

@@ -1,6 +1,6 @@
 //! The table of states and commands: each command in each state, walked.
 
-use super::bench::{Bench, CUSTOMER, account, to_account, wrong_state};
+use super::bench::{Bench, CUSTOMER, account, support, to_account, to_group, wrong_state};
 use crate::domain::{Action, CallId, Mode, Parked, Refusal, State, Tag, allowed_states};
 
 /// A call one leg of which is in the given state.
@@ -11,7 +11,17 @@ fn call_in(state: State) -> (Bench, CallId, Tag) {
             bench.must("park_call", Action::Park(call.clone(), Some(alice), None)).unwrap();
             (bench, call, bob)
         }
-        State::Transferred => unreachable!("ends in the step in which it begins"),
+        State::Transferred | State::Dequeued => {
+            unreachable!("ends in the step in which it begins")
+        }
+        State::Queued => {
+            let mut bench = Bench::new();
+            let call = bench.originate("101", "340");
+            bench.resolve(&call, Ok(to_group(&support(&["102"]))));
+            let tag = bench.tag(0);
+            bench.answers(&tag);
+            (bench, call, tag)
+        }
         State::Trying => {
             let mut bench = Bench::new();
             let call = bench.originate("101", "102");
@@ -46,6 +56,12 @@ fn call_in(state: State) -> (Bench, CallId, Tag) {
     }
 }
 
+/// States in which a leg stays.
+fn lasting() -> impl Iterator<Item = State> {
+    let passes = [State::Transferred, State::Dequeued];
+    State::ALL.into_iter().filter(move |state| !passes.contains(state))
+}
+
 fn commands(call: &CallId, tag: Option<&Tag>) -> Vec<Action> {
     let (call, tag) = (|| call.clone(), || tag.cloned());
     vec![
@@ -67,7 +83,7 @@ fn commands(call: &CallId, tag: Option<&Tag>) -> Vec<Action> {
 #[test]
 fn each_command_is_taken_or_refused_in_each_state_as_the_table_says() {
     let count = commands(&CallId("c".to_owned()), None).len();
-    for state in State::ALL.into_iter().filter(|state| *state != State::Transferred) {
+    for state in lasting() {
         for index in 0..count {
             let (mut bench, call, tag) = call_in(state);
             assert_eq!(bench.state(&tag), state);
@@ -93,7 +109,7 @@ fn each_command_is_taken_or_refused_in_each_state_as_the_table_says() {
 
 #[test]
 fn an_attended_transfer_is_taken_or_refused_in_each_state_as_the_table_says() {
-    for state in State::ALL.into_iter().filter(|state| *state != State::Transferred) {
+    for state in lasting() {
         let (mut bench, call, tag) = call_in(state);
         let transferor = (100 + bench.of(&tag)[0].i_account.unwrap()).to_string();
         let second = bench.phone_dials(&transferor, "104");
@@ -118,7 +134,7 @@ fn an_attended_transfer_is_taken_or_refused_in_each_state_as_the_table_says() {
 
 #[test]
 fn a_call_is_retrieved_from_its_slot_alone() {
-    for state in State::ALL.into_iter().filter(|state| *state != State::Transferred) {
+    for state in lasting() {
         let (mut bench, call, _) = call_in(state);
         let action = Action::Retrieve(Parked::Call(call), Box::new(account("103")));
         assert_eq!(allowed_states(&action), [State::Parked]);

@@ -171,6 +171,7 @@ pub(super) fn account(id: &str) -> Account {
         name: String::new(),
         i_customer: OWNER.i_customer,
         i_reseller: OWNER.i_reseller,
+        decision: None,
     }
 }
 

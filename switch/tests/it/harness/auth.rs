@@ -42,6 +42,7 @@ pub(crate) fn account(id: &str) -> Option<Account> {
         name: format!("Name {id}"),
         i_customer,
         i_reseller: 7,
+        ..Account::default()
     })
 }
 

@@ -8,6 +8,7 @@ use super::Writer;
 use crate::domain::access::Realm;
 use crate::domain::directory::StoreError;
 use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer, IIvrApplication, IReseller, IUser};
+use crate::domain::party::QueueRules;
 use crate::domain::plan::{Account, Admin, Customer, HuntGroup, IvrApplication, Name, Reseller};
 use crate::domain::principal::Subject;
 use crate::store::sql::import as sql;
@@ -164,6 +165,8 @@ impl Writer<'_> {
             .bind(account.credit.limit.0)
             .bind(account.credit.opening_balance.0)
             .bind(i64::from(account.is_blocked))
+            .bind(account.decision.as_ref().map(|decision| decision.timeout))
+            .bind(account.decision.as_ref().map(|decision| &decision.fallback))
             .execute(&mut *self.connection)
             .await
             .map_err(failed)?;
@@ -197,11 +200,13 @@ impl Writer<'_> {
             .bind(i_customer)
             .bind(&group.id.text)
             .bind(&group.name)
+            .bind(group.decision.as_ref().map(|decision| decision.timeout))
+            .bind(group.decision.as_ref().map(|decision| &decision.fallback))
             .execute(&mut *self.connection)
             .await
             .map_err(failed)?;
         self.numbers(i_customer, &[&group.id], Target::HuntGroup(i_c_group)).await?;
-        self.queue(i_c_group, group.queue.as_deref()).await?;
+        self.queue(i_c_group, group.queue.as_deref(), &group.rules).await?;
         self.run(sql::MARK_MEMBERS, i_c_group).await?;
         for (position, member) in (0_i64..).zip(&group.members) {
             let Some(i_account) = self.own_account(i_customer, member).await? else { continue };
@@ -217,7 +222,12 @@ impl Writer<'_> {
         self.run(sql::DROP_MARKED_MEMBERS, i_c_group).await
     }
 
-    async fn queue(&mut self, i_c_group: i64, name: Option<&str>) -> Result<(), StoreError> {
+    async fn queue(
+        &mut self,
+        i_c_group: i64,
+        name: Option<&str>,
+        rules: &QueueRules,
+    ) -> Result<(), StoreError> {
         let Some(name) = name else { return self.run(sql::DROP_QUEUE, i_c_group).await };
         let present: Option<i64> = sqlx::query_scalar(sql::QUEUE)
             .bind(i_c_group)
@@ -232,6 +242,11 @@ impl Writer<'_> {
             .bind(i_c_queue)
             .bind(i_c_group)
             .bind(name)
+            .bind(i64::from(rules.ring_all))
+            .bind(rules.agent_timeout)
+            .bind(rules.max_waiting)
+            .bind(rules.max_wait)
+            .bind(&rules.overflow)
             .execute(&mut *self.connection)
             .await
             .map_err(failed)?;

@@ -12,6 +12,8 @@ use crate::driver::{ChannelId, Event, Op, Source};
 struct Leg {
     channel: Option<ChannelId>,
     last: LegView,
+    /// It was through to somebody, and has not been in a queue since.
+    was_through: bool,
 }
 
 impl Leg {
@@ -25,7 +27,7 @@ impl Leg {
 
     /// True for the party that waits while its call is handed over.
     fn waits(&self) -> bool {
-        self.last.state == State::Early && self.last.connect_time.is_some()
+        self.last.state == State::Early && self.was_through
     }
 }
 
@@ -158,6 +160,7 @@ impl Checker {
                     self.newest_call = Some(call_id.clone());
                 }
                 Effect::Over(call_id) => self.over(call_id),
+                Effect::TellQueue { .. } | Effect::Look { .. } => {}
             }
         }
         match input {
@@ -236,13 +239,21 @@ impl Checker {
         assert!(is_legal(before.map(|last| last.state), view.state), "{before:?} then {view:?}");
         if !has_moved_in {
             let earlier = before.is_some_and(|last| last.connect_time.is_some());
-            let is_through = matches!(view.state, State::Connected | State::Held | State::Holding);
+            let is_through = matches!(
+                view.state,
+                State::Connected | State::Held | State::Holding | State::Queued
+            );
             assert_eq!(view.connect_time.is_some(), earlier || is_through, "{view:?}");
         }
         if before.is_none() {
             call.tags.push(view.tag.clone());
         }
-        let leg = Leg { channel, last: view.clone() };
+        let was_through = match view.state {
+            State::Connected | State::Held | State::Holding => true,
+            State::Queued => false,
+            _ => call.legs.get(&view.tag).is_some_and(|leg| leg.was_through),
+        };
+        let leg = Leg { channel, last: view.clone(), was_through };
         call.legs.insert(view.tag.clone(), leg);
     }
 
@@ -320,7 +331,9 @@ impl Checker {
             let Effect::Tell(view) = effect else { continue };
             let Some(cause) = &view.caused_by else {
                 // A call is told of at the latest when it ends.
-                let is_first = view.sequence == 1;
+                // An agent who is free again is called for whoever waits.
+                let is_first = view.sequence == 1
+                    || (view.state == State::Trying && view.callee.huntgroup_id.is_some());
                 assert!(command.is_none() || is_first, "{view:?} was not caused by {command:?}");
                 continue;
             };
@@ -365,7 +378,7 @@ impl Checker {
                 let expected = match leg.last.state {
                     State::Early => Source::Ringback,
                     _ if is_handed_over && !is_listener => Source::Silence,
-                    State::Held | State::Parked => Source::Music,
+                    State::Held | State::Parked | State::Queued => Source::Music,
                     State::Connected => Source::Parties(self.audible(call, tag)),
                     _ => Source::Silence,
                 };
@@ -429,15 +442,20 @@ impl Checker {
 /// The order of states that the contract promises.
 fn is_legal(before: Option<State>, next: State) -> bool {
     use State::{
-        Connected, Early, Held, Holding, Parked, Ringing, Terminated, Transferred, Trying,
+        Connected, Dequeued, Early, Held, Holding, Parked, Queued, Ringing, Terminated,
+        Transferred, Trying,
     };
     match before {
         // A leg comes to be, or comes from another call.
         None => matches!(next, Trying | Connected),
-        Some(Trying) => matches!(next, Ringing | Early | Connected | Terminated),
+        Some(Trying) => matches!(next, Ringing | Early | Connected | Queued | Terminated),
+        Some(Queued) => next == Dequeued,
+        Some(Dequeued) => matches!(next, Connected | Early | Terminated),
         Some(Ringing) => matches!(next, Early | Connected | Terminated),
         // Again when the call is sent on; back when it could not be handed over.
-        Some(Early) => matches!(next, Early | Connected | Held | Holding | Terminated),
+        Some(Early) => {
+            matches!(next, Early | Connected | Held | Holding | Queued | Terminated)
+        }
         Some(Connected | Held | Holding) => !matches!(next, Trying | Ringing),
         Some(Parked) => matches!(next, Connected | Terminated),
         Some(Transferred) => next == Terminated,

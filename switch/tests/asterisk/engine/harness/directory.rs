@@ -40,7 +40,7 @@ pub(crate) fn account(i_account: i64) -> Account {
     let found = ACCOUNTS.into_iter().find(|account| account.0 == i_account);
     let (i_account, account_id, name, i_customer) = found.expect("an account");
     let (account_id, name) = (account_id.to_owned(), name.to_owned());
-    Account { i_account, account_id, name, i_customer, i_reseller: 0 }
+    Account { i_account, account_id, name, i_customer, ..Account::default() }
 }
 
 pub(super) fn by_id(id: &str) -> Option<Account> {
