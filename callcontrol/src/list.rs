@@ -11,11 +11,12 @@ use futures::future::try_join_all;
 use mesh::Clock;
 use mesh::caller::Scope;
 use mesh::calls_index::{self, Index};
+use mesh::clock::Timestamp;
 use mesh::cursor::{Cursor, Place};
 use mesh::ledger::{Ledger, Partition, StoreError, partition_of};
 use prost::Message as _;
 use proto::auth::v1::check_scope_request::Of;
-use proto::call::v1::{CallInfo, State};
+use proto::call::v1::{CallInfo, QueueInfo, State};
 use proto::callcontrol::v1::{GetSipCallsListRequest, GetSipCallsListResponse};
 use proto::switch::v1::LegRecord;
 use tokio::time::timeout_at;
@@ -217,11 +218,11 @@ impl Lists {
         let now = self.clock.now();
         let rest = usize::try_from(rest).unwrap_or(usize::MAX);
         let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
-        let shown = legs
-            .into_values()
-            .skip(rest)
-            .take(limit)
-            .map(|info| CallInfo { duration: calls_index::duration_seconds(&info, now), ..info });
+        let shown = legs.into_values().skip(rest).take(limit).map(|info| CallInfo {
+            duration: calls_index::duration_seconds(&info, now),
+            queue_info: waiting(&info, now),
+            ..info
+        });
         Ok((shown.collect(), total))
     }
 
@@ -263,6 +264,16 @@ impl Lists {
             }
         }
     }
+}
+
+/// The stay in a queue, with the time until now while it lasts.
+fn waiting(info: &CallInfo, now: Timestamp) -> Option<QueueInfo> {
+    let mut stay = info.queue_info.clone()?;
+    if info.state() == State::Queued {
+        let since = Timestamp::from_micros(info.update_time);
+        stay.waited = i64::try_from(now.since(since).as_secs()).unwrap_or(i64::MAX);
+    }
+    Some(stay)
 }
 
 impl Query {

@@ -304,6 +304,8 @@ pub(crate) enum AdminTask {
     AsteriskConfig(AsteriskConfig),
     /// Prints the demo directory, to start a directory of your own from
     DemoDirectory,
+    /// Prints which command is taken in which state, as Markdown
+    StateTable,
     /// Prints every configuration key with its default
     Config,
     /// Prints the reference of the API as Markdown

@@ -174,6 +174,7 @@ mod tests {
             access_numbers: Vec::new(),
             i_c_queues: vec![9],
             node: "node-1".to_owned(),
+            ..LegRecord::default()
         }
     }
 

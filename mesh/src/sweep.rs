@@ -251,8 +251,11 @@ fn ending(partition: Partition, writer: Writer, legs: &Legs, now: Timestamp) -> 
         accounting: Vec::new(),
         renew_epoch: false,
     };
-    let infos = legs.values().filter_map(|record| record.call_info.as_ref());
-    let mut sequence = infos.map(|info| info.sequence).max().unwrap_or(0);
+    let newest = |record: &LegRecord| {
+        let own = record.call_info.as_ref().map_or(0, |info| info.sequence);
+        own.max(record.call_sequence)
+    };
+    let mut sequence = legs.values().map(newest).max().unwrap_or(0);
     for record in legs.values() {
         sequence += 1;
         let ended = ended(record, sequence, now);

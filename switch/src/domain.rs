@@ -21,6 +21,7 @@ mod names;
 mod party;
 mod queue;
 mod reason;
+mod reference;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -39,4 +40,5 @@ pub use queue::{
     AGENT_TIMEOUT, Decision, Figures, Group, Leave, QueueInfo, QueueSettings, SERVICE_TIME,
 };
 pub use reason::Standard;
+pub use reference::state_table;
 pub use view::{IvrInfo, LegView, Seen};

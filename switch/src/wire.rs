@@ -260,6 +260,7 @@ pub(crate) fn record(view: &LegView, place: &Place) -> pb::LegRecord {
         access_numbers: seen.access_numbers,
         i_c_queues: seen.i_c_queues,
         node: place.node.clone(),
+        call_sequence: i64::try_from(view.sequence).unwrap_or(i64::MAX),
     }
 }
 

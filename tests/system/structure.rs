@@ -79,6 +79,10 @@ fn generated_references_are_current() {
         "run: cargo run -- admin api-reference > docs/reference/api.md"
     );
     assert!(
+        committed("states.md") == printed("state-table"),
+        "run: cargo run -- admin state-table > docs/reference/states.md"
+    );
+    assert!(
         committed("configuration.md") == printed("config"),
         "run: cargo run -- admin config > docs/reference/configuration.md"
     );

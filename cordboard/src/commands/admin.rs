@@ -35,6 +35,10 @@ pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
             say(services::DEMO_DIRECTORY.trim_end());
             Ok(())
         }
+        AdminTask::StateTable => {
+            say(switch::domain::state_table().trim_end());
+            Ok(())
+        }
         AdminTask::Config => {
             say(crate::config::reference());
             Ok(())

@@ -131,6 +131,21 @@ fn info(entry: &LogEntry) -> CallInfo {
     }
 }
 
+#[test]
+fn final_events_go_on_from_the_newest_of_the_call_also_when_its_leg_is_gone() {
+    let mut legs = Legs::new();
+    let mut left = record(NODE, 1, "node-1.c", "a", 3);
+    // Event 7 was that of a leg that has ended since.
+    left.call_sequence = 7;
+    legs.insert(calls_index::key_of(&left), left);
+    let writer = Writer { node: NODE.to_owned(), node_epoch: 1, sequence: 1, log_epoch: None };
+
+    let commit = ending(partition_of(1, 4), writer, &legs, Timestamp::from_micros(1_000_000_000));
+
+    let told = LogEntry::decode(commit.events[0].clone()).unwrap();
+    assert_eq!(info(&told).sequence, 8);
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_leg_of_the_node_is_terminated_and_forgotten() {
     let mut fixture = Fixture::new();

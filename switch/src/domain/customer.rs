@@ -268,13 +268,30 @@ impl Customer {
     }
 
     fn settle_states(&mut self, call: &mut Call, cause: Option<&Cause>) {
+        let mut has_ended = false;
         for index in 0..call.legs.len() {
             let Some(leg) = call.legs.get(index) else { continue };
             let state = call.state(leg);
             let is_told = leg.told.as_ref().is_some_and(|told| told.state == state);
             if !is_told || leg.retold.is_some() {
+                has_ended |= state == State::Terminated;
                 self.tell(call, index, cause);
             }
+        }
+        if has_ended {
+            // Whoever ends the call for a lost node goes on counting from the living legs' records.
+            self.refresh(call);
+        }
+    }
+
+    /// Brings the records of a call's living legs up to date.
+    fn refresh(&mut self, call: &mut Call) {
+        let (call_sequence, stay, now) = (call.sequence, call.stay.clone(), self.now);
+        for leg in call.legs.iter_mut().filter(|leg| leg.is_alive()) {
+            let Some(told) = &mut leg.told else { continue };
+            let stay = stay.as_ref().filter(|stay| stay.tag == leg.tag);
+            told.queue_info = stay.map(|stay| stay.info(now));
+            self.effects.push(Effect::Refresh { view: told.clone(), call_sequence });
         }
     }
 

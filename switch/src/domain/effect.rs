@@ -110,6 +110,13 @@ pub enum Effect {
     Drive(Op),
     /// Tells of a leg's new state; the newest is also what lists show.
     Tell(Box<LegView>),
+    /// Brings what lists show of a leg up to date; nothing is told.
+    Refresh {
+        /// The leg as it was told last, with what has changed without an event.
+        view: Box<LegView>,
+        /// Number of the call's newest event.
+        call_sequence: u64,
+    },
     /// Tells of a digit or a prompt.
     TellIvr {
         /// The call.

@@ -215,6 +215,11 @@ impl Actor {
                     batch.events.push(Bytes::from(entry.encode_to_vec()));
                     batch.legs.push((key_of(&view), record));
                 }
+                Effect::Refresh { view, call_sequence } => {
+                    let mut record = wire::record(&view, &self.shared.place);
+                    record.call_sequence = i64::try_from(call_sequence).unwrap_or(i64::MAX);
+                    batch.legs.push((key_of(&view), record));
+                }
                 Effect::TellIvr { call_id, tag, tracking_id, info, seen_by } => {
                     let ivr = (call_id, tag, tracking_id, info, seen_by);
                     let entry = wire::ivr_entry(ivr, owner, now, &self.traceparent);
@@ -273,7 +278,8 @@ impl Actor {
 
     /// Queues the outcome of a step, and its answers for when that is done.
     fn finish(&mut self, batch: Batch, ops: Vec<Op>, beside: &[ChannelId], waiters: Vec<Waiter>) {
-        let committed = (!batch.events.is_empty()).then(|| self.outbox.push(batch));
+        let is_empty = batch.events.is_empty() && batch.legs.is_empty();
+        let committed = (!is_empty).then(|| self.outbox.push(batch));
         let beside = if waiters.is_empty() { &[] } else { beside };
         let driven = self.lanes.push(ops, beside);
         if waiters.is_empty() {

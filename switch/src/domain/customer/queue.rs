@@ -171,14 +171,22 @@ impl Customer {
         if let Some(queue) = self.queues.get_mut(&i_c_queue) {
             queue.waiting.retain(|waiting| waiting != call_id);
             queue.count(reason, now.since(since), now);
-            for (index, waiting) in queue.waiting.iter().enumerate() {
-                if let Some(stay) = self.calls.get_mut(waiting).and_then(|call| call.stay.as_mut())
-                {
-                    stay.position = index + 1;
-                }
+            let waiting: Vec<_> = (1..).zip(queue.waiting.clone()).collect();
+            for (position, waiting) in waiting {
+                self.move_up(&waiting, position);
             }
         }
         self.must_serve = true;
+    }
+
+    /// A waiting call has another place now; lists show it, and nothing is told.
+    fn move_up(&mut self, call_id: &CallId, position: usize) {
+        let Some(mut call) = self.calls.remove(call_id) else { return };
+        if let Some(stay) = call.stay.as_mut().filter(|stay| stay.position != position) {
+            stay.position = position;
+            self.refresh(&mut call);
+        }
+        self.calls.insert(call_id.clone(), call);
     }
 
     /// A call cannot stay in its queue.

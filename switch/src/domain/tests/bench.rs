@@ -82,6 +82,8 @@ pub(super) struct Bench {
     pub(super) now: Timestamp,
     pub(super) told: Vec<LegView>,
     pub(super) ops: Vec<Op>,
+    /// What was brought up to date without an event, with the call's sequence.
+    pub(super) records: Vec<(Tag, LegView, u64)>,
     pub(super) replies: Vec<(String, Outcome)>,
     pub(super) ivr: Vec<(Tag, String)>,
     pub(super) resolves: Vec<(CallId, i64, String)>,
@@ -113,6 +115,7 @@ impl Bench {
             now: Timestamp::from_micros(1_000_000_000_000),
             told: Vec::new(),
             ops: Vec::new(),
+            records: Vec::new(),
             replies: Vec::new(),
             ivr: Vec::new(),
             resolves: Vec::new(),
@@ -143,6 +146,9 @@ impl Bench {
                     self.ops.push(op);
                 }
                 Effect::Tell(view) => self.told.push(*view),
+                Effect::Refresh { view, call_sequence } => {
+                    self.records.push((view.tag.clone(), *view, call_sequence));
+                }
                 Effect::TellIvr { tag, info, .. } => {
                     self.ivr.push((tag, info.digits.unwrap_or_default()));
                 }

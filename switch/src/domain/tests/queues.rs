@@ -120,6 +120,8 @@ fn a_call_waits_until_an_agent_is_free_and_those_before_it_come_first() {
     let offered = bench.tags().last().unwrap().clone();
     bench.answers(&offered);
     assert_eq!((bench.state(&second), bench.state(&third)), (State::Connected, State::Queued));
+    let moved = bench.records.iter().rev().find(|(tag, ..)| *tag == third);
+    assert_eq!(moved.unwrap().1.queue_info.as_ref().unwrap().position, 1, "lists show it");
     let call = bench.of(&third)[0].call_id.clone();
     let read = bench.must("get_call_info", Action::Get(call)).unwrap();
     assert_eq!(read.legs[0].queue_info.as_ref().unwrap().position, 1, "moved up");

@@ -160,6 +160,7 @@ impl Checker {
                     self.newest_call = Some(call_id.clone());
                 }
                 Effect::Over(call_id) => self.over(call_id),
+                Effect::Refresh { view, call_sequence } => self.refresh(view, *call_sequence),
                 Effect::TellQueue { .. } | Effect::Look { .. } => {}
             }
         }
@@ -255,6 +256,14 @@ impl Checker {
         };
         let leg = Leg { channel, last: view.clone(), was_through };
         call.legs.insert(view.tag.clone(), leg);
+    }
+
+    /// A record is that of a living leg, and knows how far the call has been told.
+    fn refresh(&self, view: &LegView, call_sequence: u64) {
+        let call = &self.calls[&view.call_id];
+        assert_eq!(call_sequence, call.sequence);
+        assert!(call.legs[&view.tag].is_alive());
+        assert_eq!(view.sequence, call.legs[&view.tag].last.sequence);
     }
 
     fn over(&mut self, call_id: &CallId) {
