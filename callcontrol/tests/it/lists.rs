@@ -216,3 +216,28 @@ async fn without_the_store_there_are_no_lists() {
 
     assert_eq!(reason(outcome), (Code::Unavailable, "STORE_UNREACHABLE".to_owned()));
 }
+
+/// How long a page takes beside 10,000 legs of the same environment and as many of another:
+/// `cargo test --release -p callcontrol --test it -- --ignored --nocapture a_page_of_ten_thousand`.
+#[tokio::test]
+#[ignore = "a benchmark: it prints times"]
+#[expect(clippy::print_stdout, reason = "that is what it is for")]
+async fn a_page_of_ten_thousand() {
+    let harness = Harness::start().await;
+    for number in 1..=10_000 {
+        harness.put_leg(leg(1, number % 50, number, State::Connected)).await;
+        harness.put_leg(leg(2, 3, number + 100_000, State::Connected)).await;
+    }
+    let page = |offset| GetSipCallsListRequest { offset, limit: 100, get_total: true, ..all() };
+    for (what, offset) in [("first", 0), ("middle", 5_000), ("last", 9_900)] {
+        let mut times = Vec::new();
+        for _ in 0..50 {
+            let begun = tokio::time::Instant::now();
+            let listed = list(&harness, CUSTOMER, page(offset)).await.unwrap();
+            times.push(begun.elapsed());
+            assert_eq!((listed.calls_list.len(), listed.total), (100, Some(10_000)));
+        }
+        times.sort();
+        println!("{what} page: p50 {:?}, p99 {:?}", times[25], times[49]);
+    }
+}
