@@ -8,9 +8,13 @@ use mesh::ledger::memory::MemoryConfig;
 use notifier::Config;
 use proto::notifier::v1::Place;
 use proto::switch::v1::LogEntry;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tonic::Code;
 
-use crate::support::{Dice, World, account, after, customer, entry, everything, queue, reseller};
+use crate::support::{
+    Dice, World, account, after, customer, entry, event, everything, queue, replay, reseller,
+};
 
 fn start(to: &[Place]) -> Vec<Place> {
     to.iter().map(|place| Place { millis: 0, sequence: 0, ..place.clone() }).collect()
@@ -232,6 +236,64 @@ async fn memory_serves_replays_while_the_store_is_away_and_the_log_cannot() {
     world.ledger.shut(false);
     let replayed = edge.replay(customer(7), &token, &start(&to), &to).await.unwrap();
     assert_eq!(replayed.numbers(), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_replays_at_once_leave_the_store_alone_and_live_events_on_time() {
+    let world = World::with_partitions(2);
+    let notifier = world.start("n").await;
+    let mut writer = world.writer();
+    let mut edge = notifier.edge().await;
+    let token = world.admin();
+    let to = edge.subscribe(1, customer(7), &token).await;
+    let from = start(&to);
+    for number in 0..10 {
+        writer.write(&[entry(7, number)]).await;
+        edge.event().await;
+    }
+    edge.unsubscribe(1).await;
+    let to = edge.subscribe(2, customer(7), &token).await;
+    let reads = world.ledger.reads_at_once();
+    let mut live = notifier.edge().await;
+    live.subscribe(1, customer(8), &token).await;
+
+    let mut replays = JoinSet::new();
+    for _ in 0..10_000 {
+        let (client, token) = (notifier.client.clone(), token.clone());
+        let (from, to) = (from.clone(), to.clone());
+        replays.spawn(async move {
+            loop {
+                match replay(client.clone(), customer(7), &token, &from, &to).await {
+                    // More than are served at once are told to come again.
+                    Err(status) if status.code() == Code::ResourceExhausted => {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                    replayed => return replayed,
+                }
+            }
+        });
+    }
+    for number in 100..110 {
+        let written = Instant::now();
+        writer.write(&[entry(8, number)]).await;
+        assert_eq!(event(&live.event().await).time_us, number);
+        assert!(written.elapsed() < Duration::from_millis(100), "{:?}", written.elapsed());
+    }
+
+    let mut replayed = Vec::new();
+    while let Some(one) = replays.try_join_next() {
+        replayed.push(one.unwrap().unwrap());
+    }
+    let before = replayed.len();
+    assert!(before < 5_000, "live events waited for {before} replays");
+    while let Some(one) = replays.join_next().await {
+        replayed.push(one.unwrap().unwrap());
+    }
+    assert_eq!(replayed.len(), 10_000);
+    for one in &replayed {
+        assert!(one.gap.is_none() && one.numbers().into_iter().eq(0..10), "{one:?}");
+    }
+    assert_eq!(world.ledger.reads_at_once(), reads, "memory was enough for all");
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use edge::{Edge, after, event, position};
+pub(crate) use edge::{Edge, after, event, position, replay};
 pub(crate) use gate::Gate;
 pub(crate) use writer::Writer;
 

@@ -139,7 +139,8 @@ impl Replayed {
     }
 }
 
-async fn replay(
+/// Replays a scope over a connection of the client's.
+pub(crate) async fn replay(
     mut client: Client,
     scope: Scope,
     token: &str,
