@@ -1,6 +1,7 @@
 //! JSON-RPC 2.0: what a request says, what is checked, and how it is answered.
 
 pub(crate) mod answer;
+pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod envelope;

@@ -7,7 +7,7 @@ use proto::api::Method;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Call, Fault, Origin, Outcome, forward};
+use super::{Call, Fault, Origin, Outcome, audit, forward};
 use crate::config::Mode;
 use crate::edge::Edge;
 use crate::limit::Verdict;
@@ -35,6 +35,23 @@ pub(crate) async fn run(
         return Err(Fault::no_such_method(method.name));
     }
     let session = session(edge, given, method)?;
+    let entry = audit::Entry::begin(method, session.as_deref(), params, origin.label());
+    let answer = serve(edge, origin, session, generation, method, params).await;
+    if let Some(entry) = entry {
+        entry.finish(&answer);
+    }
+    answer
+}
+
+/// Has a request with its session answered.
+async fn serve(
+    edge: &Arc<Edge>,
+    origin: &Origin,
+    session: Option<Arc<Session>>,
+    generation: u64,
+    method: &'static Method,
+    params: &Value,
+) -> Result<Outcome, Fault> {
     if let Some(session) = session.as_ref().filter(|_| !method.anonymous) {
         let caller = &session.caller;
         if !method.is_open_to(caller.scope.realm()) || !caller.may(method.component, method.level) {
