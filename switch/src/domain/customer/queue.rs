@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 use super::Customer;
+use super::redirect::MAX_REDIRECTS;
 use super::timers::{CallTimer, Timer};
 use crate::domain::call::Plan;
 use crate::domain::command::Cause;
@@ -24,7 +25,7 @@ use crate::domain::effect::{Effect, ResolveFailure, Route};
 use crate::domain::leg::{End, Phase};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::party::Account;
-use crate::domain::queue::{Decision, Group, Leave, Queue, REST, Stay};
+use crate::domain::queue::{Group, Leave, Queue, REST, Stay};
 use crate::domain::reason::Standard;
 use crate::domain::view::Seen;
 use crate::driver::Op;
@@ -34,9 +35,6 @@ const LOOK: Duration = Duration::from_millis(150);
 
 /// Figures are told at most this often.
 const STATS: Duration = Duration::from_secs(1);
-
-/// A call that was sent on more often goes in circles.
-pub(super) const MAX_REDIRECTS: u32 = 5;
 
 impl Customer {
     /// Rings a hunt group: through its queue, or all who take part at once.
@@ -113,46 +111,6 @@ impl Customer {
         }
     }
 
-    /// A call is to go on to another number unless somebody decides before: whoever is called on
-    /// `tag`, or in a queue or group.
-    pub(super) fn set_decision(
-        &mut self,
-        call_id: &CallId,
-        tag: Option<&Tag>,
-        decision: Option<&Decision>,
-    ) {
-        let Some(decision) = decision else { return };
-        let at = self.now.plus(decision.timeout);
-        if let Some(call) = self.calls.get_mut(call_id) {
-            call.fallbacks.insert(tag.cloned(), decision.fallback.clone());
-            self.timers.set(Timer::Call(call_id.clone(), CallTimer::Decision(tag.cloned())), at);
-        }
-    }
-
-    /// Nobody has decided in time.
-    pub(super) fn undecided(&mut self, call_id: &CallId, tag: Option<&Tag>) {
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        let Some(fallback) = call.fallbacks.remove(&tag.cloned()) else { return };
-        let is_alerted = |phase: &Phase| matches!(phase, Phase::Trying | Phase::Ringing);
-        let ringing = match tag {
-            Some(tag) => {
-                call.leg(tag).filter(|leg| is_alerted(&leg.phase) && leg.waiting.is_empty())
-            }
-            None => call.living().find(|leg| leg.end == End::Callee && is_alerted(&leg.phase)),
-        };
-        let ringing = ringing.map(|leg| leg.tag.clone());
-        match (&call.plan, ringing) {
-            (Plan::Reaching | Plan::Transferring(_), Some(ringing)) => {
-                self.send_on(call_id, &ringing, fallback, None);
-            }
-            (Plan::Queued, _) if tag.is_none() => {
-                self.leave_queue(call_id, Leave::Redirected, None);
-                self.go_elsewhere(call_id, Some(fallback));
-            }
-            _ => {}
-        }
-    }
-
     /// Takes a call out of its queue: its waiting leg shows `dequeued`; what follows is the
     /// caller's matter.
     pub(super) fn leave_queue(&mut self, call_id: &CallId, reason: Leave, cause: Option<&Cause>) {
@@ -161,12 +119,11 @@ impl Customer {
         let Some(stay) = call.stay.as_mut().filter(|stay| stay.left.is_none()) else { return };
         stay.left = Some((now, reason));
         let (tag, i_c_queue, since) = (stay.tag.clone(), stay.i_c_queue, stay.since);
-        call.fallbacks.remove(&None);
         if let Some(leg) = call.leg_mut(&tag).filter(|leg| leg.is_alive()) {
             leg.phase = Phase::Dequeued;
         }
         self.timers.stop(&Timer::Call(call_id.clone(), CallTimer::Waited));
-        self.timers.stop(&Timer::Call(call_id.clone(), CallTimer::Decision(None)));
+        self.decided(call_id);
         self.tell_leg(call_id, &tag, cause);
         if let Some(queue) = self.queues.get_mut(&i_c_queue) {
             queue.waiting.retain(|waiting| waiting != call_id);
@@ -201,7 +158,7 @@ impl Customer {
     }
 
     /// A call that has left its queue goes to another number, or ends.
-    fn go_elsewhere(&mut self, call_id: &CallId, number: Option<String>) {
+    pub(super) fn go_elsewhere(&mut self, call_id: &CallId, number: Option<String>) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let Some(number) = number else {
             return self.end_call(call_id, &Standard::NotAnswered.reason(), None);

@@ -401,6 +401,7 @@ impl Customer {
     /// Puts the leg that answered through to the caller; others that ring end.
     fn connect(&mut self, call_id: &CallId, answered: &Tag) {
         let now = self.now;
+        self.decided(call_id);
         let Some(call) = self.calls.get_mut(call_id) else { return };
         call.plan = Plan::Talking;
         let others: Vec<Tag> = call

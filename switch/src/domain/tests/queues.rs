@@ -411,3 +411,42 @@ fn a_call_about_which_nobody_decides_goes_to_the_fallback() {
     assert_eq!(reasons(&bench, &trunk), [Leave::Redirected]);
     assert_eq!(bench.resolves, [(call, 2, "104".to_owned())]);
 }
+
+#[test]
+fn what_was_to_become_of_a_call_to_a_group_is_void_once_somebody_has_it() {
+    let mut group = support(&["102"]);
+    group.queue = None;
+    group.decision = Some(Decision { timeout: Duration::from_secs(4), fallback: "105".to_owned() });
+
+    // Answered, and handed over while the group's time is not over.
+    let (mut bench, call, _) = queued(&group);
+    let bob = bench.tag(1);
+    bench.answers(&bob);
+    let transfer = Action::TransferBlind(call.clone(), Some(bob), "104".to_owned());
+    bench.must("transfer_call", transfer).unwrap();
+    bench.resolve(&call, Ok(to_account("104")));
+    let dave = bench.tags().last().unwrap().clone();
+    bench.rings(&dave);
+    bench.pass(10_000);
+    assert_eq!(bench.state(&dave), State::Ringing);
+
+    // Sent on to somebody who has all the time that he wants.
+    let (mut bench, call, _) = queued(&group);
+    let bob = bench.tag(1);
+    bench.rings(&bob);
+    let redirect = Action::Redirect(call.clone(), None, "104".to_owned());
+    bench.must("redirect_call", redirect).unwrap();
+    bench.resolve(&call, Ok(to_account("104")));
+    let dave = bench.tags().last().unwrap().clone();
+    bench.rings(&dave);
+    bench.pass(10_000);
+    assert_eq!(bench.state(&dave), State::Ringing);
+
+    // An application is making the phone answer.
+    let (mut bench, call, _) = queued(&group);
+    let bob = bench.tag(1);
+    bench.rings(&bob);
+    bench.command(account_scope("102"), "answer_call", Action::Answer(call, None));
+    bench.pass(10_000);
+    assert_eq!(bench.state(&bob), State::Ringing);
+}
