@@ -47,8 +47,7 @@ impl Customer {
         for agent in group.agents.clone() {
             self.offer(call_id, agent, group, None);
         }
-        let Some(call) = self.calls.get(call_id) else { return };
-        if call.living().any(|leg| leg.end == End::Callee) {
+        if self.is_offered(call_id) {
             self.set_decision(call_id, None, group.decision.as_ref());
             self.settle(call_id, cause);
         } else {
@@ -88,10 +87,14 @@ impl Customer {
             position,
             left: None,
         });
+        // The first of two numbers is the callee of its own leg, whoever is the second.
+        let has_first = call.second.is_some();
         let Some(leg) = call.leg_mut(tag) else { return };
         leg.phase = Phase::Queued;
         leg.connect_time.get_or_insert(now);
-        leg.callee = group.party();
+        if !has_first {
+            leg.callee = group.party();
+        }
         if std::mem::take(&mut leg.awaits_answer) {
             let channel = leg.channel.clone();
             self.effects.push(Effect::Drive(Op::Answer { channel }));
@@ -169,7 +172,7 @@ impl Customer {
         }
         let offered: Vec<Tag> =
             call.living().filter(|leg| leg.end == End::Callee).map(|leg| leg.tag.clone()).collect();
-        call.plan = Plan::AdmittingDialled;
+        call.plan = Plan::Redirecting(None);
         call.destination.clone_from(&number);
         // Who pays for the way on: the caller, else the first who is called at all.
         let caller = call.at_mut(&End::Caller).map(|leg| {
@@ -234,26 +237,20 @@ impl Customer {
     }
 
     fn serve(&mut self, i_c_queue: i64) {
-        let Some(queue) = self.queues.get(&i_c_queue) else { return };
+        let Some(queue) = self.queues.get(&i_c_queue).filter(|queue| !queue.waiting.is_empty())
+        else {
+            return;
+        };
         let (group, settings) = (queue.group.clone(), queue.settings.clone());
         for call_id in queue.waiting.clone() {
-            let Some(call) = self.calls.get(&call_id) else { continue };
-            let offered: Vec<i64> = call
-                .living()
-                .filter(|leg| leg.end == End::Callee)
-                .filter_map(|leg| leg.i_account)
-                .collect();
-            if !offered.is_empty() && !settings.rings_all {
+            if self.is_offered(&call_id) && !settings.rings_all {
                 continue;
             }
-            let free = self.agents.free(&group.agents, self.now).into_iter();
-            // Nobody is called by his own call.
-            let own = call.legs.iter().filter(|leg| leg.is_alive()).filter_map(|leg| leg.i_account);
-            let own: Vec<i64> = own.collect();
-            let free = free.filter(|agent| !own.contains(&agent.i_account)).cloned();
+            // Whoever has a leg is not free: nobody is offered a call twice, nor his own.
+            let free = self.agents.free(&group.agents, self.now).into_iter().cloned();
             let count = if settings.rings_all { usize::MAX } else { 1 };
             let chosen: Vec<Account> = free.take(count).collect();
-            if chosen.is_empty() && offered.is_empty() {
+            if chosen.is_empty() {
                 // Nobody for this one is nobody for the next.
                 break;
             }
@@ -262,6 +259,12 @@ impl Customer {
             }
             self.settle(&call_id, None);
         }
+    }
+
+    /// True while an agent is called for a call.
+    fn is_offered(&self, call_id: &CallId) -> bool {
+        let call = self.calls.get(call_id);
+        call.is_some_and(|call| call.living().any(|leg| leg.end == End::Callee))
     }
 
     /// Tells a queue's figures when they have changed, at most once a second.
@@ -322,11 +325,7 @@ impl Customer {
             return;
         }
         for call_id in queue.waiting.clone() {
-            let is_offered = self
-                .calls
-                .get(&call_id)
-                .is_some_and(|call| call.living().any(|leg| leg.end == End::Callee));
-            if !is_offered {
+            if !self.is_offered(&call_id) {
                 self.overflow(&call_id, Leave::NoAgents);
             }
         }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, account, account_scope, support, to_account, to_group, to_pstn};
-use crate::domain::{Action, CallId, Decision, Figures, Group, Input, Leave, State, Tag};
+use super::bench::{
+    Bench, CUSTOMER, account, account_scope, support, to_account, to_group, to_pstn,
+};
+use crate::domain::{
+    Action, CallId, ConnectTwo, Decision, Figures, Group, Input, Leave, State, Tag,
+};
 use crate::driver::{Endpoint, Op, Source};
 
 /// A call from outside to 340.
@@ -18,6 +22,10 @@ fn one_more(bench: &mut Bench, group: &Group) -> Tag {
     bench.trunk_calls_to("12065550101", "340", to_group(group));
     let told = bench.told.iter().rev().find(|view| view.is_external && view.sequence == 1);
     told.unwrap().tag.clone()
+}
+
+fn states(bench: &Bench, tag: &Tag) -> Vec<&'static str> {
+    bench.of(tag).iter().map(|view| view.state.name()).collect()
 }
 
 fn reasons(bench: &Bench, tag: &Tag) -> Vec<Leave> {
@@ -196,8 +204,8 @@ fn a_call_that_waits_too_long_goes_on_or_ends() {
             bench.resolve(&call, Ok(to_account("104")));
             let dave = bench.tags().last().unwrap().clone();
             bench.answers(&dave);
-            let states: Vec<_> = bench.of(&trunk).iter().map(|view| view.state.name()).collect();
-            assert_eq!(states, ["trying", "queued", "dequeued", "early", "connected"]);
+            let states = states(&bench, &trunk);
+            assert_eq!(states, ["trying", "queued", "dequeued", "early", "early", "connected"]);
         } else {
             let told = bench.of(&trunk);
             assert_eq!(told.last().unwrap().reason.as_ref().unwrap().code, 480);
@@ -294,7 +302,7 @@ fn a_group_without_a_queue_rings_all_who_take_part() {
     bench.refuses(&bob, 486);
     bench.answers(&carol);
 
-    let states: Vec<_> = bench.of(&trunk).iter().map(|view| view.state.name()).collect();
+    let states = states(&bench, &trunk);
     assert_eq!(states, ["trying", "early", "connected"]);
 }
 
@@ -306,7 +314,7 @@ fn a_call_may_be_placed_redirected_and_transferred_to_a_queue() {
     bench.resolve(&call, Ok(to_group(&group)));
     let alice = bench.tag(0);
     bench.answers(&alice);
-    let states: Vec<_> = bench.of(&alice).iter().map(|view| view.state.name()).collect();
+    let states = states(&bench, &alice);
     assert_eq!(states, ["trying", "early", "queued"]);
 
     let (mut bench, call, alice, bob) = Bench::talking();
@@ -318,6 +326,30 @@ fn a_call_may_be_placed_redirected_and_transferred_to_a_queue() {
     bench.answers(&bench.tags().last().unwrap().clone());
     assert_eq!(bench.state(&alice), State::Connected);
     assert_eq!(bench.of(&alice).last().unwrap().callee.number, "103");
+}
+
+#[test]
+fn the_first_of_two_numbers_stays_the_callee_of_its_own_leg_in_a_queue() {
+    let mut bench = Bench::new();
+    let connect = ConnectTwo {
+        call_id: CallId("n.two".to_owned()),
+        account: account("101"),
+        first: "12065550177".to_owned(),
+        first_caller_id: None,
+        second: "340".to_owned(),
+        second_caller_id: None,
+        timeout: Duration::from_mins(1),
+    };
+    let call = connect.call_id.clone();
+    bench.command(CUSTOMER, "originate_advanced_call", Action::ConnectTwo(Box::new(connect)));
+    bench.resolve(&call, Ok(to_pstn("12065550177")));
+    let first = bench.tag(0);
+    bench.answers(&first);
+    bench.resolve(&call, Ok(to_group(&support(&["102"]))));
+    bench.answers(&bench.tag(1));
+
+    assert_eq!(states(&bench, &first), ["trying", "early", "queued", "dequeued", "connected"]);
+    assert!(bench.of(&first).iter().all(|view| view.callee.number == "12065550177"));
 }
 
 #[test]
