@@ -109,6 +109,9 @@ pub(in crate::store) const COUNT_QUEUES: &str = "
     JOIN customers cu ON cu.i_customer = g.i_customer
     WHERE ($1 IS NULL OR cu.i_reseller = $1) AND ($2 IS NULL OR g.i_customer = $2)";
 
+/// The environment of an account.
+pub(in crate::store) const ACCOUNT_OWNER: &str =
+    "SELECT i_customer FROM accounts WHERE i_account = $1";
 /// The environment of a hunt group.
 pub(in crate::store) const GROUP_OWNER: &str =
     "SELECT i_customer FROM hunt_groups WHERE i_c_group = $1";

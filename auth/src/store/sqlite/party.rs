@@ -156,31 +156,14 @@ pub(super) async fn hunt_groups(
     within: Within,
     page: Page,
 ) -> Result<Vec<HuntGroup>, StoreError> {
-    let rows = sqlx::query(sql::HUNT_GROUPS)
-        .bind(within.i_reseller)
-        .bind(within.i_customer.map(|customer| customer.0))
-        .bind(page.limit)
-        .bind(page.offset)
-        .fetch_all(pool)
-        .await
-        .map_err(failed)?;
-    let mut groups = Vec::with_capacity(rows.len());
-    for row in &rows {
-        groups.push(read_hunt_group(pool, row).await?);
-    }
-    Ok(groups)
+    groups(pool, sql::HUNT_GROUPS, within, page).await
 }
 
 pub(super) async fn count_hunt_groups(
     pool: &SqlitePool,
     within: Within,
 ) -> Result<i64, StoreError> {
-    sqlx::query_scalar(sql::COUNT_HUNT_GROUPS)
-        .bind(within.i_reseller)
-        .bind(within.i_customer.map(|customer| customer.0))
-        .fetch_one(pool)
-        .await
-        .map_err(failed)
+    count(pool, sql::COUNT_HUNT_GROUPS, within).await
 }
 
 pub(super) async fn queues(
@@ -188,7 +171,20 @@ pub(super) async fn queues(
     within: Within,
     page: Page,
 ) -> Result<Vec<HuntGroup>, StoreError> {
-    let rows = sqlx::query(sql::QUEUES)
+    groups(pool, sql::QUEUES, within, page).await
+}
+
+pub(super) async fn count_queues(pool: &SqlitePool, within: Within) -> Result<i64, StoreError> {
+    count(pool, sql::COUNT_QUEUES, within).await
+}
+
+async fn groups(
+    pool: &SqlitePool,
+    statement: &'static str,
+    within: Within,
+    page: Page,
+) -> Result<Vec<HuntGroup>, StoreError> {
+    let rows = sqlx::query(statement)
         .bind(within.i_reseller)
         .bind(within.i_customer.map(|customer| customer.0))
         .bind(page.limit)
@@ -203,8 +199,12 @@ pub(super) async fn queues(
     Ok(groups)
 }
 
-pub(super) async fn count_queues(pool: &SqlitePool, within: Within) -> Result<i64, StoreError> {
-    sqlx::query_scalar(sql::COUNT_QUEUES)
+async fn count(
+    pool: &SqlitePool,
+    statement: &'static str,
+    within: Within,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar(statement)
         .bind(within.i_reseller)
         .bind(within.i_customer.map(|customer| customer.0))
         .fetch_one(pool)
@@ -219,12 +219,11 @@ pub(super) async fn set_hunting(
     subscribe: &[ICGroup],
     unsubscribe: &[ICGroup],
 ) -> Result<bool, StoreError> {
-    let own: Option<i64> =
-        sqlx::query_scalar("SELECT i_customer FROM accounts WHERE i_account = $1")
-            .bind(i_account.0)
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(failed)?;
+    let own: Option<i64> = sqlx::query_scalar(sql::ACCOUNT_OWNER)
+        .bind(i_account.0)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed)?;
     for (groups, statement) in [(subscribe, sql::TAKE_PART), (unsubscribe, sql::REST)] {
         for group in groups {
             let owner: Option<i64> = sqlx::query_scalar(sql::GROUP_OWNER)
