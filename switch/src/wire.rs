@@ -286,37 +286,46 @@ pub(crate) fn ivr_entry(
     traceparent: &str,
 ) -> pb::LogEntry {
     let (call_id, tag, tracking_id, info, seen_by) = ivr;
-    let seen = seen(&seen_by);
-    pb::LogEntry {
-        i_customer: owner.i_customer,
-        i_reseller: owner.i_reseller,
-        i_accounts: seen.i_accounts,
-        access_numbers: seen.access_numbers,
-        i_c_queues: seen.i_c_queues,
-        time_us: at.as_micros(),
-        traceparent: traceparent.to_owned(),
-        body: Some(pb::log_entry::Body::IvrEvent(pb::IvrEvent {
-            call: Some(call_pb::CallRef { id: call_id.0, tag: Some(tag.0) }),
-            tracking_id,
-            ivr_info: Some(pb::IvrInfo {
-                event: info.event.to_owned(),
-                digits: info.digits,
-                ..Default::default()
-            }),
-        })),
-    }
+    let body = pb::log_entry::Body::IvrEvent(pb::IvrEvent {
+        call: Some(call_pb::CallRef { id: call_id.0, tag: Some(tag.0) }),
+        tracking_id,
+        ivr_info: Some(pb::IvrInfo {
+            event: info.event.to_owned(),
+            digits: info.digits,
+            ..Default::default()
+        }),
+    });
+    pb::LogEntry { traceparent: traceparent.to_owned(), ..entry(body, &seen_by, owner, at) }
 }
 
-/// The event that tells a queue's figures.
+/// The event that tells a queue's figures; no one command causes them.
 pub(crate) fn queue_entry(
     figures: Figures,
     seen_by: &Seen,
     owner: Owner,
     at: Timestamp,
 ) -> pb::LogEntry {
-    let seen = seen(seen_by);
     let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     let long = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let body = pb::log_entry::Body::QueueStats(pb::QueueStats {
+        queue: Some(pb::queue_stats::Queue {
+            i_c_queue: figures.i_c_queue,
+            name: figures.name,
+            waiting: number(figures.waiting),
+            longest_wait: long(figures.longest_wait_seconds),
+            agents_in: number(figures.agents_in),
+            agents_busy: number(figures.agents_busy),
+            answered: long(figures.answered),
+            abandoned: long(figures.abandoned),
+            service_level: i32::from(figures.service_level),
+        }),
+    });
+    entry(body, seen_by, owner, at)
+}
+
+/// An event that changes no leg.
+fn entry(body: pb::log_entry::Body, seen_by: &Seen, owner: Owner, at: Timestamp) -> pb::LogEntry {
+    let seen = seen(seen_by);
     pb::LogEntry {
         i_customer: owner.i_customer,
         i_reseller: owner.i_reseller,
@@ -324,20 +333,8 @@ pub(crate) fn queue_entry(
         access_numbers: seen.access_numbers,
         i_c_queues: seen.i_c_queues,
         time_us: at.as_micros(),
-        traceparent: String::new(),
-        body: Some(pb::log_entry::Body::QueueStats(pb::QueueStats {
-            queue: Some(pb::queue_stats::Queue {
-                i_c_queue: figures.i_c_queue,
-                name: figures.name,
-                waiting: number(figures.waiting),
-                longest_wait: long(figures.longest_wait_seconds),
-                agents_in: number(figures.agents_in),
-                agents_busy: number(figures.agents_busy),
-                answered: long(figures.answered),
-                abandoned: long(figures.abandoned),
-                service_level: i32::from(figures.service_level),
-            }),
-        })),
+        body: Some(body),
+        ..pb::LogEntry::default()
     }
 }
 
