@@ -110,8 +110,11 @@ mod tests {
 
         let entry = begin("CallControl/hold_call", &params).unwrap();
 
-        let text = format!("{:?} {}", entry.call_id, entry.outcome);
-        assert_eq!(text, format!("{CALL:?} {GIVEN_UP}"));
+        assert_eq!((entry.call_id.as_str(), entry.outcome.as_str()), (CALL, GIVEN_UP));
+        let noted = format!("{entry:?}");
+        for kept_back in ["secret", "4930123456"] {
+            assert!(!noted.contains(kept_back), "{noted}");
+        }
     }
 
     #[test]
