@@ -1,11 +1,16 @@
 //! Hunt groups and queues, as applications see them.
 
 use std::process::Command;
+use std::time::Duration;
 
+use mesh::testing::eventually;
 use serde_json::{Value, json};
 use system_tests::client::{states_of, states_of_trunk};
 use system_tests::process::program;
 use system_tests::{Client, Up};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `EasyMobile`'s wallboard, on a system whose phones answer by hand.
 async fn wallboard() -> (Up, Client) {
@@ -221,4 +226,34 @@ async fn a_call_about_which_no_application_decides_goes_to_the_fallback() {
     assert_eq!(states_of(&all, "101"), ["trying", "ringing", "terminated"]);
     let sent_on = all.iter().find(|info| info["state"] == "terminated").unwrap();
     assert_eq!(sent_on["reason_code"], 302);
+}
+
+#[tokio::test]
+async fn who_joins_while_calls_wait_is_called_and_lists_show_who_moves_up() {
+    let (up, mut board) = wallboard().await;
+    let mut telco = Client::log_in(up.public, "telco").await;
+    let hunting = |which: &str| json!({"i_account": 3, which: [1]});
+    let update = "Customer/update_huntgroups_subscription";
+    telco.must(update, hunting("unsubscribe")).await;
+    let first = up.sim.trunk_call("12065550100", "340", "Peter").await;
+    board.call_states_until(|states| is_ringing(states, "102")).await;
+    for from in ["12065550101", "12065550102"] {
+        up.sim.trunk_call(from, "340", "").await;
+        board.call_states_until(|states| states_of_trunk(states).contains(&"queued".into())).await;
+    }
+
+    telco.must(update, hunting("subscribe")).await;
+    board.call_states_until(|states| is_ringing(states, "103")).await;
+
+    up.sim.far_end(first["leg"].as_str().unwrap(), "hangup").await;
+    board.call_states_until(|states| states_of_trunk(states).contains(&"terminated".into())).await;
+    let waiting = json!({"i_c_queue": 1, "state": "queued"});
+    eventually(PATIENCE, "both have moved up", || async {
+        let mut client = Client::subscribed(up.public, "easymobile").await;
+        let listed = client.must("CallControl/get_sip_calls_list", waiting.clone()).await;
+        let calls = listed["calls_list"].as_array().unwrap();
+        let places: Vec<_> = calls.iter().map(|leg| &leg["queue_info"]["position"]).collect();
+        if places == [1, 2] { Ok(()) } else { Err(format!("{places:?}")) }
+    })
+    .await;
 }
