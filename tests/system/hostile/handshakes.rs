@@ -145,9 +145,10 @@ async fn garbage_after_a_request_costs_its_own_connection_alone() {
     let mut raw = Raw::connect(up.public).await;
     let frame = masked(FIN | TEXT, b"{}");
 
-    raw.send([b"GET /doc/openrpc.json HTTP/1.1\r\nHost: x\r\n\r\n", frame.as_slice()].concat())
-        .await;
-    raw.send(b"\r\n\r\n").await;
+    // In one write: what arrived after the refusal would reset the connection, and take the refusal
+    // with it.
+    let request = b"GET /doc/openrpc.json HTTP/1.1\r\nHost: x\r\n\r\n".as_slice();
+    raw.send([request, frame.as_slice(), b"\r\n\r\n"].concat()).await;
 
     let answers = raw.rest().await;
     assert!(answers.starts_with("HTTP/1.1 200"), "{}", &answers[..answers.len().min(200)]);
