@@ -21,6 +21,7 @@ pub mod metadata;
 mod methods;
 pub mod metrics;
 pub mod net;
+pub mod outward;
 pub mod server;
 pub mod sweep;
 pub mod telemetry;
