@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) targets: Targets,
     /// Where events and state are kept.
     pub(crate) event_log: EventLog,
+    /// TLS of the public port and between services.
+    pub(crate) tls: mesh::net::tls::Config,
     /// Logs and traces.
     pub(crate) telemetry: mesh::telemetry::Config,
     /// Sessions, rights, the directory.
@@ -119,6 +121,17 @@ impl ServiceKind {
         }
     }
 
+    /// Which services may call it. The switch does what it is told by whom it takes for checked,
+    /// so only those that check may tell it; the others check tokens themselves.
+    pub(crate) const fn callers(self) -> &'static [&'static str] {
+        match self {
+            Self::Switch => &["callcontrol", "conference"],
+            Self::Auth | Self::Callcontrol | Self::Conference | Self::Edge | Self::Notifier => {
+                &["auth", "callcontrol", "conference", "edge", "notifier", "switch"]
+            }
+        }
+    }
+
     /// The port on which it listens when nobody says otherwise.
     pub(crate) const fn port(self) -> u16 {
         match self {
@@ -157,6 +170,7 @@ impl Config {
         config.switch.site.clone_from(&config.site.0);
         // A node is lost when its lease has lapsed: who looks for lost ones has to wait as long.
         config.callcontrol.lease = config.switch.lease;
+        config.tls.validate().context("configuration")?;
         config.auth.refuse_demo_passwords |= config.mode == Mode::Production;
         Ok(config)
     }

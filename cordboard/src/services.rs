@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use auth::import::Plan;
@@ -13,6 +14,7 @@ use mesh::ledger::Ledger;
 use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
 use mesh::ledger::redis::RedisLedger;
 use mesh::lifecycle::Lifecycle;
+use mesh::net::tls::{ClientTls, ServerTls};
 use mesh::net::{Listener, Network, Target};
 use mesh::token::Verifier;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +59,45 @@ impl Host {
             seed: None,
             verifier: None,
         }
+    }
+
+    /// Makes the connections of this process TLS ones, when there are files for it: those to
+    /// other services, and those that `listener` of a service accepts.
+    pub(crate) fn with_tls(mut self) -> anyhow::Result<Self> {
+        if let Some(identity) = self.config.tls.mesh.identity()? {
+            let tls = ClientTls::mesh(identity).context("tls.mesh")?;
+            self.follow(|interval, stop| tls.clone().follow(interval, stop));
+            self.network = self.network.clone().with_tls(tls);
+        }
+        Ok(self)
+    }
+
+    /// Makes the connections that a service accepts TLS ones, when there are files for it.
+    pub(crate) fn secure(&self, kind: ServiceKind, listener: Listener) -> anyhow::Result<Listener> {
+        let tls = match kind {
+            ServiceKind::Edge => {
+                let pair = self.config.tls.public.pair()?;
+                pair.map(ServerTls::public).transpose().context("tls.public")?
+            }
+            _ => {
+                let identity = self.config.tls.mesh.identity()?;
+                let tls = identity.map(|identity| ServerTls::mesh(identity, kind.callers()));
+                tls.transpose().context("tls.mesh")?
+            }
+        };
+        if let Some(tls) = tls.clone() {
+            self.follow(|interval, stop| tls.follow(interval, stop));
+        }
+        Ok(listener.with_tls(tls))
+    }
+
+    /// Looks after files until the end.
+    fn follow<F>(&self, follow: impl FnOnce(Duration, CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let following = follow(self.config.tls.reload_interval, self.late_stop.clone());
+        self.life.tasks.spawn(following);
     }
 
     /// The way to another service.

@@ -4,6 +4,7 @@ pub(crate) mod frame;
 pub(crate) mod half;
 pub(crate) mod io;
 pub(crate) mod outbound;
+mod tls;
 
 pub(crate) use frame::Frame;
 pub(crate) use outbound::{Outbound, Pushed};

@@ -151,7 +151,8 @@ mod tests {
 
     /// The answer to a request, head and body.
     async fn ask(network: &Network, head: &str, body: &str) -> String {
-        let mut connection = network.connect(&"memory:admin".parse().unwrap()).await.unwrap();
+        let mut connection =
+            network.connect("admin", &"memory:admin".parse().unwrap()).await.unwrap();
         let length = body.len();
         let request = format!(
             "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"

@@ -7,6 +7,7 @@
 mod connection;
 mod listener;
 mod target;
+pub mod tls;
 
 use std::collections::HashMap;
 use std::io;
@@ -18,9 +19,11 @@ use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-pub use connection::Connection;
+pub use connection::{Connection, Parts};
 pub use listener::Listener;
 pub use target::{ParseTargetError, Target};
+
+use tls::ClientTls;
 
 /// Bytes that an in-memory connection holds in each direction before the writer waits.
 const DUPLEX_BYTES: usize = 64 * 1024;
@@ -31,13 +34,21 @@ const BACKLOG: usize = 128;
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The in-memory listeners of one process, by name. Clones share them.
+/// The in-memory listeners of one process, by name, and how it connects to others. Clones share
+/// them.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     listeners: Arc<Mutex<HashMap<String, mpsc::Sender<DuplexStream>>>>,
+    tls: Option<ClientTls>,
 }
 
 impl Network {
+    /// The same network, in which every connection over TCP is a TLS one.
+    #[must_use]
+    pub fn with_tls(self, tls: ClientTls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
     /// Listens on `memory:NAME`. A later listener of the same name takes over from an earlier one,
     /// so that a service can be started again in the same process.
     #[must_use]
@@ -48,16 +59,20 @@ impl Network {
         Listener::memory(self.clone(), name, sender.downgrade(), receiver)
     }
 
-    /// Connects to a target; a host name is resolved and its addresses are tried in turn.
+    /// Connects to an instance of `service`; a host name is resolved and its addresses are tried
+    /// in turn. With TLS, the other end has to prove that it is that service.
     ///
     /// # Errors
     /// `ConnectionRefused` when nobody listens, `TimedOut` after two seconds.
-    pub async fn connect(&self, target: &Target) -> io::Result<Connection> {
+    pub async fn connect(&self, service: &str, target: &Target) -> io::Result<Connection> {
         let connecting = async {
             match target {
                 Target::Memory(name) => self.connect_memory(name).await,
                 Target::Tcp { host, port } => {
-                    Connection::tcp(TcpStream::connect((host.as_str(), *port)).await?)
+                    let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                    let Some(tls) = &self.tls else { return Connection::tcp(stream) };
+                    stream.set_nodelay(true)?;
+                    Ok(Connection::tls(tls.connect(service, stream).await?))
                 }
             }
         };
@@ -109,7 +124,7 @@ mod tests {
         let target = listener.local_target();
 
         let client = async {
-            let mut connection = network.connect(&target).await.unwrap();
+            let mut connection = network.connect("echo", &target).await.unwrap();
             connection.write_all(b"ping").await.unwrap();
             let mut bytes = [0; 4];
             connection.read_exact(&mut bytes).await.unwrap();
@@ -133,7 +148,8 @@ mod tests {
         let network = Network::default();
         drop(network.listen_memory("gone"));
 
-        let refused = network.connect(&Target::Memory("gone".to_owned())).await.unwrap_err();
+        let refused =
+            network.connect("gone", &Target::Memory("gone".to_owned())).await.unwrap_err();
 
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }

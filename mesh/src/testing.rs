@@ -1,5 +1,6 @@
 //! Help for tests.
 
+pub mod pki;
 pub mod redis;
 pub mod token;
 

@@ -30,7 +30,8 @@ impl Mesh {
         Self::start_with(&[]).await
     }
 
-    /// Starts everything, with more `--set`s for each service.
+    /// Starts everything, with more `--set`s for each service; `{service}` in them stands for its
+    /// name.
     pub async fn start_with(sets: &[&str]) -> Self {
         let addresses = SERVICES.into_iter().map(|service| (service, free_address())).collect();
         let mut mesh = Self {
@@ -83,7 +84,7 @@ impl Mesh {
             }
             _ => {}
         }
-        args.extend(self.more.iter().cloned());
+        args.extend(self.more.iter().map(|arg| arg.replace("{service}", service)));
         let process = Process::start(&args).await;
         self.processes.insert(service, process);
     }
@@ -96,6 +97,11 @@ impl Mesh {
     /// Ends a service at once, as a crash does.
     pub fn kill(&mut self, service: &str) {
         self.processes.remove(service).expect("it is running").kill();
+    }
+
+    /// Where a service listens.
+    pub fn address(&self, service: &str) -> SocketAddr {
+        self.addresses[service]
     }
 
     /// The public port.

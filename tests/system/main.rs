@@ -16,3 +16,4 @@ mod rows;
 mod scope;
 mod sessions;
 mod structure;
+mod tls;

@@ -64,7 +64,7 @@ impl Slot {
         if let Some(opened) = self.opened() {
             return Ok(opened);
         }
-        let stream = network.connect(target).await?;
+        let stream = network.connect("switch", target).await?;
         let mut builder = Builder::new(Executor(tasks.clone()));
         builder
             .timer(TokioTimer::new())

@@ -49,7 +49,8 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
             services::ledger(&config.event_log, &clock, false).await?
         }
     };
-    let mut host = Host::new(config, ledger, clock);
+    let mut host = Host::new(config, ledger, clock).with_tls()?;
+    let listener = host.secure(kind, listener)?;
     let process = host.readiness.component("process");
     let running = host.start(kind, listener, sim);
     host.serve_admin(admin);

@@ -108,6 +108,7 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
     let clock = Clock::system();
     let ledger = services::ledger(&config.event_log, &clock, true).await?;
     let mut host = Host::new(config, ledger, clock);
+    let public = host.secure(ServiceKind::Edge, public)?;
     if has_demo {
         host.seed = Some(auth::import::parse(DEMO_DIRECTORY).context("demo directory")?);
     }

@@ -35,7 +35,8 @@ enum Phase {
     /// Messages are read.
     Messages,
     /// What comes is thrown away: the client gets to read the close frame before the socket is
-    /// gone, which a reset would take from it.
+    /// gone, which a reset would take from it. It is told that nothing follows the close frame, so
+    /// that it need not wait.
     Discarding,
     /// The close handshake is done; the last frames leave.
     Leaving,
@@ -92,6 +93,7 @@ impl SocketTask {
                 }
                 Phase::Discarding => ready!(self.discard(cx)),
                 Phase::Leaving => {
+                    self.socket.outbound.end();
                     return self.socket.outbound.poll_flush(cx).map(|_flushed| ());
                 }
             }
@@ -145,6 +147,11 @@ impl SocketTask {
     }
 
     fn discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.socket.outbound.end();
+        if matches!(self.socket.outbound.poll_flush(cx), Poll::Ready(Err(_))) {
+            self.phase = Phase::Leaving;
+            return Poll::Ready(());
+        }
         let mut scratch = [0; SCRATCH];
         match ready!(self.messages.get_mut().poll_discard(cx, &mut scratch)) {
             Ok(1..) => {}

@@ -68,6 +68,9 @@ struct Inner<W> {
     state: State,
     /// A frame was pushed since the last flush.
     is_dirty: bool,
+    /// The writer holds nothing back of what it took.
+    is_flushed: bool,
+    end: End,
     /// Somebody waits for `drained`.
     is_awaited: bool,
     /// The socket's own task.
@@ -83,6 +86,17 @@ enum State {
     Dead,
 }
 
+/// Whether the peer is told that nothing more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Not yet.
+    Open,
+    /// When everything is written.
+    Wanted,
+    /// It was.
+    Told,
+}
+
 impl<W: Sink> Outbound<W> {
     pub(crate) fn new(writer: W, budget: Budget) -> Self {
         let inner = Inner {
@@ -92,6 +106,8 @@ impl<W: Sink> Outbound<W> {
             queued: 0,
             state: State::Open,
             is_dirty: false,
+            is_flushed: true,
+            end: End::Open,
             is_awaited: false,
             waker: None,
         };
@@ -162,6 +178,15 @@ impl<W: Sink> Outbound<W> {
         self.drained.notify_waiters();
     }
 
+    /// Has the peer told that nothing more comes, after what is in the queue. For the socket's own
+    /// task, whose flush does it.
+    pub(crate) fn end(&self) {
+        let mut inner = self.inner.lock();
+        if inner.end == End::Open {
+            inner.end = End::Wanted;
+        }
+    }
+
     /// Gives the socket up at once.
     pub(crate) fn abort(&self) {
         let mut inner = self.inner.lock();
@@ -192,7 +217,7 @@ impl<W: Sink> Outbound<W> {
         self.after_write(&mut inner);
         match inner.state {
             State::Dead => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            _ if inner.queue.is_empty() => Poll::Ready(Ok(())),
+            _ if inner.queue.is_empty() && inner.is_flushed => Poll::Ready(Ok(())),
             _ => Poll::Pending,
         }
     }
@@ -257,9 +282,25 @@ impl<W: Sink> Inner<W> {
         while !self.queue.is_empty() && self.state != State::Dead {
             match self.write(&mut cx) {
                 Poll::Ready(Ok(0) | Err(_)) => self.die(),
-                Poll::Ready(Ok(written)) => self.taken(written),
+                Poll::Ready(Ok(written)) => {
+                    self.is_flushed = false;
+                    self.taken(written);
+                }
                 Poll::Pending => return,
             }
+        }
+        if self.state == State::Dead {
+            return;
+        }
+        let flushed = match self.writer.poll_flush(&mut cx) {
+            Poll::Ready(Ok(())) if self.end == End::Wanted => self.writer.poll_end(&mut cx),
+            flushed => flushed,
+        };
+        self.is_flushed = flushed.is_ready();
+        match flushed {
+            Poll::Ready(Ok(())) if self.end == End::Wanted => self.end = End::Told,
+            Poll::Ready(Err(_)) => self.die(),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         if self.queue.capacity() > KEPT_CAPACITY && self.queue.is_empty() {
             self.queue.shrink_to(KEPT_CAPACITY / 4);

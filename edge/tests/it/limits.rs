@@ -66,6 +66,24 @@ async fn a_binary_message_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_refused_need_not_wait_for_the_end_of_the_connection() {
+    let harness = Harness::with(config(|config| {
+        config.close_timeout = Duration::from_hours(1);
+        config.max_message_bytes = 1_024;
+    }))
+    .await;
+    let (mut binary, mut long) = (harness.client(ACCOUNT).await, harness.client(ACCOUNT).await);
+    let begin = tokio::time::Instant::now();
+
+    binary.socket.send(Message::binary("{}")).await.unwrap();
+    long.send("x".repeat(2_000)).await;
+
+    // To the end of the connection, not only to the close frame.
+    assert_eq!((binary.closed().await.0, long.closed().await.0), (1003, 1009));
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_over_the_rate_are_refused_and_then_the_client() {
     let harness = Harness::with(config(|config| {
         config.requests_per_second = 10;
@@ -125,7 +143,13 @@ async fn a_stopping_edge_answers_and_sends_its_clients_elsewhere() {
     assert_eq!(client.answer(id).await["result"]["success"], 1);
     assert_eq!(client.closed().await.0, 1001);
     tokio::time::timeout(PATIENCE, harness.edge).await.unwrap().unwrap().unwrap();
-    assert!(harness.network.connect(&mesh::net::Target::Memory("edge".to_owned())).await.is_err());
+    assert!(
+        harness
+            .network
+            .connect("edge", &mesh::net::Target::Memory("edge".to_owned()))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(start_paused = true)]

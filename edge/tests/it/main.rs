@@ -22,3 +22,5 @@ mod slow;
 mod support;
 #[cfg(test)]
 mod tcp;
+#[cfg(test)]
+mod tls;

@@ -73,7 +73,8 @@ impl Harness {
         (Self::on(config, Network::default(), listener).await, target)
     }
 
-    async fn on(config: Config, network: Network, listener: Listener) -> Self {
+    /// On a listener of the test's own.
+    pub(crate) async fn on(config: Config, network: Network, listener: Listener) -> Self {
         let (clock, end) = (Clock::system(), CancellationToken::new());
         let verifier = Verifier::with_keys_and_clock(&ISSUER_OF_TESTS.jwks(), clock.clone());
         let auth = Auth::new(clock.clone(), verifier.clone());

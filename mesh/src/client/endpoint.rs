@@ -237,7 +237,7 @@ async fn connect(
     shared: &Shared,
     endpoint: &Endpoint,
 ) -> Result<(SendRequest<Body>, Driver), Box<dyn std::error::Error + Send + Sync>> {
-    let connection = shared.network.connect(&endpoint.address.target()).await?;
+    let connection = shared.network.connect(&shared.name, &endpoint.address.target()).await?;
     let connected = Builder::new(Executor::new(shared.tasks.clone()))
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)

@@ -7,11 +7,16 @@ use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::tls::ServerTls;
 use super::{Connection, Network, Target};
 
-/// Accepts connections, over TCP or in memory. Dropping it refuses further ones.
+/// Accepts connections, over TCP with or without TLS, or in memory. Dropping it refuses further
+/// ones.
 #[derive(Debug)]
-pub struct Listener(Inner);
+pub struct Listener {
+    inner: Inner,
+    tls: Option<ServerTls>,
+}
 
 #[derive(Debug)]
 enum Inner {
@@ -45,7 +50,13 @@ impl Listener {
     /// Takes over a bound TCP listener.
     #[must_use]
     pub const fn tcp(listener: TcpListener) -> Self {
-        Self(Inner::Tcp(listener))
+        Self { inner: Inner::Tcp(listener), tls: None }
+    }
+
+    /// The same listener, whose connections over TCP are TLS ones.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<ServerTls>) -> Self {
+        Self { tls, ..self }
     }
 
     pub(super) const fn memory(
@@ -54,17 +65,23 @@ impl Listener {
         sender: mpsc::WeakSender<DuplexStream>,
         receiver: mpsc::Receiver<DuplexStream>,
     ) -> Self {
-        Self(Inner::Memory(Memory { network, name, sender, receiver }))
+        Self { inner: Inner::Memory(Memory { network, name, sender, receiver }), tls: None }
     }
 
-    /// Waits for the next connection. Cancel safe.
+    /// Waits for the next connection. With TLS its handshake is yet to come, and goes on when it
+    /// is read or written. Cancel safe.
     ///
     /// # Errors
     /// What the operating system says, e.g. too many open files: wait a little and go on. An
     /// in-memory listener whose name another has taken waits for ever.
     pub async fn accept(&mut self) -> io::Result<Connection> {
-        match &mut self.0 {
-            Inner::Tcp(listener) => Connection::tcp(listener.accept().await?.0),
+        match &mut self.inner {
+            Inner::Tcp(listener) => {
+                let stream = listener.accept().await?.0;
+                let Some(tls) = &self.tls else { return Connection::tcp(stream) };
+                stream.set_nodelay(true)?;
+                Ok(Connection::handshake(tls.begin(stream)))
+            }
             Inner::Memory(memory) => match memory.receiver.recv().await {
                 Some(stream) => Ok(Connection::memory(stream)),
                 None => std::future::pending().await,
@@ -75,7 +92,7 @@ impl Listener {
     /// The bound address; `None` in memory.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        match &self.0 {
+        match &self.inner {
             Inner::Tcp(listener) => listener.local_addr().ok(),
             Inner::Memory(_) => None,
         }
@@ -84,7 +101,7 @@ impl Listener {
     /// What others on this machine connect to; the loopback address when bound to all.
     #[must_use]
     pub fn local_target(&self) -> Target {
-        match &self.0 {
+        match &self.inner {
             Inner::Memory(memory) => Target::Memory(memory.name.clone()),
             Inner::Tcp(_) => {
                 let address = self.local_addr().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into());

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Where a service listens: `http://host:port` or `memory:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
-    /// TCP, without TLS. A host name may stand for several addresses.
+    /// TCP. A host name may stand for several addresses.
     Tcp {
         /// Host name or IP address, IPv6 without brackets.
         host: String,

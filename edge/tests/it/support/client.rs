@@ -40,7 +40,14 @@ impl Client {
         target: &Target,
         headers: &[(&'static str, String)],
     ) -> Result<Self, Response<Option<Vec<u8>>>> {
-        let stream = network.connect(target).await.unwrap();
+        Self::over(network.connect("edge", target).await.unwrap(), headers).await
+    }
+
+    /// Begins on a connection.
+    pub(crate) async fn over(
+        stream: Connection,
+        headers: &[(&'static str, String)],
+    ) -> Result<Self, Response<Option<Vec<u8>>>> {
         let mut request = "ws://edge/ws".into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());

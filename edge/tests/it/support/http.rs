@@ -12,7 +12,7 @@ use super::{PATIENCE, spawn};
 
 /// Sends one request on a connection of its own.
 pub(crate) async fn send(network: &Network, request: Request<Full<Bytes>>) -> Response<Bytes> {
-    let stream = network.connect(&Target::Memory("edge".to_owned())).await.unwrap();
+    let stream = network.connect("edge", &Target::Memory("edge".to_owned())).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     spawn(connection);

@@ -18,7 +18,7 @@ pub(crate) async fn send(
     body: impl Into<Bytes>,
 ) -> Result<(StatusCode, Bytes), String> {
     let target = Target::Memory(to.to_owned());
-    let stream = network.connect(&target).await.map_err(|error| error.to_string())?;
+    let stream = network.connect("switch", &target).await.map_err(|error| error.to_string())?;
     let handshake = http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
     tasks.spawn(async move { drop(connection.await) });

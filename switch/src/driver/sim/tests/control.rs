@@ -28,7 +28,7 @@ impl Server {
     }
 
     async fn send(&self, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
-        let connection = Network::default().connect(&self.target).await.unwrap();
+        let connection = Network::default().connect("sim", &self.target).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(connection)).await.unwrap();
         self.bench.tasks.spawn(connection);
@@ -198,5 +198,5 @@ async fn the_control_port_closes_when_stopped() {
     server.bench.tasks.close();
 
     server.bench.tasks.wait().await;
-    assert!(Network::default().connect(&server.target).await.is_err());
+    assert!(Network::default().connect("sim", &server.target).await.is_err());
 }
