@@ -74,16 +74,13 @@ impl Host {
 
     /// Makes the connections that a service accepts TLS ones, when there are files for it.
     pub(crate) fn secure(&self, kind: ServiceKind, listener: Listener) -> anyhow::Result<Listener> {
-        let tls = match kind {
-            ServiceKind::Edge => {
-                let pair = self.config.tls.public.pair()?;
-                pair.map(ServerTls::public).transpose().context("tls.public")?
-            }
-            _ => {
-                let identity = self.config.tls.mesh.identity()?;
-                let tls = identity.map(|identity| ServerTls::mesh(identity, kind.callers()));
-                tls.transpose().context("tls.mesh")?
-            }
+        let tls = if kind == ServiceKind::Edge {
+            let pair = self.config.tls.public.pair()?;
+            pair.map(ServerTls::public).transpose().context("tls.public")?
+        } else {
+            let identity = self.config.tls.mesh.identity()?;
+            let tls = identity.map(|identity| ServerTls::mesh(identity, kind.callers()));
+            tls.transpose().context("tls.mesh")?
         };
         if let Some(tls) = tls.clone() {
             self.follow(|interval, stop| tls.follow(interval, stop));

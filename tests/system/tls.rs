@@ -25,8 +25,14 @@ impl Secrets {
     fn new() -> Self {
         let secrets =
             Self { folder: tempfile::TempDir::new().unwrap(), authority: Authority::new() };
-        SERVICES.iter().for_each(|service| secrets.renew(service));
+        secrets.renew_all();
         secrets
+    }
+
+    fn renew_all(&self) {
+        for service in SERVICES {
+            self.renew(service);
+        }
     }
 
     fn renew(&self, service: &str) {
@@ -70,7 +76,7 @@ async fn services_talk_over_mutual_tls_and_take_up_renewed_certificates() {
     stranger.read_to_end(&mut answer).await.ok();
     assert_ne!(answer.get(3..9), Some(&[4, 0, 0, 0, 0, 0][..]), "settings of HTTP/2: {answer:?}");
 
-    SERVICES.iter().for_each(|service| secrets.renew(service));
+    secrets.renew_all();
     mesh.kill("callcontrol");
     mesh.start_service("callcontrol").await;
 
