@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 use proto::call::v1::State;
-use proto::switch::v1::{LegRecord, LogEntry, log_entry};
+use proto::switch::v1::{LegRecord, LogEntry, OpenCharge, log_entry};
 
 use crate::calls_index::{self, Index};
 use crate::clock::{Clock, Timestamp};
@@ -260,6 +260,7 @@ fn ending(partition: Partition, writer: Writer, legs: &Legs, now: Timestamp) -> 
         sequence += 1;
         let ended = ended(record, sequence, now);
         let (state, index) = calls_index::changes(Some(record), &ended);
+        commit.accounting.extend(record.charges.iter().filter_map(|open| paid(open, now)));
         commit.state.extend(state);
         commit.index.extend(index);
         commit.events.push(entry(ended, now));
@@ -267,8 +268,22 @@ fn ending(partition: Partition, writer: Writer, legs: &Legs, now: Timestamp) -> 
     commit
 }
 
+/// The accounting record of a charge that ends now.
+fn paid(open: &OpenCharge, now: Timestamp) -> Option<Bytes> {
+    let mut record = open.record.clone()?;
+    if open.running_since_us > 0 {
+        let ran = now.since(Timestamp::from_micros(open.running_since_us));
+        let ran = i64::try_from(ran.as_micros()).unwrap_or(i64::MAX);
+        record.duration_us = record.duration_us.saturating_add(ran);
+        record.disconnect_time_us = now.as_micros();
+    }
+    record.disconnect_cause = REASON_CODE;
+    Some(record.encode_to_vec().into())
+}
+
 fn ended(record: &LegRecord, sequence: i64, now: Timestamp) -> LegRecord {
     let mut ended = record.clone();
+    ended.charges.clear();
     if let Some(info) = &mut ended.call_info {
         info.set_state(State::Terminated);
         info.update_time = now.as_micros();

@@ -12,6 +12,7 @@
 //! ([`Customer`] compares what each leg shows with what it told last).
 
 mod call;
+mod charge;
 mod command;
 mod customer;
 mod effect;
@@ -27,6 +28,7 @@ mod tests;
 mod view;
 
 pub use call::Call;
+pub use charge::{Charged, Rating, Service as ChargedService};
 pub use command::{
     Action, CallerScope, Cause, Command, ConnectTwo, Done, Originate, Outcome, Parked, Refusal,
     allowed_states,

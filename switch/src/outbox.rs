@@ -163,7 +163,7 @@ impl Writing {
             state: work.state.clone(),
             index: work.index.clone(),
             events: work.events.clone(),
-            accounting: Vec::new(),
+            accounting: work.accounting.clone(),
             renew_epoch: work.after_gap,
         }
     }
@@ -223,7 +223,11 @@ impl Writing {
             let mut sequence = 0;
             let found = self.found(stop).await?;
             let strangers = queue.without_strangers(&found);
-            let first = Work { events: work.events.clone(), ..strangers };
+            let first = Work {
+                events: work.events.clone(),
+                accounting: work.accounting.clone(),
+                ..strangers
+            };
             let living = queue.living();
             let chunks = std::iter::once(first).chain(
                 living.chunks(SNAPSHOT_LEGS).map(|legs| queue.everything(legs, &found, now)),

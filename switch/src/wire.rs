@@ -1,5 +1,7 @@
 //! The rim of the domain: its types to and from the messages of the contract.
 
+pub(crate) mod accounting;
+
 use mesh::caller::{Owner, Scope};
 use mesh::clock::Timestamp;
 use proto::call::v1 as call_pb;
@@ -261,6 +263,7 @@ pub(crate) fn record(view: &LegView, place: &Place) -> pb::LegRecord {
         i_c_queues: seen.i_c_queues,
         node: place.node.clone(),
         call_sequence: i64::try_from(view.sequence).unwrap_or(i64::MAX),
+        charges: view.charges.iter().map(accounting::open).collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sweeps over the store in memory.
 
 use proto::call::v1::{CallInfo, CallRef};
+use proto::switch::v1::AccountingRecord;
 
 use super::*;
 use crate::ledger::memory::{MemoryConfig, MemoryLedger};
@@ -283,4 +284,37 @@ async fn a_store_that_is_away_is_an_error() {
     let outcome = end_calls_of(&fixture.ledger, NODE, 3, &fixture.clock).await;
 
     assert!(matches!(outcome, Err(SweepError::Store(_))), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_being_paid_for_a_leg_is_accounted_for_with_its_end() {
+    let mut fixture = Fixture::new();
+    let open = |i_account, running_since_us| OpenCharge {
+        record: Some(AccountingRecord {
+            tag: "a".to_owned(),
+            i_account,
+            connect_time_us: 990_000_000,
+            duration_us: 3_000_000,
+            disconnect_time_us: 995_000_000,
+            ..AccountingRecord::default()
+        }),
+        running_since_us,
+    };
+    let charges = vec![open(1, 998_000_000), open(2, 0)];
+    let leg = LegRecord { charges, ..record(NODE, 1, "node-1.c1", "a", 3) };
+    fixture.commit(NODE, 1, &[leg]).await.unwrap();
+
+    end_calls_of(&fixture.ledger, NODE, 1, &fixture.clock).await.unwrap();
+
+    let partition = partition_of(1, 4);
+    let start = crate::ledger::Position::default();
+    let read = fixture.ledger.read_accounting(partition, start, 10).await.unwrap();
+    let paid: Vec<_> = read
+        .entries
+        .into_iter()
+        .map(|(_, entry)| AccountingRecord::decode(entry).unwrap())
+        .map(|paid| (paid.i_account, paid.duration_us, paid.disconnect_time_us))
+        .collect();
+    assert_eq!(paid, [(1, 5_000_000, 1_000_000_000), (2, 3_000_000, 995_000_000)]);
+    assert!(fixture.told().await.iter().all(|entry| entry.body.is_some()));
 }

@@ -119,6 +119,8 @@ pub struct Call {
     pub(super) redirects: u32,
     /// The account that has paid last.
     pub(super) payer: Option<i64>,
+    /// The account that had the number looked up which is being dialled: it pays for the way there.
+    pub(super) placer: Option<i64>,
     /// Events told so far.
     pub(super) sequence: u64,
     /// Caller's first; ended legs stay until the call is over.
@@ -169,6 +171,7 @@ impl Call {
             second: None,
             redirects: 0,
             payer: None,
+            placer: None,
             sequence: 0,
             legs: Vec::new(),
             presented: Party::default(),
@@ -200,6 +203,7 @@ impl Call {
             start_time: now,
             connect_time: None,
             update_time: now,
+            charges: Vec::new(),
             hears: crate::driver::Source::Silence,
             picked_up_by: None,
             waiting: Vec::new(),
@@ -396,6 +400,7 @@ impl Call {
             reason,
             moved_to: None,
             queue_info: self.queue_info(leg, now),
+            charges: if leg.is_alive() { self.charged(leg) } else { Vec::new() },
             caused_by,
             sequence: self.sequence,
             seen_by: self.seen_by.clone(),

@@ -3,6 +3,7 @@
 //! Each input changes one call (or several), and then the call is *settled*: what
 //! each leg hears and shows is derived anew, and only differences become effects.
 
+mod charges;
 mod commands;
 mod connection;
 mod endings;
@@ -208,6 +209,7 @@ impl Customer {
             return;
         }
         self.count_legs(&mut call);
+        self.settle_charges(&mut call);
         self.settle_media(&mut call);
         self.settle_states(&mut call, cause);
         if !matches!(call.plan, Plan::Parked(_) | Plan::Retrieving { .. }) || call.is_over() {
@@ -287,10 +289,15 @@ impl Customer {
     /// Brings the records of a call's living legs up to date.
     fn refresh(&mut self, call: &mut Call) {
         let (call_sequence, stay, now) = (call.sequence, call.stay.clone(), self.now);
-        for leg in call.legs.iter_mut().filter(|leg| leg.is_alive()) {
+        let mut charges: Vec<_> = call.legs.iter().map(|leg| call.charged(leg)).collect();
+        for (leg, charges) in call.legs.iter_mut().zip(&mut charges) {
+            if !leg.is_alive() {
+                continue;
+            }
             let Some(told) = &mut leg.told else { continue };
             let stay = stay.as_ref().filter(|stay| stay.tag == leg.tag);
             told.queue_info = stay.map(|stay| stay.info(now));
+            told.charges = std::mem::take(charges);
             self.effects.push(Effect::Refresh { view: told.clone(), call_sequence });
         }
     }

@@ -1,5 +1,6 @@
 //! What goes into the customer's state machine and what comes out of it.
 
+use super::charge::Charged;
 use super::command::{Command, Outcome};
 use super::names::{CallId, Tag};
 use super::party::Account;
@@ -130,6 +131,8 @@ pub enum Effect {
         /// Who may see it.
         seen_by: Seen,
     },
+    /// Accounts for what somebody paid for a leg that has ended.
+    Account(Box<Charged>),
     /// Asks the directory what a number is; the answer comes as [`Input::Resolved`].
     Resolve {
         /// The call that waits.

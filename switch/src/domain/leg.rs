@@ -22,6 +22,7 @@
 
 use mesh::clock::Timestamp;
 
+use super::charge::Charge;
 use super::command::Cause;
 use super::names::Tag;
 use super::party::Party;
@@ -185,6 +186,8 @@ pub struct Leg {
     pub(super) start_time: Timestamp,
     pub(super) connect_time: Option<Timestamp>,
     pub(super) update_time: Timestamp,
+    /// What is paid for it.
+    pub(super) charges: Vec<Charge>,
     /// What the driver was last told that the leg hears.
     pub(super) hears: Source,
     /// The command that made this leg answer, until it does.

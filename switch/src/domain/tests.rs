@@ -3,6 +3,7 @@
 mod access;
 mod attended;
 mod bench;
+mod charges;
 mod commands;
 mod connections;
 mod endings;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
+use super::charge::Charged;
 use super::command::Cause;
 use super::leg::{Direction, State};
 use super::names::{CallId, Tag};
@@ -51,6 +52,8 @@ pub struct LegView {
     pub moved_to: Option<CallId>,
     /// The stay in a queue.
     pub queue_info: Option<QueueInfo>,
+    /// What is paid for it, for whoever has to end it for a lost node.
+    pub charges: Vec<Charged>,
     /// The command that caused this state.
     pub caused_by: Option<Cause>,
     /// Number of the event among those of its call.

@@ -225,6 +225,10 @@ impl Actor {
                     let entry = wire::ivr_entry(ivr, owner, now, &self.traceparent);
                     batch.events.push(Bytes::from(entry.encode_to_vec()));
                 }
+                Effect::Account(charged) => {
+                    let record = wire::accounting::record(&charged);
+                    batch.accounting.push(Bytes::from(record.encode_to_vec()));
+                }
                 Effect::Resolve { call_id, i_account, number } => {
                     let directory = Arc::clone(&self.shared.directory);
                     let i_customer = owner.i_customer;
@@ -278,8 +282,7 @@ impl Actor {
 
     /// Queues the outcome of a step, and its answers for when that is done.
     fn finish(&mut self, batch: Batch, ops: Vec<Op>, beside: &[ChannelId], waiters: Vec<Waiter>) {
-        let is_empty = batch.events.is_empty() && batch.legs.is_empty();
-        let committed = (!is_empty).then(|| self.outbox.push(batch));
+        let committed = (!batch.is_empty()).then(|| self.outbox.push(batch));
         let beside = if waiters.is_empty() { &[] } else { beside };
         let driven = self.lanes.push(ops, beside);
         if waiters.is_empty() {

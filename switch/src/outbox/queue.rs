@@ -20,6 +20,8 @@ pub struct Batch {
     pub legs: Vec<(String, LegRecord)>,
     /// Log entries, in order.
     pub events: Vec<Bytes>,
+    /// Accounting records, in order.
+    pub accounting: Vec<Bytes>,
 }
 
 /// What one commit writes.
@@ -28,13 +30,18 @@ pub(super) struct Work {
     pub(super) state: Vec<StateChange>,
     pub(super) index: Vec<IndexChange>,
     pub(super) events: Vec<Bytes>,
+    pub(super) accounting: Vec<Bytes>,
     /// Events before this were dropped.
     pub(super) after_gap: bool,
 }
 
 impl Work {
     pub(super) fn is_empty(&self) -> bool {
-        self.state.is_empty() && self.index.is_empty() && self.events.is_empty() && !self.after_gap
+        self.state.is_empty()
+            && self.index.is_empty()
+            && self.events.is_empty()
+            && self.accounting.is_empty()
+            && !self.after_gap
     }
 
     fn change(&mut self, previous: Option<&LegRecord>, next: &LegRecord) {
@@ -69,6 +76,8 @@ struct Inner {
     bytes: usize,
     /// The newest state of each leg, once events had to be dropped; nothing waits then.
     folded: Option<Legs>,
+    /// Accounting records of what was folded: events may be dropped, charges may not.
+    unpaid: VecDeque<Bytes>,
     /// What the store has, or will have after the commit under way.
     written: Legs,
     /// True while nobody is told, since it may take long.
@@ -88,6 +97,7 @@ impl Queue {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         if inner.folded.is_some() {
+            inner.unpaid.extend(batch.accounting);
             inner.fold_in(batch.legs);
             // The store is away, as the closed channel tells who waits.
             return acknowledged;
@@ -128,6 +138,7 @@ impl Queue {
                 inner.bytes = inner.bytes.saturating_sub(batch.size());
                 newest.extend(batch.legs);
                 work.events.extend(batch.events);
+                work.accounting.extend(batch.accounting);
                 inner.under_way.push(ack);
             }
         } else {
@@ -135,6 +146,9 @@ impl Queue {
             newest.extend(inner.retelling.drain(..count));
             work.events = newest.iter().map(|(_, record)| retold(record, now)).collect();
         }
+        let room = self.bounds.commit_events.saturating_sub(work.accounting.len());
+        let count = inner.unpaid.len().min(room);
+        work.accounting.extend(inner.unpaid.drain(..count));
         for (key, record) in newest.into_iter().collect::<Legs>() {
             work.change(inner.written.get(&key), &record);
             if is_over(&record) {
@@ -249,6 +263,7 @@ impl Inner {
         self.waiting.is_empty()
             && self.retelling.is_empty()
             && self.folded.is_none()
+            && self.unpaid.is_empty()
             && !self.is_working
     }
 
@@ -258,6 +273,7 @@ impl Inner {
         let retelling = std::mem::take(&mut self.retelling);
         self.fold_in(retelling);
         for (batch, _) in std::mem::take(&mut self.waiting) {
+            self.unpaid.extend(batch.accounting);
             self.fold_in(batch.legs);
         }
         self.bytes = 0;
@@ -288,9 +304,16 @@ impl Inner {
 }
 
 impl Batch {
+    /// True when it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.legs.is_empty() && self.events.is_empty() && self.accounting.is_empty()
+    }
+
     fn size(&self) -> usize {
         // A record is about as large as the event that tells it.
-        self.events.iter().map(|event| event.len() * 2).sum::<usize>() + 64
+        let accounting = self.accounting.iter().map(Bytes::len).sum::<usize>();
+        self.events.iter().map(|event| event.len() * 2).sum::<usize>() + accounting + 64
     }
 }
 

@@ -133,6 +133,7 @@ impl Customer {
                 reason: reason.clone(),
             }));
         }
+        self.account(call_id, tag);
     }
 
     /// The earlier conversation comes back.

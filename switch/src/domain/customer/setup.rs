@@ -73,6 +73,7 @@ impl Customer {
     pub(super) fn resolve(&mut self, call_id: CallId, i_account: i64, number: String) {
         if let Some(call) = self.calls.get_mut(&call_id) {
             call.payer = Some(i_account);
+            call.placer = Some(i_account).filter(|i_account| *i_account != 0);
         }
         self.effects.push(Effect::Resolve { call_id, i_account, number });
     }
@@ -225,6 +226,9 @@ impl Customer {
                 leg.i_account = route.i_account();
             }
         }
+        if matches!(plan, Plan::AdmittingOrigination | Plan::AdmittingDialled) || is_first {
+            self.charge_caller(call_id);
+        }
         self.admit(call_id);
         match plan {
             Plan::AdmittingOrigination => {
@@ -287,6 +291,8 @@ impl Customer {
         let is_external = !matches!(route, Route::Account(_));
         let callee = callee_of(route, &call.destination);
         let shown = caller.shown();
+        let has_placer = end == End::Callee && !matches!(call.plan, Plan::Parked(_));
+        let placer = call.placer.filter(|_| has_placer);
         // Who takes a parked party or listens in has nobody to send on.
         let is_called =
             end == End::Callee && matches!(call.plan, Plan::Reaching | Plan::Transferring(_));
@@ -306,6 +312,7 @@ impl Customer {
             },
         );
         self.live_legs += 1;
+        self.charge_called(call_id, &tag, placer);
         self.dial_leg(call_id, &tag, endpoint, shown);
         if let (Route::Account(account), true) = (route, is_called) {
             self.set_decision(call_id, Some(&tag), account.decision.as_ref());

@@ -8,8 +8,8 @@ use mesh::caller::{Owner, Scope};
 use mesh::clock::Timestamp;
 
 use crate::domain::{
-    AGENT_TIMEOUT, Account, Action, CallId, Cause, Command, Customer, Direction, Effect, Figures,
-    Group, Input, LegView, Names, Originate, Outcome, Party, QueueSettings, Refusal,
+    AGENT_TIMEOUT, Account, Action, CallId, Cause, Charged, Command, Customer, Direction, Effect,
+    Figures, Group, Input, LegView, Names, Originate, Outcome, Party, QueueSettings, Refusal,
     ResolveFailure, Route, State, Tag,
 };
 use crate::driver::{self, ChannelId, Endpoint, Event, Op, Shown, Source};
@@ -88,6 +88,8 @@ pub(super) struct Bench {
     pub(super) ivr: Vec<(Tag, String)>,
     pub(super) resolves: Vec<(CallId, i64, String)>,
     pub(super) over: Vec<CallId>,
+    /// What was paid for legs that have ended.
+    pub(super) charged: Vec<Charged>,
     pub(super) figures: Vec<Figures>,
     /// Queues of which the directory was asked who takes part.
     pub(super) looks: Vec<i64>,
@@ -120,6 +122,7 @@ impl Bench {
             ivr: Vec::new(),
             resolves: Vec::new(),
             over: Vec::new(),
+            charged: Vec::new(),
             figures: Vec::new(),
             looks: Vec::new(),
             accepted: Vec::new(),
@@ -161,6 +164,7 @@ impl Bench {
                     self.accepted.push(call_id);
                 }
                 Effect::Over(call_id) => self.over.push(call_id),
+                Effect::Account(charged) => self.charged.push(*charged),
                 Effect::TellQueue { figures, .. } => self.figures.push(figures),
                 Effect::Look { i_c_queue, .. } => self.looks.push(i_c_queue),
             }

@@ -123,7 +123,7 @@ impl Bench {
         }
         let entry = wire::entry_of(&record, self.clock.now(), "");
         let events = vec![Bytes::from(entry.encode_to_vec())];
-        self.outbox.push(Batch { legs: vec![(key, record)], events })
+        self.outbox.push(Batch { legs: vec![(key, record)], events, ..Batch::default() })
     }
 
     /// A leg changes, and the store has it.

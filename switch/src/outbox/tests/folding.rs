@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh::clock::Timestamp;
+use mesh::ledger::{Ledger as _, Position};
 use prost::Message as _;
 use proto::call::v1::State;
 
@@ -77,7 +78,7 @@ async fn dropped_digits_alone_are_a_gap_too() {
     bench.memory.set_reachable(false);
     bench.tell("c2", "a", State::Trying).await.ok();
 
-    let digit = Batch { legs: Vec::new(), events: vec![vec![0; 3000].into()] };
+    let digit = Batch { events: vec![vec![0; 3000].into()], ..Batch::default() };
     drop(bench.outbox.push(digit));
     bench.tell("c2", "a", State::Terminated).await.ok();
     bench.memory.set_reachable(true);
@@ -118,7 +119,7 @@ fn once_more(bench: &Bench) -> Batch {
     let (key, record) = bench.living.first_key_value().unwrap();
     let entry = wire::entry_of(record, bench.clock.now(), "later");
     let events = vec![entry.encode_to_vec().into()];
-    Batch { legs: vec![(key.clone(), record.clone())], events }
+    Batch { legs: vec![(key.clone(), record.clone())], events, ..Batch::default() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,4 +143,41 @@ async fn an_outage_during_the_telling_folds_once_more() {
     let connected = log.iter().filter(|(_, _, state, _)| *state == State::Connected).count();
     assert_eq!(connected, 450);
     bench.check_records().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounting_records_are_never_dropped() {
+    let mut bench = Bench::with(NARROW);
+    bench.write("c", "a", State::Connected).await;
+    bench.memory.set_reachable(false);
+
+    let mut accounting = Vec::new();
+    for number in 0..100_u8 {
+        let record = bytes::Bytes::from(vec![number; 100]);
+        accounting.push(record.clone());
+        let batch = Batch { accounting: vec![record], ..Batch::default() };
+        drop(bench.outbox.push(batch));
+    }
+    bench.memory.set_reachable(true);
+    bench.calm().await;
+
+    let read = bench.memory.read_accounting(0, Position::default(), 1_000).await.unwrap();
+    let written: Vec<_> = read.entries.into_iter().map(|(_, record)| record).collect();
+    assert_eq!(written, accounting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounting_records_under_way_survive_a_store_that_came_back_empty() {
+    let mut bench = Bench::with(NARROW);
+    bench.write("c", "a", State::Connected).await;
+    bench.memory.forget_everything();
+
+    let record = bytes::Bytes::from_static(b"paid");
+    let batch = Batch { accounting: vec![record.clone()], ..Batch::default() };
+    drop(bench.outbox.push(batch));
+    bench.calm().await;
+
+    let read = bench.memory.read_accounting(0, Position::default(), 1_000).await.unwrap();
+    let written: Vec<_> = read.entries.into_iter().map(|(_, record)| record).collect();
+    assert_eq!(written, [record]);
 }

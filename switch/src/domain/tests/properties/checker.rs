@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::domain::tests::bench::{Bench, OWNER};
 use crate::domain::{
-    Action, CallId, Command, Effect, Input, LegView, Mode, Refusal, State, Tag, allowed_states,
+    Action, CallId, Charged, ChargedService, Command, Effect, Input, LegView, Mode, Refusal, State,
+    Tag, allowed_states,
 };
 use crate::driver::{ChannelId, Event, Op, Source};
 
@@ -62,6 +63,7 @@ pub(super) struct Checker {
     supervisors: HashMap<Tag, (Mode, Tag)>,
     newest_call: Option<CallId>,
     dialled_last: Option<ChannelId>,
+    charged: HashSet<(Tag, i64, ChargedService)>,
 }
 
 impl Checker {
@@ -78,6 +80,7 @@ impl Checker {
             supervisors: HashMap::new(),
             newest_call: None,
             dialled_last: None,
+            charged: HashSet::new(),
         }
     }
 
@@ -160,6 +163,7 @@ impl Checker {
                     self.newest_call = Some(call_id.clone());
                 }
                 Effect::Over(call_id) => self.over(call_id),
+                Effect::Account(charged) => self.account(charged),
                 Effect::Refresh { view, call_sequence } => self.refresh(view, *call_sequence),
                 Effect::TellQueue { .. } | Effect::Look { .. } => {}
             }
@@ -266,6 +270,31 @@ impl Checker {
         assert_eq!(view.sequence, call.legs[&view.tag].last.sequence);
     }
 
+    /// Who pays for a leg pays once, no longer than the leg lived, and once it was through.
+    fn account(&mut self, charged: &Charged) {
+        let key = (charged.tag.clone(), charged.payer, charged.service);
+        assert!(self.charged.insert(key), "charged twice: {charged:?}");
+        assert!(charged.connect_time <= charged.disconnect_time, "{charged:?}");
+        assert_eq!(charged.running_since, None);
+        assert!(charged.duration <= charged.disconnect_time.since(charged.connect_time));
+        let call = self.calls.get(&charged.call_id).expect("a call that was told of");
+        assert!(!call.is_over, "charged after the end: {charged:?}");
+        let leg = call.legs.get(&charged.tag).expect("a leg that was told of");
+        let connected = leg.last.connect_time;
+        assert!(connected.is_none_or(|at| at <= charged.connect_time), "{charged:?}");
+    }
+
+    /// An account whose own leg was through has paid for it.
+    fn check_paid(&self, call: &Call) {
+        for (tag, leg) in &call.legs {
+            let Some(own) = leg.last.i_account.filter(|_| leg.last.connect_time.is_some()) else {
+                continue;
+            };
+            let key = (tag.clone(), own, ChargedService::Voice);
+            assert!(leg.last.moved_to.is_some() || self.charged.contains(&key), "{tag} is free");
+        }
+    }
+
     fn over(&mut self, call_id: &CallId) {
         let call = self.calls.get_mut(call_id).expect("told of before it is over");
         assert!(!call.is_over, "{call_id} was over twice");
@@ -277,6 +306,7 @@ impl Checker {
                 assert_ne!(is_there, Some(&Line::There), "{:?} is left behind", leg.channel);
             }
         }
+        self.check_paid(&self.calls[call_id]);
     }
 
     fn check_command(&mut self, command: &Command, effects: &[Effect]) {
