@@ -2,6 +2,7 @@
 
 mod admin;
 mod asterisk_config;
+mod benchmark;
 mod demo;
 mod failures;
 mod handing_over;

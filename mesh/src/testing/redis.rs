@@ -94,6 +94,12 @@ impl RedisServer {
         self.port
     }
 
+    /// Id of the server's process while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Child::id)
+    }
+
     /// A connection of the test's own, to look at what is stored or to meddle with it.
     ///
     /// # Panics
