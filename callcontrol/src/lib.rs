@@ -5,27 +5,20 @@
 //! keeps the records that make a repeated `request_id` safe, and ends the calls of lost nodes. It
 //! has no state of its own: every process may answer every request.
 //!
-//! `domain` decides by itself, the other modules ask others, and `rpc` is the rim.
+//! What every service needs that commands the switch is in [`mesh::command`].
 
-mod calls;
 mod config;
-mod directory;
-mod domain;
-mod error;
-mod homes;
 mod list;
 mod metrics;
-mod nodes;
 mod rpc;
-mod session;
 mod sweeper;
-mod switch;
 
 use std::sync::Arc;
 
 use anyhow::bail;
 use mesh::Clock;
 use mesh::client::Pool;
+use mesh::command::{Commands, Directory, Homes, Nodes, SwitchClient};
 use mesh::health::{Component, Readiness};
 use mesh::ledger::{Ledger, StoreError};
 use mesh::net::{Listener, Network};
@@ -39,14 +32,9 @@ use tonic::service::Routes;
 
 pub use config::Config;
 
-use crate::calls::Calls;
-use crate::directory::Directory;
-use crate::homes::Homes;
 use crate::list::Lists;
-use crate::nodes::Nodes;
 use crate::rpc::Rpc;
 use crate::sweeper::Sweeper;
-use crate::switch::SwitchClient;
 
 /// What the service uses.
 #[derive(Clone, Debug)]
@@ -146,7 +134,7 @@ fn rpc(
     let directory = Directory::new(auth);
     let site = config.site.clone();
     let homes = Homes::new(Arc::clone(ledger), nodes.clone(), site, config.home_cache);
-    let calls = Calls {
+    let calls = Commands {
         ledger: Arc::clone(ledger),
         clock: clock.clone(),
         nodes: nodes.clone(),

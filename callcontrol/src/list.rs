@@ -12,6 +12,7 @@ use mesh::Clock;
 use mesh::caller::Scope;
 use mesh::calls_index::{self, Index};
 use mesh::clock::Timestamp;
+use mesh::command::{Directory, Refusal, Session};
 use mesh::cursor::{Cursor, Place};
 use mesh::ledger::{Ledger, Partition, StoreError, partition_of};
 use prost::Message as _;
@@ -20,10 +21,6 @@ use proto::call::v1::{CallInfo, QueueInfo, State};
 use proto::callcontrol::v1::{GetSipCallsListRequest, GetSipCallsListResponse};
 use proto::switch::v1::LegRecord;
 use tokio::time::timeout_at;
-
-use crate::directory::Directory;
-use crate::error::Refusal;
-use crate::session::Session;
 
 /// Legs in a list when nobody says how many.
 const DEFAULT_LIMIT: u64 = 100;

@@ -1,7 +1,6 @@
 //! The RPCs: each is taken apart, handed on, and answered in a file of its own.
 
 mod answer_call;
-mod check;
 mod get_call_info;
 mod get_sip_calls_list;
 mod hold_call;
@@ -20,20 +19,18 @@ mod transfer_call;
 
 use std::sync::Arc;
 
+use mesh::command::{Commands, Directory, Refusal, check};
 use proto::callcontrol::v1 as api;
 use proto::callcontrol::v1::call_control_service_server::CallControlService;
 use tonic::{Request, Response, Status};
 
-use crate::calls::Calls;
-use crate::directory::Directory;
-use crate::error::Refusal;
 use crate::list::Lists;
 
 /// The service.
 #[derive(Clone, Debug)]
 pub(crate) struct Rpc {
     /// Commands.
-    pub(crate) calls: Arc<Calls>,
+    pub(crate) calls: Arc<Commands>,
     /// Lists.
     pub(crate) lists: Arc<Lists>,
     /// Accounts.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::Clock;
+use mesh::command::{Nodes, SwitchClient};
 use mesh::fault::chain;
 use mesh::ledger::{Ledger, NodeLease, StoreError};
 use mesh::sweep::{self, SweepError};
@@ -16,8 +17,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
-use crate::nodes::Nodes;
-use crate::switch::SwitchClient;
 
 /// Finds lost nodes.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ pub mod caller;
 pub mod calls_index;
 pub mod client;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod cursor;
 pub mod deadline;

@@ -1,12 +1,12 @@
 //! `CallControl/answer_call`: answers the ringing leg.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{AnswerCallRequest, AnswerCallResponse};
 use proto::switch::v1::AnswerCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

@@ -1,13 +1,12 @@
 //! `CallControl/get_call_info`: the legs of one call, from the engine that holds it.
 
 use mesh::calls_index::duration_seconds;
+use mesh::command::{Refusal, Session};
 use proto::call::v1::State;
 use proto::callcontrol::v1::{GetCallInfoRequest, GetCallInfoResponse};
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::error::Refusal;
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

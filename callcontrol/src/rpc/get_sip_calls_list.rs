@@ -1,10 +1,10 @@
 //! `CallControl/get_sip_calls_list`: the living legs in scope.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{GetSipCallsListRequest, GetSipCallsListResponse};
 use tonic::{Request, Status};
 
 use super::Rpc;
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

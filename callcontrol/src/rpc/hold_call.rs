@@ -1,12 +1,12 @@
 //! `CallControl/hold_call`: holds the other party.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{HoldCallRequest, HoldCallResponse};
 use proto::switch::v1::HoldCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

@@ -1,5 +1,6 @@
 //! `CallControl/originate_advanced_call`: connects two numbers for an account that pays both.
 
+use mesh::command::{Refusal, Session};
 use proto::callcontrol::v1::{
     CallTarget, OriginateAdvancedCallRequest, OriginateAdvancedCallResponse,
 };
@@ -8,8 +9,6 @@ use proto::switch::v1::{AdvancedLeg, OriginateAdvancedCall};
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::error::Refusal;
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

@@ -1,13 +1,12 @@
 //! `CallControl/originate_call`: starts a call from an account's phone.
 
+use mesh::command::{Refusal, Session};
 use proto::callcontrol::v1::{OriginateCallRequest, OriginateCallResponse};
 use proto::switch::v1::OriginateCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::error::Refusal;
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

@@ -1,12 +1,12 @@
 //! `CallControl/park_call`: parks the other party.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{ParkCallRequest, ParkCallResponse};
 use proto::switch::v1::ParkCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

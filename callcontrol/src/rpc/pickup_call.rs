@@ -1,12 +1,12 @@
 //! `CallControl/pickup_call`: takes a call that rings elsewhere with an account's phone.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{PickupCallRequest, PickupCallResponse};
 use proto::switch::v1::PickupCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

@@ -1,12 +1,12 @@
 //! `CallControl/redirect_call`: sends a ringing call on to somebody else.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{RedirectCallRequest, RedirectCallResponse};
 use proto::switch::v1::RedirectCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

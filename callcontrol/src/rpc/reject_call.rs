@@ -1,12 +1,12 @@
 //! `CallControl/reject_call`: refuses the ringing leg.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{RejectCallRequest, RejectCallResponse};
 use proto::switch::v1::RejectCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

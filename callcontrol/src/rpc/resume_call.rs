@@ -1,12 +1,12 @@
 //! `CallControl/resume_call`: takes the held party back.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{ResumeCallRequest, ResumeCallResponse};
 use proto::switch::v1::ResumeCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

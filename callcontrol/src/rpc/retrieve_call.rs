@@ -3,6 +3,7 @@
 //! A slot is one of the account's customer, so the command goes to that customer's home, where
 //! all of its calls are.
 
+use mesh::command::{Refusal, Session};
 use proto::call::v1::CallRef;
 use proto::callcontrol::v1::{RetrieveCallRequest, RetrieveCallResponse};
 use proto::switch::v1::RetrieveCall;
@@ -10,8 +11,6 @@ use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::error::Refusal;
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

@@ -1,14 +1,12 @@
 //! `CallControl/send_dtmf`: sends digits to a leg's party.
 
+use mesh::command::{Refusal, Session, dial};
 use proto::callcontrol::v1::{SendDtmfRequest, SendDtmfResponse};
 use proto::switch::v1::SendDtmf;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::domain::dial;
-use crate::error::Refusal;
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

@@ -1,5 +1,6 @@
 //! `CallControl/supervise_call`: has an account's phone listen in on a connected call.
 
+use mesh::command::{Refusal, Session};
 use proto::callcontrol::v1::{SuperviseCallRequest, SuperviseCallResponse, SuperviseMode};
 use proto::options::v1::{Component, Level};
 use proto::switch::v1::command_request::Command;
@@ -7,8 +8,6 @@ use proto::switch::v1::{SuperviseCall, SuperviseMode as EngineMode};
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::error::Refusal;
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

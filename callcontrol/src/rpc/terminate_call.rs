@@ -1,12 +1,12 @@
 //! `CallControl/terminate_call`: ends a call or one leg of it.
 
+use mesh::command::Session;
 use proto::callcontrol::v1::{TerminateCallRequest, TerminateCallResponse};
 use proto::switch::v1::TerminateCall;
 use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

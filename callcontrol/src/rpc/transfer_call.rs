@@ -1,6 +1,7 @@
 //! `CallControl/transfer_call`: hands the other party over, to somebody who is dialled or to the
 //! other party of a second call.
 
+use mesh::command::{Refusal, Session};
 use proto::call::v1::CallRef;
 use proto::callcontrol::v1::{TransferCallRequest, TransferCallResponse};
 use proto::switch::v1::TransferCall;
@@ -8,8 +9,6 @@ use proto::switch::v1::command_request::Command;
 use tonic::{Request, Status};
 
 use super::{Rpc, check};
-use crate::error::Refusal;
-use crate::session::Session;
 
 pub(super) async fn handle(
     rpc: &Rpc,

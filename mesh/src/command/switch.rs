@@ -11,11 +11,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::net::{Network, Target};
 use bytes::{Buf, Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use mesh::net::{Network, Target};
 use parking_lot::Mutex;
 use prost::Message as _;
 use proto::switch::v1::{CommandRequest, CommandResponse, Done, command_response::Outcome};
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::connection::{Opened, Slot};
-use crate::error::Refusal;
+use super::refusal::Refusal;
 
 /// Most bytes of an answer.
 const MAX_ANSWER: usize = 4 << 20;
@@ -34,7 +34,7 @@ const CONTENT_TYPE: &str = "application/protobuf";
 
 /// Sends commands to nodes. Clones share the connections.
 #[derive(Clone, Debug)]
-pub(crate) struct SwitchClient(Arc<Shared>);
+pub struct SwitchClient(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -46,7 +46,7 @@ struct Shared {
 
 /// Why a command has no outcome.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
+pub(super) enum SendError {
     /// It did not reach the node.
     #[error("not sent")]
     NotSent(#[source] io::Error),
@@ -61,7 +61,7 @@ pub(crate) enum SendError {
 impl SwitchClient {
     /// A client whose connections run on `tasks` until `stop`.
     #[must_use]
-    pub(crate) fn new(network: Network, tasks: TaskTracker, stop: CancellationToken) -> Self {
+    pub fn new(network: Network, tasks: TaskTracker, stop: CancellationToken) -> Self {
         Self(Arc::new(Shared { network, tasks, stop, slots: Mutex::default() }))
     }
 
@@ -69,7 +69,7 @@ impl SwitchClient {
     ///
     /// # Errors
     /// The engine's refusal, or what came between.
-    pub(crate) async fn send(
+    pub(super) async fn send(
         &self,
         target: &Target,
         command: &CommandRequest,
@@ -115,7 +115,7 @@ impl SwitchClient {
 
     /// True when the node's command API gives any answer to `GET /v1/health` within `patience`,
     /// over a connection made for it.
-    pub(crate) async fn answers(&self, target: &Target, patience: Duration) -> bool {
+    pub async fn answers(&self, target: &Target, patience: Duration) -> bool {
         let asking = async {
             let slot = Slot::default();
             let opened = slot.open(&self.0.network, target, &self.0.tasks, &self.0.stop).await;
@@ -140,7 +140,7 @@ impl SwitchClient {
 ///
 /// # Errors
 /// `Bad` when it is none.
-pub(crate) fn decode_outcome(answer: impl Buf) -> Result<Result<Done, Refusal>, SendError> {
+pub(super) fn decode_outcome(answer: impl Buf) -> Result<Result<Done, Refusal>, SendError> {
     let answer =
         CommandResponse::decode(answer).map_err(|error| SendError::Bad(error.to_string()))?;
     match answer.outcome {
@@ -152,7 +152,7 @@ pub(crate) fn decode_outcome(answer: impl Buf) -> Result<Result<Done, Refusal>, 
 
 /// Writes the outcome of a command as [`decode_outcome`] reads it; `None` for one that may still
 /// change.
-pub(crate) fn encode_outcome(outcome: &Result<Done, Refusal>) -> Option<Vec<u8>> {
+pub(super) fn encode_outcome(outcome: &Result<Done, Refusal>) -> Option<Vec<u8>> {
     let outcome = match outcome {
         Ok(done) => Outcome::Done(done.clone()),
         Err(refusal) => Outcome::Fault(refusal.final_fault()?),

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh::ledger::{Ledger, NodeLease, StoreError};
-use mesh::net::Target;
+use crate::ledger::{Ledger, NodeLease, StoreError};
+use crate::net::Target;
 use parking_lot::RwLock;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::placement::Candidate;
+use super::placement::Candidate;
 
 /// How long the store may take to list the nodes.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,21 +25,21 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// A switch node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Node {
+pub struct Node {
     /// Name.
-    pub(crate) name: String,
+    pub name: String,
     /// Epoch of its lease.
-    pub(crate) epoch: u64,
+    pub epoch: u64,
     /// Where its command API listens.
-    pub(crate) target: Target,
+    pub target: Target,
     /// Its site.
-    pub(crate) site: String,
+    pub site: String,
     /// Its living legs.
-    pub(crate) load: u64,
+    pub load: u64,
     /// Whether it takes new customers.
-    pub(crate) accepting: bool,
+    pub accepting: bool,
     /// Whether its lease runs.
-    pub(crate) is_alive: bool,
+    pub is_alive: bool,
 }
 
 impl Node {
@@ -71,7 +71,7 @@ impl Node {
 
 /// The nodes. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Nodes(Arc<Shared>);
+pub struct Nodes(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -89,12 +89,12 @@ struct Known {
 impl Nodes {
     /// No nodes yet; a node that the store no longer lists is kept for `grace`.
     #[must_use]
-    pub(crate) fn new(ledger: Arc<dyn Ledger>, grace: Duration) -> Self {
+    pub fn new(ledger: Arc<dyn Ledger>, grace: Duration) -> Self {
         Self(Arc::new(Shared { ledger, grace, known: RwLock::default() }))
     }
 
     /// Reads the list every `period` until `stop`, and tells `read` of each attempt.
-    pub(crate) async fn run(
+    pub async fn run(
         &self,
         period: Duration,
         read: impl Fn(Result<(), StoreError>) + Send,
@@ -114,7 +114,7 @@ impl Nodes {
     ///
     /// # Errors
     /// When the store does not answer; the list stays as it was.
-    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+    pub async fn refresh(&self) -> Result<(), StoreError> {
         let late = |_elapsed| StoreError { message: "no answer in time".to_owned() };
         let leases = timeout(STORE_TIMEOUT, self.0.ledger.leases()).await.map_err(late)??;
         let now = Instant::now();
@@ -133,7 +133,7 @@ impl Nodes {
     ///
     /// # Errors
     /// When it is not known and the store does not answer.
-    pub(crate) async fn find(&self, name: &str) -> Result<Option<Arc<Node>>, StoreError> {
+    pub async fn find(&self, name: &str) -> Result<Option<Arc<Node>>, StoreError> {
         if let Some(node) = self.known(name) {
             return Ok(Some(node));
         }
@@ -149,7 +149,7 @@ impl Nodes {
     ///
     /// # Errors
     /// When it is not known and the store does not answer.
-    pub(crate) async fn find_named(&self, name: &str) -> Result<Option<Arc<Node>>, StoreError> {
+    pub async fn find_named(&self, name: &str) -> Result<Option<Arc<Node>>, StoreError> {
         if let Some(node) = self.known(name) {
             return Ok(Some(node));
         }
@@ -159,21 +159,21 @@ impl Nodes {
 
     /// The node of this name as far as is known now.
     #[must_use]
-    pub(crate) fn known(&self, name: &str) -> Option<Arc<Node>> {
+    pub fn known(&self, name: &str) -> Option<Arc<Node>> {
         self.0.known.read().nodes.get(name).map(|(node, _)| Arc::clone(node))
     }
 
-    /// Chooses a home for a customer, see [`crate::domain::placement::choose`].
+    /// Chooses a home for a customer, see [`super::placement::choose`].
     #[must_use]
-    pub(crate) fn choose(&self, own_site: &str, i_customer: i64) -> Option<Arc<Node>> {
+    pub fn choose(&self, own_site: &str, i_customer: i64) -> Option<Arc<Node>> {
         let known = self.0.known.read();
         let candidates = known.nodes.values().map(|(node, _)| node.candidate());
-        let chosen = crate::domain::placement::choose(candidates, own_site, i_customer)?;
+        let chosen = super::placement::choose(candidates, own_site, i_customer)?;
         known.nodes.get(chosen).map(|(node, _)| Arc::clone(node))
     }
 
     /// Forgets a node of this epoch: its calls have been ended.
-    pub(crate) fn forget(&self, name: &str, epoch: u64) {
+    pub fn forget(&self, name: &str, epoch: u64) {
         let mut known = self.0.known.write();
         if known.nodes.get(name).is_some_and(|(node, _)| node.epoch == epoch) {
             known.nodes.remove(name);
@@ -183,8 +183,8 @@ impl Nodes {
 
 #[cfg(test)]
 mod tests {
-    use mesh::Clock;
-    use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
+    use crate::Clock;
+    use crate::ledger::memory::{MemoryConfig, MemoryLedger};
     use tokio::time::advance;
 
     use super::*;

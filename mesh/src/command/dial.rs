@@ -9,7 +9,7 @@ const LONGEST_SLOT: usize = 32;
 /// True for what a phone can dial: a number, an account id or a name, 1 to 64 characters of
 /// `0-9 + * # A-Z a-z . _ -`.
 #[must_use]
-pub(crate) fn is_destination(text: &str) -> bool {
+pub fn is_destination(text: &str) -> bool {
     let is_dialable = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'*' | b'#' | b'.' | b'_' | b'-')
     };
@@ -18,13 +18,13 @@ pub(crate) fn is_destination(text: &str) -> bool {
 
 /// True for the name of a parking slot, 1 to 32 of the same characters: a phone may take from it.
 #[must_use]
-pub(crate) fn is_slot(text: &str) -> bool {
+pub fn is_slot(text: &str) -> bool {
     text.len() <= LONGEST_SLOT && is_destination(text)
 }
 
 /// True for 1 to 64 keys of a phone: `0-9 * # A-D`.
 #[must_use]
-pub(crate) fn is_digits(text: &str) -> bool {
+pub fn is_digits(text: &str) -> bool {
     let is_key = |byte| matches!(byte, b'0'..=b'9' | b'*' | b'#' | b'A'..=b'D');
     (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_key)
 }

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use crate::net::{Network, Target};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use mesh::net::{Network, Target};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -78,7 +78,7 @@ impl Slot {
             tokio::select! {
                 () = stop.cancelled() => {}
                 ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%target, error = mesh::fault::chain(&error), "connection broke");
+                    tracing::debug!(%target, error = crate::fault::chain(&error), "connection broke");
                 },
             }
         });

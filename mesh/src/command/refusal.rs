@@ -5,19 +5,22 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use mesh::fault::{self, Code, RpcError};
-use mesh::ledger::StoreError;
+use crate::fault::{self, Code, RpcError};
+use crate::ledger::StoreError;
 use tonic::Status;
 
-/// Domain of this service's refusals.
-pub(crate) const DOMAIN: &str = "callcontrol.cordboard";
+/// Domain of these refusals.
+const DOMAIN: &str = "command.cordboard";
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// There is no such call in the caller's scope.
     #[error("no call with id {0}")]
     CallNotFound(String),
+    /// There is no such conference in the caller's scope.
+    #[error("no conference with id {0}")]
+    ConferenceNotFound(String),
     /// There is no such second call in the caller's scope.
     #[error("no target call with id {0}")]
     TargetCallNotFound(String),
@@ -108,7 +111,7 @@ impl Refusal {
     /// What the engine's fault is here. Its reason is one of those that the contract knows;
     /// another one becomes the code's own.
     #[must_use]
-    pub(crate) fn of_engine(fault: proto::switch::v1::Fault) -> Self {
+    pub fn of_engine(fault: proto::switch::v1::Fault) -> Self {
         let code = Code::from(tonic::Code::from_i32(fault.code));
         if fault.reason == WRONG_NODE {
             return Self::WrongNode;
@@ -127,7 +130,7 @@ impl Refusal {
 
     /// The engine's fault again, when it is final: the command will never have another outcome.
     #[must_use]
-    pub(crate) fn final_fault(&self) -> Option<proto::switch::v1::Fault> {
+    pub fn final_fault(&self) -> Option<proto::switch::v1::Fault> {
         let Self::Engine { code, reason, message, metadata } = self else { return None };
         (!code.is_retryable()).then(|| proto::switch::v1::Fault {
             code: tonic::Code::from(*code).into(),
@@ -139,7 +142,7 @@ impl Refusal {
 
     /// True when the same request may succeed later and nothing has been done.
     #[must_use]
-    pub(crate) fn is_undone(&self) -> bool {
+    pub fn is_undone(&self) -> bool {
         matches!(self.code(), Code::Unavailable | Code::ResourceExhausted)
     }
 }
@@ -158,6 +161,7 @@ impl RpcError for Refusal {
     fn code(&self) -> Code {
         match self {
             Self::CallNotFound(_)
+            | Self::ConferenceNotFound(_)
             | Self::TargetCallNotFound(_)
             | Self::AccountNotFound
             | Self::CustomerNotFound
@@ -183,6 +187,7 @@ impl RpcError for Refusal {
     fn reason(&self) -> &'static str {
         match self {
             Self::CallNotFound(_) => "CALL_NOT_FOUND",
+            Self::ConferenceNotFound(_) => "CONFERENCE_NOT_FOUND",
             Self::TargetCallNotFound(_) => "TARGET_CALL_NOT_FOUND",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
             Self::CustomerNotFound => "CUSTOMER_NOT_FOUND",
@@ -209,6 +214,7 @@ impl RpcError for Refusal {
         let one = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         match self {
             Self::CallNotFound(call) | Self::TargetCallNotFound(call) => one("call", call),
+            Self::ConferenceNotFound(conference) => one("conference", conference),
             Self::MissingParam(param) | Self::InvalidParam { param, .. } => one("params", param),
             Self::NotOneOf(this, that) => one("params", &format!("{this},{that}")),
             Self::CallbackRefused => one("params", "state_info_callback"),
@@ -246,6 +252,7 @@ impl From<Refusal> for Status {
             // Said once already by who refused.
             Refusal::Directory(status) => fault::pass_on(&status),
             refusal @ (Refusal::CallNotFound(_)
+            | Refusal::ConferenceNotFound(_)
             | Refusal::TargetCallNotFound(_)
             | Refusal::AccountNotFound
             | Refusal::CustomerNotFound
@@ -267,7 +274,7 @@ impl From<Refusal> for Status {
             | Refusal::OutcomeUnknown
             | Refusal::Engine { .. }
             | Refusal::BadAnswer(_)
-            | Refusal::NotImplemented) => mesh::status(DOMAIN, &refusal),
+            | Refusal::NotImplemented) => crate::status(DOMAIN, &refusal),
         }
     }
 }

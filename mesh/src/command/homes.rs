@@ -9,13 +9,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh::calls_index::Index;
-use mesh::ledger::{Home, Ledger, StoreError, partition_of};
+use crate::calls_index::Index;
+use crate::ledger::{Home, Ledger, StoreError, partition_of};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::error::Refusal;
-use crate::nodes::{Node, Nodes};
+use super::nodes::{Node, Nodes};
+use super::refusal::Refusal;
 
 /// Customers whose homes are remembered; when there are more, all are asked for anew.
 const CAPACITY: usize = 100_000;
@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 3;
 
 /// Finds homes.
 #[derive(Debug)]
-pub(crate) struct Homes {
+pub struct Homes {
     ledger: Arc<dyn Ledger>,
     nodes: Nodes,
     site: String,
@@ -36,7 +36,7 @@ pub(crate) struct Homes {
 impl Homes {
     /// Finds homes among `nodes`, those of `site` first.
     #[must_use]
-    pub(crate) fn new(
+    pub fn new(
         ledger: Arc<dyn Ledger>,
         nodes: Nodes,
         site: String,
@@ -50,7 +50,7 @@ impl Homes {
     /// # Errors
     /// `NoSwitch` when no node takes it, `Store` when the home is not known and cannot be asked
     /// for.
-    pub(crate) async fn of(&self, i_customer: i64) -> Result<Arc<Node>, Refusal> {
+    pub async fn of(&self, i_customer: i64) -> Result<Arc<Node>, Refusal> {
         let known = self.known.lock().get(&i_customer).cloned();
         if let Some((home, since)) = &known
             && since.elapsed() < self.believed_for
@@ -68,7 +68,7 @@ impl Homes {
     }
 
     /// Asks the store the next time: the node says that it is not the home.
-    pub(crate) fn doubt(&self, i_customer: i64) {
+    pub fn doubt(&self, i_customer: i64) {
         self.known.lock().remove(&i_customer);
     }
 
@@ -145,9 +145,9 @@ impl Homes {
 
 #[cfg(test)]
 mod tests {
-    use mesh::Clock;
-    use mesh::ledger::NodeLease;
-    use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
+    use crate::Clock;
+    use crate::ledger::NodeLease;
+    use crate::ledger::memory::{MemoryConfig, MemoryLedger};
     use tokio::time::advance;
 
     use super::*;

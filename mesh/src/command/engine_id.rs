@@ -9,22 +9,22 @@ const LONGEST: usize = 128;
 
 /// The id of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct CallId {
+pub struct EngineId {
     text: String,
     node_bytes: usize,
 }
 
-impl CallId {
+impl EngineId {
     /// A new call on `node`.
     #[must_use]
-    pub(crate) fn new(node: &str) -> Self {
+    pub fn new(node: &str) -> Self {
         let text = format!("{node}.{}", Uuid::now_v7().simple());
         Self { node_bytes: node.len(), text }
     }
 
     /// Reads an id; `None` when it can be none of ours.
     #[must_use]
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (node, unique) = text.rsplit_once('.')?;
         let is_id = !node.is_empty() && !unique.is_empty() && text.len() <= LONGEST;
         is_id.then(|| Self { node_bytes: node.len(), text: text.to_owned() })
@@ -32,12 +32,12 @@ impl CallId {
 
     /// The node that holds the call.
     #[must_use]
-    pub(crate) fn node(&self) -> &str {
+    pub fn node(&self) -> &str {
         self.text.get(..self.node_bytes).unwrap_or_default()
     }
 }
 
-impl fmt::Display for CallId {
+impl fmt::Display for EngineId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
@@ -50,9 +50,9 @@ mod tests {
     #[test]
     fn a_new_id_names_its_node() {
         for node in ["main-0", "switch.eu-1"] {
-            let id = CallId::new(node);
+            let id = EngineId::new(node);
 
-            assert_eq!(CallId::parse(&id.to_string()), Some(id.clone()));
+            assert_eq!(EngineId::parse(&id.to_string()), Some(id.clone()));
             assert_eq!(id.node(), node);
         }
     }
@@ -61,7 +61,7 @@ mod tests {
     fn other_texts_are_no_ids() {
         let long = format!("n.{}", "1".repeat(LONGEST));
         for text in ["", "call", ".0190", "main-0.", &long] {
-            assert_eq!(CallId::parse(text), None, "{text}");
+            assert_eq!(EngineId::parse(text), None, "{text}");
         }
     }
 }

@@ -7,10 +7,10 @@ use prost::Message;
 use proto::call::v1::{CallInfo, CallRef};
 use proto::switch::v1::Done;
 
-use crate::calls::Repeatable;
-use crate::domain::call_id::CallId;
-use crate::domain::dial;
-use crate::error::Refusal;
+use super::commands::Repeatable;
+use super::dial;
+use super::engine_id::EngineId;
+use super::refusal::Refusal;
 
 /// Most characters of a call's id or tag, and of `request_id`.
 const LONGEST: usize = 128;
@@ -19,12 +19,16 @@ const LONGEST: usize = 128;
 const DEFAULT_TIMEOUT: i32 = 60;
 
 /// What is given and not empty.
-pub(super) fn given(text: Option<String>) -> Option<String> {
+#[must_use]
+pub fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
 /// The call that a command names; an empty tag is none.
-pub(super) fn call(call: Option<&CallRef>) -> Result<CallRef, Refusal> {
+///
+/// # Errors
+/// `MissingParam`, or `CallNotFound` for what can be no id.
+pub fn call(call: Option<&CallRef>) -> Result<CallRef, Refusal> {
     let call = call.filter(|call| !call.id.is_empty()).ok_or(Refusal::MissingParam("call"))?;
     let tag = call.tag.clone().filter(|tag| !tag.is_empty());
     let is_long = call.id.len() > LONGEST || tag.as_ref().is_some_and(|tag| tag.len() > LONGEST);
@@ -35,8 +39,11 @@ pub(super) fn call(call: Option<&CallRef>) -> Result<CallRef, Refusal> {
 }
 
 /// The id of the second call of a transfer.
-pub(super) fn target_call(id: &str) -> Result<(), Refusal> {
-    let is_id = CallId::parse(id).is_some();
+///
+/// # Errors
+/// `TargetCallNotFound` for what can be no id.
+pub fn target_call(id: &str) -> Result<(), Refusal> {
+    let is_id = EngineId::parse(id).is_some();
     is_id.then_some(()).ok_or_else(|| Refusal::TargetCallNotFound(shortened(id)))
 }
 
@@ -46,7 +53,10 @@ fn shortened(id: &str) -> String {
 }
 
 /// A SIP code within its range.
-pub(super) fn reason_code(
+///
+/// # Errors
+/// `InvalidParam`.
+pub fn reason_code(
     code: Option<i32>,
     range: RangeInclusive<i32>,
     rule: &'static str,
@@ -60,7 +70,10 @@ pub(super) fn reason_code(
 }
 
 /// Whom to dial.
-pub(super) fn destination(param: &'static str, destination: &str) -> Result<(), Refusal> {
+///
+/// # Errors
+/// `MissingParam`, `InvalidParam`.
+pub fn destination(param: &'static str, destination: &str) -> Result<(), Refusal> {
     if destination.is_empty() {
         return Err(Refusal::MissingParam(param));
     }
@@ -72,7 +85,10 @@ pub(super) fn destination(param: &'static str, destination: &str) -> Result<(), 
 }
 
 /// A parking slot; an empty one is none.
-pub(super) fn slot(slot: Option<String>) -> Result<Option<String>, Refusal> {
+///
+/// # Errors
+/// `InvalidParam`.
+pub fn slot(slot: Option<String>) -> Result<Option<String>, Refusal> {
     let slot = given(slot);
     if slot.as_deref().is_some_and(|slot| !dial::is_slot(slot)) {
         let rule = "must be 1 to 32 of 0-9, A-Z, a-z, +, *, #, ., _ and -";
@@ -82,7 +98,10 @@ pub(super) fn slot(slot: Option<String>) -> Result<Option<String>, Refusal> {
 }
 
 /// Seconds that each leg may ring, with the default filled in.
-pub(super) fn timeout(seconds: i32) -> Result<i32, Refusal> {
+///
+/// # Errors
+/// `InvalidParam`.
+pub fn timeout(seconds: i32) -> Result<i32, Refusal> {
     match seconds {
         0 => Ok(DEFAULT_TIMEOUT),
         1..=600 => Ok(seconds),
@@ -91,17 +110,26 @@ pub(super) fn timeout(seconds: i32) -> Result<i32, Refusal> {
 }
 
 /// The leg that a command made.
-pub(super) fn first_leg(done: Done) -> Result<CallInfo, Refusal> {
+///
+/// # Errors
+/// `BadAnswer` when there is none.
+pub fn first_leg(done: Done) -> Result<CallInfo, Refusal> {
     done.legs.into_iter().next().ok_or_else(|| Refusal::BadAnswer("no leg".to_owned()))
 }
 
 /// What the answer to a command has to have.
-pub(super) fn answered<T>(value: Option<T>, name: &str) -> Result<T, Refusal> {
+///
+/// # Errors
+/// `BadAnswer` when it is missing.
+pub fn answered<T>(value: Option<T>, name: &str) -> Result<T, Refusal> {
     value.ok_or_else(|| Refusal::BadAnswer(format!("no {name}")))
 }
 
 /// A `request_id` that may be one.
-pub(super) fn request_id(request_id: Option<&str>) -> Result<Option<&str>, Refusal> {
+///
+/// # Errors
+/// `InvalidParam`.
+pub fn request_id(request_id: Option<&str>) -> Result<Option<&str>, Refusal> {
     match request_id {
         Some(id) if id.is_empty() || id.len() > LONGEST => Err(Refusal::InvalidParam {
             param: "request_id",
@@ -112,7 +140,10 @@ pub(super) fn request_id(request_id: Option<&str>) -> Result<Option<&str>, Refus
 }
 
 /// The `request_id`, and `params`: the request without it, with defaults filled in.
-pub(super) fn repeatable<'a>(
+///
+/// # Errors
+/// `InvalidParam`, about the `request_id`.
+pub fn repeatable<'a>(
     request_id: Option<&'a str>,
     params: &impl Message,
 ) -> Result<Option<Repeatable<'a>>, Refusal> {

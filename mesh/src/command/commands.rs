@@ -1,69 +1,93 @@
-//! Commands on calls: finds the node, makes a repeated command the same command, and sends it.
+//! Commands: finds the node, makes a repeated command the same command, and sends it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Clock;
+use crate::fault::RpcError as _;
+use crate::ledger::{Ledger, Once, StoreError};
+use crate::trace;
 use bytes::Bytes;
-use mesh::Clock;
-use mesh::fault::RpcError as _;
-use mesh::ledger::{Ledger, Once, StoreError};
-use mesh::trace;
 use proto::call::v1::{CallInfo, CallRef};
 use proto::switch::v1::command_request::Command;
 use proto::switch::v1::{CommandRequest, Done};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::domain::call_id::CallId;
-use crate::domain::repeat::{self, Record};
-use crate::error::Refusal;
-use crate::homes::Homes;
-use crate::nodes::{Node, Nodes};
-use crate::session::Session;
-use crate::switch::{SendError, SwitchClient, decode_outcome, encode_outcome};
+use super::engine_id::EngineId;
+use super::homes::Homes;
+use super::nodes::{Node, Nodes};
+use super::refusal::Refusal;
+use super::repeat::{self, Record};
+use super::session::Session;
+use super::switch::{SendError, SwitchClient, decode_outcome, encode_outcome};
 
-/// Commands on calls.
+/// Commands to the engines of the switch nodes.
 #[derive(Debug)]
-pub(crate) struct Calls {
+pub struct Commands {
     /// Where records of `request_id` lie.
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub ledger: Arc<dyn Ledger>,
     /// The clock.
-    pub(crate) clock: Clock,
+    pub clock: Clock,
     /// The nodes.
-    pub(crate) nodes: Nodes,
+    pub nodes: Nodes,
     /// The customers' homes.
-    pub(crate) homes: Homes,
+    pub homes: Homes,
     /// The way to the nodes.
-    pub(crate) switch: SwitchClient,
+    pub switch: SwitchClient,
     /// Life of a `request_id`.
-    pub(crate) request_id_ttl: Duration,
+    pub request_id_ttl: Duration,
     /// How many are kept for a customer.
-    pub(crate) request_id_cap: u64,
+    pub request_id_cap: u64,
 }
 
 /// A `request_id` and what it is given for.
 #[derive(Debug)]
-pub(crate) struct Repeatable<'a> {
+pub struct Repeatable<'a> {
     /// The application's name for the command.
-    pub(crate) request_id: &'a str,
+    pub request_id: &'a str,
     /// The params, encoded, with defaults filled in and without `request_id`.
-    pub(crate) params: Vec<u8>,
+    pub params: Vec<u8>,
+}
+
+/// What a command acts on.
+#[derive(Clone, Copy, Debug)]
+enum Object<'a> {
+    /// A call, by its id.
+    Call(&'a str),
+    /// A conference, by its id.
+    Conference(&'a str),
+}
+
+impl Object<'_> {
+    const fn id(&self) -> &str {
+        match self {
+            Self::Call(id) | Self::Conference(id) => id,
+        }
+    }
+
+    fn not_found(&self) -> Refusal {
+        match self {
+            Self::Call(id) => Refusal::CallNotFound((*id).to_owned()),
+            Self::Conference(id) => Refusal::ConferenceNotFound((*id).to_owned()),
+        }
+    }
 }
 
 /// A command and where it goes.
-struct Sending {
-    /// The node of the call; `None` when there is no such node.
+struct Sending<'a> {
+    /// The node of the object; `None` when there is no such node.
     node: Option<Arc<Node>>,
-    /// The call that it acts on or makes; empty when the engine has to find it.
-    call_id: String,
+    /// What it acts on or makes; the id is empty when the engine has to find it.
+    object: Object<'a>,
     command_id: String,
     i_customer: i64,
     command: Command,
 }
 
-impl Sending {
-    fn on_call(node: Option<Arc<Node>>, call: &CallRef, command: Command) -> Self {
-        Self { node, call_id: call.id.clone(), command_id: fresh_id(), i_customer: 0, command }
+impl<'a> Sending<'a> {
+    fn on(object: Object<'a>, node: Option<Arc<Node>>, command: Command) -> Self {
+        Self { node, object, command_id: fresh_id(), i_customer: 0, command }
     }
 }
 
@@ -83,20 +107,16 @@ const NO_NODE: u64 = 0;
 /// How long the store may take to note what became of a command.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl Calls {
+impl Commands {
     /// Reads the legs of a call.
     ///
     /// # Errors
     /// `CallNotFound`, or what came between.
-    pub(crate) async fn read(
-        &self,
-        session: &Session,
-        call: &CallRef,
-    ) -> Result<Vec<CallInfo>, Refusal> {
-        let node = self.node_of(&call.id).await?;
+    pub async fn read(&self, session: &Session, call: &CallRef) -> Result<Vec<CallInfo>, Refusal> {
+        let object = Object::Call(&call.id);
+        let node = self.node_of(object).await?;
         let get = proto::switch::v1::GetCall { call: Some(call.clone()) };
-        let command = Command::GetCall(get);
-        let sending = Sending::on_call(node, call, command);
+        let sending = Sending::on(object, node, Command::GetCall(get));
         match self.send(session, &sending, None).await {
             Ok(done) => Ok(done.legs),
             Err(Refusal::NoAnswer) => Err(Refusal::NotTold),
@@ -108,15 +128,39 @@ impl Calls {
     ///
     /// # Errors
     /// The engine's refusal, or what came between.
-    pub(crate) async fn act(
+    pub async fn act(
         &self,
         session: &Session,
         call: &CallRef,
         command: Command,
         repeatable: Option<Repeatable<'_>>,
     ) -> Result<Done, Refusal> {
-        let node = self.node_of(&call.id).await?;
-        let sending = Sending::on_call(node, call, command);
+        self.act_on(session, Object::Call(&call.id), command, repeatable).await
+    }
+
+    /// Has the switch act on a conference.
+    ///
+    /// # Errors
+    /// The engine's refusal, or what came between.
+    pub async fn act_on_conference(
+        &self,
+        session: &Session,
+        i_conference: &str,
+        command: Command,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Done, Refusal> {
+        self.act_on(session, Object::Conference(i_conference), command, repeatable).await
+    }
+
+    async fn act_on(
+        &self,
+        session: &Session,
+        object: Object<'_>,
+        command: Command,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Done, Refusal> {
+        let node = self.node_of(object).await?;
+        let sending = Sending::on(object, node, command);
         self.once(session, sending, repeatable.as_ref()).await
     }
 
@@ -125,7 +169,7 @@ impl Calls {
     ///
     /// # Errors
     /// `NoSwitch`, the engine's refusal, or what came between.
-    pub(crate) async fn act_at_home(
+    pub async fn act_at_home(
         &self,
         session: &Session,
         i_customer: i64,
@@ -150,17 +194,18 @@ impl Calls {
         let node = self.homes.of(i_customer).await?;
         let mut call_id = String::new();
         if let Some(new) = new_call_id(&mut command) {
-            call_id = CallId::new(&node.name).to_string();
+            call_id = EngineId::new(&node.name).to_string();
             new.clone_from(&call_id);
         }
         let command_id = fresh_id();
-        let sending = Sending { node: Some(node), call_id, command_id, i_customer, command };
+        let object = Object::Call(&call_id);
+        let sending = Sending { node: Some(node), object, command_id, i_customer, command };
         self.once(session, sending, repeatable).await
     }
 
-    /// The node that holds a call, if there can be such a call.
-    async fn node_of(&self, call_id: &str) -> Result<Option<Arc<Node>>, Refusal> {
-        match CallId::parse(call_id) {
+    /// The node that holds an object, if there can be such an object.
+    async fn node_of(&self, object: Object<'_>) -> Result<Option<Arc<Node>>, Refusal> {
+        match EngineId::parse(object.id()) {
             Some(id) => self.nodes.find(id.node()).await.map_err(Refusal::Store),
             None => Ok(None),
         }
@@ -171,7 +216,7 @@ impl Calls {
     async fn once(
         &self,
         session: &Session,
-        mut sending: Sending,
+        mut sending: Sending<'_>,
         repeatable: Option<&Repeatable<'_>>,
     ) -> Result<Done, Refusal> {
         let Some(Repeatable { request_id, params }) = repeatable else {
@@ -219,12 +264,12 @@ impl Calls {
     async fn again(
         &self,
         session: &Session,
-        sending: Sending,
+        sending: Sending<'_>,
         first: &Record,
         request_id: &str,
     ) -> Result<Done, Refusal> {
         if first.node_epoch == NO_NODE {
-            return Err(Refusal::CallNotFound(sending.call_id));
+            return Err(sending.object.not_found());
         }
         let node = self.nodes.known(&first.node);
         let node = node.filter(|node| node.epoch == first.node_epoch);
@@ -248,7 +293,7 @@ impl Calls {
         let replacing = self.ledger.replace(owner, key, first, Bytes::from(done.encode()));
         if let Err(error) = within(deadline, replacing).await {
             // The engine still has it, as long as its process lives.
-            tracing::warn!(error = mesh::fault::chain(&error), "outcome was not kept");
+            tracing::warn!(error = crate::fault::chain(&error), "outcome was not kept");
         }
     }
 
@@ -257,18 +302,18 @@ impl Calls {
         let deadline = Instant::now() + PATIENCE;
         if let Err(error) = within(deadline, self.ledger.forget(owner, key, value)).await {
             // The next attempt sends the same command again, which does no harm.
-            tracing::warn!(error = mesh::fault::chain(&error), "request_id was not forgotten");
+            tracing::warn!(error = crate::fault::chain(&error), "request_id was not forgotten");
         }
     }
 
     async fn send(
         &self,
         session: &Session,
-        sending: &Sending,
+        sending: &Sending<'_>,
         request_id: Option<&str>,
     ) -> Result<Done, Refusal> {
         let Some(node) = &sending.node else {
-            return Err(Refusal::CallNotFound(sending.call_id.clone()));
+            return Err(sending.object.not_found());
         };
         let request = CommandRequest {
             command_id: sending.command_id.clone(),

@@ -2,21 +2,21 @@
 
 /// A node that could become a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Candidate<'a> {
+pub(super) struct Candidate<'a> {
     /// Name of the node.
-    pub(crate) node: &'a str,
+    pub(super) node: &'a str,
     /// Its site.
-    pub(crate) site: &'a str,
+    pub(super) site: &'a str,
     /// Its living legs.
-    pub(crate) load: u64,
+    pub(super) load: u64,
     /// Whether it takes new customers and its lease has not lapsed.
-    pub(crate) is_open: bool,
+    pub(super) is_open: bool,
 }
 
 /// Chooses by site, then by load; among equals by customer and name, so that new customers
 /// spread although the loads are some seconds old. `None` when no node is open.
 #[must_use]
-pub(crate) fn choose<'a>(
+pub(super) fn choose<'a>(
     candidates: impl IntoIterator<Item = Candidate<'a>>,
     own_site: &str,
     i_customer: i64,

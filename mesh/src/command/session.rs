@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh::caller::{self, Caller, Scope};
-use mesh::clock::{Clock, Timestamp};
-use mesh::{deadline, metadata};
+use crate::caller::{self, Caller, Scope};
+use crate::clock::{Clock, Timestamp};
+use crate::{deadline, metadata};
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
@@ -15,13 +15,13 @@ const RESERVE: Duration = Duration::from_millis(50);
 
 /// For whom and until when a request is handled.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub struct Session {
     /// The verified caller.
-    pub(crate) caller: Arc<Caller>,
+    pub caller: Arc<Caller>,
     /// The public method that is called.
-    pub(crate) method: String,
+    pub method: String,
     /// When there must be an answer.
-    pub(crate) deadline: Instant,
+    pub deadline: Instant,
     /// The request without its message, to pass its metadata on.
     origin: Request<()>,
 }
@@ -31,7 +31,7 @@ impl Session {
     ///
     /// # Errors
     /// When the request came without a token.
-    pub(crate) fn of<T>(request: Request<T>, method: &str) -> Result<(Self, T), Status> {
+    pub fn of<T>(request: Request<T>, method: &str) -> Result<(Self, T), Status> {
         let caller = caller::of(&request)?;
         let now = Instant::now();
         let left = deadline::of(&request).saturating_duration_since(now);
@@ -44,7 +44,7 @@ impl Session {
 
     /// A request made for this session.
     #[must_use]
-    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+    pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         metadata::forward(&self.origin, &mut request);
         deadline::set(&mut request, self.deadline);
@@ -53,31 +53,31 @@ impl Session {
 
     /// What the session may see.
     #[must_use]
-    pub(crate) fn scope(&self) -> &Scope {
+    pub fn scope(&self) -> &Scope {
         &self.caller.scope
     }
 
     /// True when the session has a subscription.
     #[must_use]
-    pub(crate) fn is_subscribed(&self) -> bool {
+    pub fn is_subscribed(&self) -> bool {
         metadata::text(self.metadata(), metadata::SUBSCRIBED) == Some("1")
     }
 
     /// True when the application asks over REST.
     #[must_use]
-    pub(crate) fn is_rest(&self) -> bool {
+    pub fn is_rest(&self) -> bool {
         metadata::text(self.metadata(), metadata::TRANSPORT) == Some(metadata::TRANSPORT_REST)
     }
 
     /// The deadline as wall time, for the switch.
     #[must_use]
-    pub(crate) fn deadline_time(&self, clock: &Clock) -> Timestamp {
+    pub fn deadline_time(&self, clock: &Clock) -> Timestamp {
         clock.now().plus(self.deadline.saturating_duration_since(Instant::now()))
     }
 
     /// The session as the switch is told of it.
     #[must_use]
-    pub(crate) fn switch_caller(&self, request_id: Option<&str>) -> proto::switch::v1::Caller {
+    pub fn switch_caller(&self, request_id: Option<&str>) -> proto::switch::v1::Caller {
         let i_reseller = match *self.scope() {
             Scope::Reseller { i_reseller } => i_reseller,
             Scope::Everything | Scope::Customer { .. } | Scope::Account { .. } => 0,

@@ -5,21 +5,21 @@ use sha2::{Digest as _, Sha256};
 
 /// What a `request_id` was used for first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(super) struct Record {
     /// Hash of what was asked for, see [`fingerprint`].
-    pub(crate) fingerprint: String,
+    pub(super) fingerprint: String,
     /// The node that got the command.
-    pub(crate) node: String,
+    pub(super) node: String,
     /// That node's epoch: a later process of the same name does not know the command.
-    pub(crate) node_epoch: u64,
+    pub(super) node_epoch: u64,
     /// The command.
-    pub(crate) command_id: String,
+    pub(super) command_id: String,
     /// The call that the command makes, when it makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) call_id: Option<String>,
+    pub(super) call_id: Option<String>,
     /// The final answer, encoded, once it is known.
     #[serde(skip)]
-    pub(crate) outcome: Option<Vec<u8>>,
+    pub(super) outcome: Option<Vec<u8>>,
 }
 
 /// Stands between the rest of a record and its outcome; JSON on one line has none.
@@ -28,7 +28,7 @@ const OUTCOME_FOLLOWS: u8 = b'\n';
 impl Record {
     /// The stored form.
     #[must_use]
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         if let Some(outcome) = &self.outcome {
             bytes.push(OUTCOME_FOLLOWS);
@@ -39,7 +39,7 @@ impl Record {
 
     /// Reads the stored form.
     #[must_use]
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut parts = bytes.splitn(2, |byte| *byte == OUTCOME_FOLLOWS);
         let record: Self = serde_json::from_slice(parts.next()?).ok()?;
         Some(Self { outcome: parts.next().map(<[u8]>::to_vec), ..record })
@@ -50,7 +50,7 @@ impl Record {
 /// the account that they come to, and without `request_id`. Who asks is no part of it: a customer
 /// and its accounts share the ids and the answers.
 #[must_use]
-pub(crate) fn fingerprint(method: &str, params: &[u8]) -> String {
+pub(super) fn fingerprint(method: &str, params: &[u8]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(method.as_bytes());
     hasher.update([0]);
@@ -60,7 +60,7 @@ pub(crate) fn fingerprint(method: &str, params: &[u8]) -> String {
 
 /// Key of a `request_id`: of fixed length, whatever the application chose.
 #[must_use]
-pub(crate) fn key(request_id: &str) -> String {
+pub(super) fn key(request_id: &str) -> String {
     hexadecimal(&Sha256::digest(request_id.as_bytes()))
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn key(request_id: &str) -> String {
 /// customer. Administrators and resellers have none, and what they command may be any
 /// customer's: for them it is a number made from the user, negative, so that it is no customer's.
 #[must_use]
-pub(crate) fn partition_owner(i_customer: Option<i64>, user: &str) -> i64 {
+pub(super) fn partition_owner(i_customer: Option<i64>, user: &str) -> i64 {
     i_customer.unwrap_or_else(|| {
         let hash: [u8; 32] = Sha256::digest(user.as_bytes()).into();
         let number = hash.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes));

@@ -1,35 +1,35 @@
 //! What auth knows of accounts and of a session's scope.
 
-use mesh::caller::{Owner, Scope};
-use mesh::client::Pool;
+use crate::caller::{Owner, Scope};
+use crate::client::Pool;
 use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
 use proto::auth::v1::check_scope_request::Of;
 use proto::auth::v1::get_account_request::By;
 use proto::auth::v1::{CheckScopeRequest, GetAccountRequest};
 use proto::switch::v1::Account;
 
-use crate::error::Refusal;
-use crate::session::Session;
+use super::refusal::Refusal;
+use super::session::Session;
 
 /// Asks auth.
 #[derive(Clone, Debug)]
-pub(crate) struct Directory {
+pub struct Directory {
     client: AuthorizationServiceClient<Pool>,
 }
 
 /// An account and what its product lets it do.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
+pub struct Line {
     /// The account.
-    pub(crate) account: Account,
+    pub account: Account,
     /// Whether it may connect two numbers and pay for both.
-    pub(crate) may_connect_two: bool,
+    pub may_connect_two: bool,
 }
 
 impl Directory {
     /// Asks the auth behind this pool.
     #[must_use]
-    pub(crate) fn new(auth: Pool) -> Self {
+    pub fn new(auth: Pool) -> Self {
         Self { client: AuthorizationServiceClient::new(auth) }
     }
 
@@ -38,7 +38,7 @@ impl Directory {
     /// # Errors
     /// `AccountNotFound` when there is none, when it is out of the session's scope, or when the
     /// two names are of two accounts; `MissingParam` when none is named and the session has none.
-    pub(crate) async fn account(
+    pub async fn account(
         &self,
         session: &Session,
         account_id: Option<&str>,
@@ -51,7 +51,7 @@ impl Directory {
     ///
     /// # Errors
     /// The same.
-    pub(crate) async fn line(
+    pub async fn line(
         &self,
         session: &Session,
         account_id: Option<&str>,
@@ -80,11 +80,7 @@ impl Directory {
     ///
     /// # Errors
     /// When auth does not answer.
-    pub(crate) async fn customer_of(
-        &self,
-        session: &Session,
-        of: Of,
-    ) -> Result<Option<i64>, Refusal> {
+    pub async fn customer_of(&self, session: &Session, of: Of) -> Result<Option<i64>, Refusal> {
         let request = session.request(CheckScopeRequest { of: Some(of) });
         let answer = self.client.clone().check_scope(request).await.map_err(Refusal::Directory)?;
         let answer = answer.into_inner();
