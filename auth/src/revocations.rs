@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::Stream;
 use futures::stream::unfold;
 use mesh::Clock;
+use mesh::caller::Caller;
 use mesh::clock::Timestamp;
 use mesh::health::Component;
 use mesh::token::{self, Verifier};
@@ -131,6 +132,11 @@ impl Revocations {
             () = stop.cancelled() => {}
             () = polling => {}
         }
+    }
+
+    /// Whose a token is whose session goes on, though its rights may have changed.
+    pub(crate) fn holder(&self, token: &str) -> Result<Arc<Caller>, token::TokenError> {
+        self.verifier.holder(token)
     }
 
     /// Polls without waiting for the next turn, after a revocation made here.

@@ -21,6 +21,7 @@ use crate::domain::secret::Secret;
 use crate::domain::session::{Exchange, Exchanged, NewSession, SessionId};
 use crate::metrics;
 use crate::password::{self, PasswordError, Pool};
+use crate::revocations::before_by;
 use crate::tokens::{RefreshTokens, SigningKey, TokenError, digest, random};
 
 /// What proves to be somebody.
@@ -191,6 +192,41 @@ impl Sessions {
             }
         }
         self.grant(&principal, grant.session_id, refresh_token, grant.at)
+    }
+
+    /// Signs a token with the present rights for the holder of an outdated one. It ends with that
+    /// one, so that a client has to refresh all the same.
+    pub(crate) async fn renew(&self, holder: &Caller) -> Result<Secret, SessionError> {
+        let id = SessionId(holder.session_id.clone());
+        // Asked for, since an end may not have been heard of here yet.
+        let session = self.directory.session(&id).await?.ok_or(SessionError::AuthFailed)?;
+        let expires_at = Timestamp::from_micros(holder.expires_at.saturating_mul(1_000_000));
+        self.sign_for(session.subject, &id, expires_at).await
+    }
+
+    /// Signs a token for who names a session by its id: as good as its newest one.
+    pub(crate) async fn find(&self, id: SessionId) -> Result<Secret, SessionError> {
+        let session = self.directory.session(&id).await?.ok_or(SessionError::AuthFailed)?;
+        // The newest tokens were made together.
+        let made_at = before_by(session.expires_at, self.refresh_token_lifetime);
+        let expires_at = made_at.plus(self.access_token_lifetime);
+        if expires_at <= self.clock.now() {
+            return Err(SessionError::AuthFailed);
+        }
+        self.sign_for(session.subject, &id, expires_at).await
+    }
+
+    async fn sign_for(
+        &self,
+        subject: Subject,
+        id: &SessionId,
+        expires_at: Timestamp,
+    ) -> Result<Secret, SessionError> {
+        let principal = self.directory.principal(subject).await?;
+        let principal = principal.filter(|principal| self.may_enter(principal));
+        let principal = principal.ok_or(SessionError::AuthFailed)?;
+        let claims = claims(&principal, id, self.clock.now(), expires_at);
+        self.key.sign(&claims).map_err(broken)
     }
 
     /// Ends the caller's session.

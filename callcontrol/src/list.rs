@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use mesh::Clock;
-use mesh::caller::Scope;
+use mesh::caller::{Caller, Scope};
 use mesh::calls_index::{self, Index};
 use mesh::clock::Timestamp;
 use mesh::command::{Directory, Refusal, Session};
@@ -81,7 +82,7 @@ impl Lists {
     ) -> Result<GetSipCallsListResponse, Refusal> {
         let query = self.query(session, request).await?;
         let may_be_unsubscribed = request.include_unsubscribed && session.is_rest();
-        if !session.is_subscribed() && !may_be_unsubscribed {
+        if !may_be_unsubscribed && !self.is_subscribed(session).await? {
             return Err(Refusal::NotSubscribed);
         }
         let limit = u64::try_from(request.limit).unwrap_or(0);
@@ -99,6 +100,33 @@ impl Lists {
             Ok(GetSipCallsListResponse { calls_list, total, cursor: cursor.encode() })
         };
         timeout_at(session.deadline, reading).await.map_err(late)?.map_err(Refusal::Store)
+    }
+
+    /// Notes that an edge has subscriptions of a session.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub(crate) async fn note_subscription(
+        &self,
+        caller: &Caller,
+        subscriber: &str,
+        lasts: Duration,
+    ) -> Result<(), StoreError> {
+        let (i_customer, name) = note_of(caller);
+        self.ledger.note_presence(i_customer, &name, subscriber, lasts).await
+    }
+
+    /// True when the session has a subscription, on the edge that asks or noted by another.
+    async fn is_subscribed(&self, session: &Session) -> Result<bool, Refusal> {
+        if session.is_subscribed() {
+            return Ok(true);
+        }
+        let (i_customer, name) = note_of(&session.caller);
+        let late =
+            |_elapsed| Refusal::Store(StoreError { message: "no answer in time".to_owned() });
+        let asking = self.ledger.presence(i_customer, &name);
+        let subscribers = timeout_at(session.deadline, asking).await.map_err(late)?;
+        Ok(subscribers.map_err(Refusal::Store)? > 0)
     }
 
     /// Finds out what may be listed.
@@ -279,4 +307,10 @@ impl Query {
         self.state.is_none_or(|wanted| state == Some(wanted))
             && self.i_c_queue.is_none_or(|wanted| record.i_c_queues.contains(&wanted))
     }
+}
+
+/// Where the ledger notes whether a session is subscribed: among those who listen to numbers, under a
+/// name that no number has.
+fn note_of(caller: &Caller) -> (i64, String) {
+    (caller.scope.i_customer().unwrap_or(0), format!("session {}", caller.session_id))
 }

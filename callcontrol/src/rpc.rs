@@ -4,6 +4,7 @@ mod answer_call;
 mod get_call_info;
 mod get_sip_calls_list;
 mod hold_call;
+mod note_subscription;
 mod originate_advanced_call;
 mod originate_call;
 mod park_call;
@@ -84,6 +85,7 @@ methods! {
         pickup_call(PickupCallRequest) -> PickupCallResponse;
         supervise_call(SuperviseCallRequest) -> SuperviseCallResponse;
         send_dtmf(SendDtmfRequest) -> SendDtmfResponse;
+        note_subscription(NoteSubscriptionRequest) -> NoteSubscriptionResponse;
     }
     refused {
         play(PlayRequest) -> PlayResponse;

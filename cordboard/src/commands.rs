@@ -38,6 +38,16 @@ pub(crate) fn say(line: impl std::fmt::Display) {
     println!("{line}");
 }
 
+/// Adds to the ready line where the edge serves one realm alone.
+fn add_realms(line: &mut serde_json::Value, realms: &[(&'static str, std::net::SocketAddr)]) {
+    if let (Some(line), false) = (line.as_object_mut(), realms.is_empty()) {
+        let realms = realms.iter().map(
+            |(realm, address)| serde_json::json!({"realm": realm, "listen": address.to_string()}),
+        );
+        line.insert("realms".to_owned(), realms.collect());
+    }
+}
+
 /// Prints the program's result as it is. A reader that has had enough is no error.
 pub(crate) fn say_raw(text: &str) {
     use std::io::Write as _;

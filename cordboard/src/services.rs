@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use auth::import::Plan;
+use edge::BoundListener;
+use edge::config::Listen;
 use mesh::Clock;
 use mesh::client::Pool;
 use mesh::health::Readiness;
@@ -36,6 +39,8 @@ pub(crate) struct Host {
     pub(crate) late_stop: CancellationToken,
     /// What an empty directory begins with.
     pub(crate) seed: Option<Plan>,
+    /// The edge's listeners that serve one realm each, until it starts.
+    bound: Vec<BoundListener>,
     verifier: Option<Verifier>,
 }
 
@@ -57,6 +62,7 @@ impl Host {
             life: Lifecycle::new(),
             late_stop: CancellationToken::new(),
             seed: None,
+            bound: Vec::new(),
             verifier: None,
         }
     }
@@ -86,6 +92,30 @@ impl Host {
             self.follow(|interval, stop| tls.follow(interval, stop));
         }
         Ok(listener.with_tls(tls))
+    }
+
+    /// Binds the edge's listeners that serve one realm each. Returns where they listen.
+    pub(crate) async fn bind_realms(&mut self) -> anyhow::Result<Vec<(&'static str, SocketAddr)>> {
+        let mut addresses = Vec::new();
+        for Listen { listen, realm, tls } in self.config.edge.listeners.clone() {
+            let listener = Listener::bind(listen).await;
+            let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
+            let realm = realm.into();
+            if let Some(address) = listener.local_addr() {
+                addresses.push((mesh::caller::realm_name(realm), address));
+            }
+            let listener = match tls.pair()? {
+                None => self.secure(ServiceKind::Edge, listener)?,
+                Some(pair) => {
+                    let tls = ServerTls::public(pair).context("edge.listeners")?;
+                    let following = tls.clone();
+                    self.follow(|interval, stop| following.follow(interval, stop));
+                    listener.with_tls(Some(tls))
+                }
+            };
+            self.bound.push(BoundListener { listener, realm });
+        }
+        Ok(addresses)
     }
 
     /// Looks after files until the end.
@@ -202,6 +232,7 @@ impl Host {
                     auth,
                     notifiers: self.notifiers(),
                     verifier: self.verifier(),
+                    bound: std::mem::take(&mut self.bound),
                     clock,
                     readiness,
                 };

@@ -1,9 +1,11 @@
 //! Settings of the edge.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use mesh::net::tls;
+use proto::options::v1::Realm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,12 +87,55 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
-    /// Marks the login cookie `Secure`; off only for plain HTTP on a developer's machine.
+    /// Marks the login cookie `Secure` where TLS ends at a proxy; over TLS of its own the edge does
+    /// so in any case.
     pub secure_cookie: bool,
+    /// Listeners beside the public port, each for one realm: `{listen, realm, tls?}`, where `realm`
+    /// is `admin`, `reseller`, `customer` or `account` and `tls` has `certificate_file` and
+    /// `key_file`; without it that of the public port counts.
+    pub listeners: Vec<Listen>,
     /// How long `login` and `password` of a REST request are remembered as good.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub remember_auth_info: Duration,
+}
+
+/// A listener for one realm.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Where it listens, e.g. `0.0.0.0:8444`.
+    pub listen: SocketAddr,
+    /// Whom it serves.
+    pub realm: ServedRealm,
+    /// TLS of its own.
+    #[serde(default)]
+    pub tls: tls::config::Public,
+}
+
+/// The realm of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServedRealm {
+    /// Administrators.
+    Admin,
+    /// Resellers.
+    Reseller,
+    /// Customers.
+    Customer,
+    /// Accounts.
+    Account,
+}
+
+impl From<ServedRealm> for Realm {
+    fn from(realm: ServedRealm) -> Self {
+        match realm {
+            ServedRealm::Admin => Self::Admin,
+            ServedRealm::Reseller => Self::Reseller,
+            ServedRealm::Customer => Self::Customer,
+            ServedRealm::Account => Self::Account,
+        }
+    }
 }
 
 /// Settings of the section `websocket`.
@@ -160,6 +205,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             secure_cookie: false,
+            listeners: Vec::new(),
             remember_auth_info: Duration::from_mins(1),
         }
     }
@@ -211,6 +257,9 @@ impl Config {
         ensure!(self.max_requests_in_flight > 0, "edge.max_requests_in_flight is 0");
         ensure!(self.max_batch > 0, "edge.max_batch is 0");
         ensure!(self.max_replays > 0, "edge.max_replays is 0");
+        for listener in &self.listeners {
+            listener.tls.pair().with_context(|| format!("edge.listeners: {}", listener.listen))?;
+        }
         Ok(())
     }
 

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mesh::Clock;
+use mesh::caller::Caller;
 use mesh::client::Pool;
-use mesh::token::Verifier;
+use mesh::token::{TokenError, Verifier};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::entrance::Entrance;
 use crate::http::remembered::Remembered;
 use crate::limit::Rate;
 use crate::live::Live;
@@ -19,10 +22,13 @@ use crate::session::{Session, Sessions};
 use crate::socket::Socket;
 use crate::socket::close::Reason;
 use crate::socket::registry::Sockets;
+use crate::subscribed;
 
 /// The edge's parts.
 #[derive(Debug)]
 pub(crate) struct Edge {
+    /// Names this edge among those that run.
+    pub(crate) id: String,
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) verifier: Verifier,
@@ -37,12 +43,35 @@ pub(crate) struct Edge {
     pub(crate) remembered: Remembered,
     /// The public keys and when they were fetched.
     pub(crate) keys: Mutex<Option<(String, Instant)>>,
+    /// Sessions whose rights are asked for.
+    pub(crate) renewals: Semaphore,
 }
 
 impl Edge {
     /// The rate of one session.
     pub(crate) const fn rate(&self) -> Rate {
         Rate { per_second: self.config.requests_per_second, burst: self.config.request_burst }
+    }
+
+    /// Whose a token is that came through `entrance`. One of another realm than the listener's is
+    /// none there.
+    pub(crate) async fn caller_of(
+        &self,
+        entrance: &Entrance,
+        token: &str,
+    ) -> Result<Arc<Caller>, TokenError> {
+        let caller = self.verifier.verify(token).await?;
+        if entrance.admits(caller.scope.realm()) { Ok(caller) } else { Err(TokenError::Malformed) }
+    }
+
+    /// The session of a token that came through `entrance`.
+    pub(crate) async fn session_of(
+        &self,
+        entrance: &Entrance,
+        token: &str,
+    ) -> Result<Arc<Session>, TokenError> {
+        let caller = self.caller_of(entrance, token).await?;
+        self.sessions.open(caller, token).ok_or(TokenError::Malformed)
     }
 
     /// Closes a socket.
@@ -54,23 +83,30 @@ impl Edge {
     }
 
     /// Forgets a socket that nobody reads any more.
-    pub(crate) fn leave(&self, socket: &Arc<Socket>) {
+    pub(crate) fn leave(self: &Arc<Self>, socket: &Arc<Socket>) {
         socket.gone();
         self.sockets.remove(socket.id);
         self.live.leave(socket.id);
-        socket.set_session(None);
+        if let Some(session) = socket.set_session(None) {
+            subscribed::note_later(self, session);
+        }
         self.metrics.socket_ended();
     }
 
     /// Gives a socket a session; false when its user has too many sockets. Another session than
     /// before ends the subscriptions of the former.
-    pub(crate) fn authenticate(&self, socket: &Arc<Socket>, session: &Arc<Session>) -> bool {
+    pub(crate) fn authenticate(
+        self: &Arc<Self>,
+        socket: &Arc<Socket>,
+        session: &Arc<Session>,
+    ) -> bool {
         if !socket.take_user_place(&self.sockets, &session.caller.user) {
             return false;
         }
         let former = socket.set_session(Some(Arc::clone(session)));
-        if former.is_some_and(|former| former.id() != session.id()) {
+        if let Some(former) = former.filter(|former| former.id() != session.id()) {
             self.live.leave(socket.id);
+            subscribed::note_later(self, former);
         }
         true
     }

@@ -7,20 +7,23 @@
 //! - `wire`: how bytes reach a socket; `socket`: one socket's life;
 //! - `rpc`: requests from frame to answer; `methods`: those that the edge answers itself;
 //! - `live`: events from the notifier to subscriptions;
-//! - `http`: handshakes, the REST twin, documents.
+//! - `http`: handshakes, the REST twin, documents; `entrance`: which listener a request came by.
 
 pub mod config;
 mod drain;
 mod edge;
+mod entrance;
 mod http;
 mod limit;
 mod live;
 mod methods;
 mod metrics;
+mod renewal;
 mod revocation;
 mod rpc;
 mod session;
 mod socket;
+mod subscribed;
 mod wire;
 
 use std::collections::HashMap;
@@ -28,13 +31,17 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use futures::StreamExt as _;
+use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use mesh::Clock;
+use mesh::caller::realm_name;
 use mesh::client::Pool;
 use mesh::health::Readiness;
 use mesh::net::Listener;
 use mesh::token::Verifier;
 use parking_lot::Mutex;
+use proto::options::v1::Realm;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -61,10 +68,21 @@ pub struct Deps {
     pub notifiers: Vec<Pool>,
     /// Verifies access tokens and pushes revocations. Whoever made it runs it.
     pub verifier: Verifier,
+    /// Listeners beside the one for all realms, each bound to one.
+    pub bound: Vec<BoundListener>,
     /// Wall time.
     pub clock: Clock,
     /// What works; the edge adds its own parts.
     pub readiness: Readiness,
+}
+
+/// A listener that serves one realm alone: logins and tokens of others do not exist there.
+#[derive(Debug)]
+pub struct BoundListener {
+    /// Where it listens.
+    pub listener: Listener,
+    /// Whom it serves.
+    pub realm: Realm,
 }
 
 /// Serves the public API until `stop`; then closes the sockets and waits for what is under way,
@@ -79,7 +97,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     config.validate()?;
-    let Deps { auth, services, notifiers, verifier, clock, readiness } = deps;
+    let Deps { auth, services, notifiers, verifier, bound, clock, readiness } = deps;
     let serving = readiness.component("edge");
     let notifications = readiness.component("notifications");
     // The log may come later: calls are controlled without it.
@@ -91,6 +109,7 @@ pub async fn serve(
     let metrics = metrics::metrics();
     let live = Live::new(&config, notifiers, metrics, tasks.clone(), end.clone());
     let edge = Arc::new(Edge {
+        id: format!("edge {}", uuid::Uuid::new_v4()),
         clock,
         verifier,
         auth,
@@ -102,6 +121,7 @@ pub async fn serve(
         metrics,
         remembered: Remembered::new(config.remember_auth_info),
         keys: Mutex::new(None),
+        renewals: Semaphore::new(renewal::RENEWALS),
         config,
     });
     let mut background = FuturesUnordered::from_iter([
@@ -112,8 +132,15 @@ pub async fn serve(
     info!(target = %listener.local_target(), "edge serves");
     serving.ready();
 
+    let bound = bound.into_iter().map(|it| {
+        info!(target = %it.listener.local_target(), realm = realm_name(it.realm), "edge serves a realm");
+        server::accept(&edge, it.listener, Some(it.realm), &stop)
+    });
+    let accepting = async {
+        tokio::join!(server::accept(&edge, listener, None, &stop), join_all(bound));
+    };
     let outcome = tokio::select! {
-        () = server::accept(&edge, listener, &stop) => Ok(()),
+        () = accepting => Ok(()),
         // Each of them goes on until the end; without it sockets would be served in part only.
         Some(ended) = background.next() => Err(match ended {
             Ok(()) => anyhow!("a background task ended by itself"),

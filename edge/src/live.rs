@@ -235,6 +235,25 @@ impl Live {
         self.unsubscribe(socket, None);
     }
 
+    /// The scopes that a socket is subscribed to.
+    pub(crate) fn scopes_of(&self, socket: u64) -> Vec<Scope> {
+        self.state.lock().scopes_of(socket)
+    }
+
+    /// Ends the subscriptions of a socket to a scope.
+    pub(crate) fn unsubscribe_scope(&self, socket: u64, scope: &Scope) {
+        let ended = self.state.lock().remove_scope(socket, scope);
+        self.commands.notify_one();
+        self.metrics.subscriptions(-i64::try_from(ended).unwrap_or(0));
+    }
+
+    /// Gives the notifier new tokens for what a socket is subscribed to, since the former ones of
+    /// its session are good no more.
+    pub(crate) fn renewed(&self, socket: u64) {
+        self.state.lock().renewed(socket);
+        self.commands.notify_one();
+    }
+
     /// Does what could not be done under the lock.
     fn finish(self: &Arc<Self>, turn: Turn) {
         for socket in &turn.dirty {

@@ -1,13 +1,14 @@
-//! Cuts sockets off whose session was ended, or whose scope changed.
+//! Cuts sockets off whose session was ended, and brings those up to date whose rights changed.
 
 use std::sync::Arc;
 
 use mesh::caller::Caller;
-use mesh::token::Revocation;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::warn;
 
 use crate::edge::Edge;
+use crate::renewal;
+use crate::socket::Socket;
 use crate::socket::close::Reason;
 
 /// Follows revocations for ever.
@@ -15,33 +16,35 @@ pub(crate) async fn run(edge: Arc<Edge>) {
     let mut revocations = edge.verifier.subscribe_revocations();
     loop {
         match revocations.recv().await {
-            Ok(revocation) => {
-                let reason = reason(&revocation);
-                close(&edge, reason, |caller| revocation.covers(caller));
-            }
+            Ok(revocation) => look(&edge, |caller| revocation.covers(caller)),
             Err(RecvError::Lagged(missed)) => {
                 warn!(missed, "revocations came too fast; every session is checked");
-                close(&edge, Reason::Revoked, |caller| edge.verifier.still_good(caller).is_err());
+                look(&edge, |caller| edge.verifier.still_good(caller).is_err());
             }
             Err(RecvError::Closed) => return,
         }
     }
 }
 
-/// A session whose scope changed needs a new token, which says its new scope: the socket is
-/// closed as one whose token expired, and what it missed is resumed under the new scope.
-const fn reason(revocation: &Revocation) -> Reason {
-    if revocation.ends { Reason::Revoked } else { Reason::NotAuthenticated }
-}
-
-fn close(edge: &Edge, reason: Reason, is_meant: impl Fn(&Caller) -> bool) {
+/// Looks after the sockets of the callers that are meant.
+fn look(edge: &Arc<Edge>, is_meant: impl Fn(&Caller) -> bool) {
     edge.sockets.for_each(|socket| {
-        if socket.session().is_some_and(|session| is_meant(&session.caller)) {
-            // No event may follow, though the close frame may still wait in the queue.
-            edge.live.leave(socket.id);
-            if !socket.is_logging_out() {
-                edge.close(socket, reason);
-            }
+        let Some(session) = socket.session().filter(|session| is_meant(&session.caller)) else {
+            return;
+        };
+        if edge.verifier.is_outdated(&session.caller) {
+            let (edge, socket) = (Arc::clone(edge), Arc::clone(socket));
+            edge.tasks.clone().spawn(async move { renewal::run(&edge, &socket).await });
+        } else {
+            cut_off(edge, socket);
         }
     });
+}
+
+fn cut_off(edge: &Edge, socket: &Arc<Socket>) {
+    // No event may follow, though the close frame may still wait in the queue.
+    edge.live.leave(socket.id);
+    if !socket.is_logging_out() {
+        edge.close(socket, Reason::Revoked);
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use mesh::caller::Caller;
 use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 
@@ -69,6 +70,12 @@ pub(crate) struct Shared {
     over_rest: Mutex<Vec<String>>,
     /// When the newest token expires, seconds since 1970 UTC.
     expires_at: AtomicI64,
+    /// Epoch of the newest token: a higher one says newer rights.
+    epoch: AtomicI64,
+    /// Until when the mesh has been told that the session is subscribed here; 0 for not.
+    noted_until: AtomicI64,
+    /// One at a time asks for new rights; the others take what it got.
+    turn: Semaphore,
     /// The newest token, for who names the session by its id.
     authorization: Mutex<MetadataValue<Ascii>>,
 }
@@ -80,6 +87,22 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// Waits for the turn to ask for new rights; it lasts as long as what is returned.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Fails only when it is closed, which it never is.
+        self.turn.acquire().await.ok()
+    }
+
+    /// Sets until when the mesh knows of subscriptions here; returns what was set before.
+    pub(crate) fn set_noted_until(&self, until: i64) -> i64 {
+        self.noted_until.swap(until, Ordering::Relaxed)
+    }
+
+    /// True when the mesh has been told of subscriptions here.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.noted_until.load(Ordering::Relaxed) != 0
+    }
+
     /// Counts one request.
     pub(crate) fn take(&self, now: Instant, rate: Rate) -> Verdict {
         self.bucket.lock().take(now, rate)
@@ -138,12 +161,17 @@ impl Sessions {
                     on_sockets: AtomicUsize::new(0),
                     over_rest: Mutex::default(),
                     expires_at: AtomicI64::new(0),
+                    epoch: AtomicI64::new(i64::MIN),
+                    noted_until: AtomicI64::new(0),
+                    turn: Semaphore::new(1),
                     authorization: Mutex::new(authorization.clone()),
                 })
             });
             Arc::clone(entry)
         };
-        if shared.expires_at.fetch_max(caller.expires_at, Ordering::Relaxed) < caller.expires_at {
+        let is_longer =
+            shared.expires_at.fetch_max(caller.expires_at, Ordering::Relaxed) < caller.expires_at;
+        if shared.epoch.fetch_max(caller.epoch, Ordering::Relaxed) < caller.epoch || is_longer {
             *shared.authorization.lock() = authorization.clone();
         }
         Some(Arc::new(Session { caller, authorization, shared }))

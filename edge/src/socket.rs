@@ -6,13 +6,13 @@ pub(crate) mod registry;
 pub(crate) mod tick;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
+use crate::entrance::Entrance;
 use crate::limit::{Bucket, Rate, Verdict};
 use crate::session::Session;
 use crate::wire::{Frame, Outbound, Pushed};
@@ -23,8 +23,8 @@ use registry::{Sockets, UserPlace};
 pub(crate) struct Socket {
     /// Unique on this edge, never used again.
     pub(crate) id: u64,
-    /// The client's address.
-    pub(crate) address: IpAddr,
+    /// How it came in.
+    pub(crate) entrance: Entrance,
     /// Where everything is written.
     pub(crate) outbound: Arc<Outbound>,
     session: RwLock<Option<Arc<Session>>>,
@@ -67,14 +67,14 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(id: u64, address: IpAddr, outbound: Arc<Outbound>, now: u64) -> Self {
+    pub(crate) fn new(id: u64, entrance: Entrance, outbound: Arc<Outbound>, now: u64) -> Self {
         let times = Times::default();
         for time in [&times.connected, &times.message, &times.ping] {
             time.store(now, Ordering::Relaxed);
         }
         Self {
             id,
-            address,
+            entrance,
             outbound,
             session: RwLock::new(None),
             generation: AtomicU64::new(0),
@@ -100,7 +100,10 @@ impl Socket {
         if id(&present) != id(&session) {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
-        self.times.told_expiry.store(0, Ordering::Relaxed);
+        let end = |session: &Option<Arc<Session>>| session.as_ref().map(|it| it.caller.expires_at);
+        if end(&present) != end(&session) {
+            self.times.told_expiry.store(0, Ordering::Relaxed);
+        }
         std::mem::replace(&mut present, session)
     }
 

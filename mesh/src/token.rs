@@ -211,14 +211,36 @@ impl Verifier {
     /// # Errors
     /// See [`TokenError`].
     pub fn verify_now(&self, token: &str) -> Result<Arc<Caller>, TokenError> {
-        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let cached = self.0.cache.lock().get(&hash);
-        let caller = match cached {
-            Some(caller) => caller,
-            None => self.check(token, hash)?,
-        };
+        let caller = self.read(token)?;
         self.still_good(&caller)?;
         Ok(caller)
+    }
+
+    /// Whose a token is that may be outdated, since rights of its session have changed; used by
+    /// auth to say the new ones.
+    ///
+    /// # Errors
+    /// See [`TokenError`]; `Revoked` when the session has ended.
+    pub fn holder(&self, token: &str) -> Result<Arc<Caller>, TokenError> {
+        let caller = self.read(token)?;
+        match self.still_good(&caller) {
+            Err(TokenError::Revoked) if self.is_outdated(&caller) => Ok(caller),
+            outcome => outcome.map(|()| caller),
+        }
+    }
+
+    /// True when the rights of a caller's session have changed since its token was made, and the
+    /// session goes on.
+    #[must_use]
+    pub fn is_outdated(&self, caller: &Caller) -> bool {
+        let revocations = self.0.revocations.read();
+        revocations.covers(caller) && !revocations.end(caller)
+    }
+
+    fn read(&self, token: &str) -> Result<Arc<Caller>, TokenError> {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let cached = self.0.cache.lock().get(&hash);
+        cached.map_or_else(|| self.check(token, hash), Ok)
     }
 
     /// Says whether a token that was verified is still good.

@@ -63,10 +63,16 @@ impl Mesh {
 
     /// Starts a service that is not running.
     pub async fn start_service(&mut self, service: &'static str) {
+        let args = self.arguments(service, self.addresses[service]);
+        let process = Process::start(&args).await;
+        self.processes.insert(service, process);
+    }
+
+    fn arguments(&self, service: &str, address: SocketAddr) -> Vec<String> {
         let mut args = vec![
             service.to_owned(),
             "--listen".to_owned(),
-            self.addresses[service].to_string(),
+            address.to_string(),
             "--admin-listen".to_owned(),
             "127.0.0.1:0".to_owned(),
             "--redis".to_owned(),
@@ -85,8 +91,14 @@ impl Mesh {
             _ => {}
         }
         args.extend(self.more.iter().map(|arg| arg.replace("{service}", service)));
-        let process = Process::start(&args).await;
-        self.processes.insert(service, process);
+        args
+    }
+
+    /// Starts one more edge; gives it and its public port.
+    pub async fn another_edge(&self) -> (Process, SocketAddr) {
+        let address = free_address();
+        let process = Process::start(&self.arguments("edge", address)).await;
+        (process, address)
     }
 
     /// A running service.

@@ -11,7 +11,9 @@ use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing}
 use crate::domain::plan::{Plan, Problem};
 use crate::domain::principal::{Credential, Principal, Subject};
 use crate::domain::secret::Secret;
-use crate::domain::session::{Exchange, Exchanged, NewSession, Revocation, SessionId, StoredKey};
+use crate::domain::session::{
+    Exchange, Exchanged, NewSession, OpenSession, Revocation, SessionId, StoredKey,
+};
 use crate::domain::snapshot::Snapshot;
 
 /// Why the store did not do what it was asked.
@@ -139,6 +141,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// Exchanges a refresh token. A reuse ends the session.
     async fn exchange(&self, exchange: &Exchange) -> Result<Exchanged, StoreError>;
+
+    /// A session that has not ended.
+    async fn session(&self, id: &SessionId) -> Result<Option<OpenSession>, StoreError>;
 
     /// Ends a session. Repeating it changes nothing.
     async fn end_session(&self, id: &SessionId, at: Timestamp) -> Result<(), StoreError>;

@@ -29,6 +29,15 @@ pub struct NewSession {
     pub expires_at: Timestamp,
 }
 
+/// A session that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// Whose it is.
+    pub subject: Subject,
+    /// Until when its newest refresh token is good.
+    pub expires_at: Timestamp,
+}
+
 /// An attempt to exchange a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {

@@ -14,8 +14,9 @@ use tonic::{Request, Response, Status};
 
 use super::error::status;
 use crate::domain::access::Realm;
-use crate::domain::error::LookupError;
+use crate::domain::error::{LookupError, SessionError};
 use crate::domain::secret::Secret;
+use crate::domain::session::SessionId;
 use crate::metrics;
 use crate::revocations::Revocations;
 use crate::sessions::{Proof, Sessions, Tokens};
@@ -77,6 +78,26 @@ impl AuthenticationService for AuthenticationRpc {
         }
         let tokens = refreshed.map_err(|error| status(&error))?;
         Ok(Response::new(pb::RefreshSessionResponse { tokens: Some(self.wire(tokens)) }))
+    }
+
+    async fn renew_session(
+        &self,
+        request: Request<pb::RenewSessionRequest>,
+    ) -> Answer<pb::RenewSessionResponse> {
+        let token = request.into_inner().access_token;
+        let holder = self.revocations.holder(&token);
+        let holder = holder.map_err(|_not_good| status(&SessionError::AuthFailed))?;
+        let renewed = self.sessions.renew(&holder).await.map_err(|error| status(&error))?;
+        Ok(Response::new(pb::RenewSessionResponse { access_token: renewed.expose().to_owned() }))
+    }
+
+    async fn find_session(
+        &self,
+        request: Request<pb::FindSessionRequest>,
+    ) -> Answer<pb::FindSessionResponse> {
+        let id = SessionId(request.into_inner().session_id);
+        let found = self.sessions.find(id).await.map_err(|error| status(&error))?;
+        Ok(Response::new(pb::FindSessionResponse { access_token: found.expose().to_owned() }))
     }
 
     async fn end_session(

@@ -384,6 +384,9 @@ async fn sessions_end(directory: &impl Directory) {
     directory.end_session(&id("a"), at(2)).await.unwrap();
     directory.end_session(&id("unknown"), at(2)).await.unwrap();
     assert_eq!(ended().await, [Revoked::Session(id("a"))]);
+    assert_eq!(directory.session(&id("a")).await.unwrap(), None);
+    assert_eq!(directory.session(&id("b")).await.unwrap().unwrap().subject, subject);
+    assert_eq!(directory.session(&id("unknown")).await.unwrap(), None);
     assert_eq!(exchange(directory, "a", "a2", 3).await.unwrap(), Exchanged::Refused);
 
     directory.set_password(subject, &Secret::new(OTHER_HASH), &id("b"), at(4)).await.unwrap();

@@ -28,7 +28,9 @@ use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing}
 use crate::domain::plan::Plan;
 use crate::domain::principal::{Credential, Subject};
 use crate::domain::secret::Secret;
-use crate::domain::session::{Exchange, Exchanged, NewSession, Revocation, SessionId, StoredKey};
+use crate::domain::session::{
+    Exchange, Exchanged, NewSession, OpenSession, Revocation, SessionId, StoredKey,
+};
 use crate::domain::snapshot::Snapshot;
 
 /// How long a statement waits for another process that writes.
@@ -180,6 +182,10 @@ impl Directory for SqliteDirectory {
             tx.commit().await.map_err(failed)?;
         }
         Ok(exchanged)
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<OpenSession>, StoreError> {
+        session::find(&self.read, id).await
     }
 
     async fn end_session(&self, id: &SessionId, at: Timestamp) -> Result<(), StoreError> {

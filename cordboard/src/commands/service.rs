@@ -37,7 +37,7 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
         }
         _ => None,
     };
-    let listens = addresses(&listener, &admin, sim.as_ref());
+    let mut listens = addresses(&listener, &admin, sim.as_ref());
 
     let clock = Clock::system();
     let ledger: std::sync::Arc<dyn mesh::ledger::Ledger> = match kind {
@@ -51,6 +51,11 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
     };
     let mut host = Host::new(config, ledger, clock).with_tls()?;
     let listener = host.secure(kind, listener)?;
+    let realms = match kind {
+        ServiceKind::Edge => host.bind_realms().await?,
+        _ => Vec::new(),
+    };
+    super::add_realms(&mut listens, &realms);
     let process = host.readiness.component("process");
     let running = host.start(kind, listener, sim);
     host.serve_admin(admin);

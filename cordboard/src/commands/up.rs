@@ -38,6 +38,7 @@ pub(super) struct Addresses {
 /// A running system.
 pub(super) struct System {
     addresses: Addresses,
+    realms: Vec<(&'static str, SocketAddr)>,
     life: Lifecycle,
     telemetry: telemetry::Guard,
 }
@@ -56,9 +57,13 @@ pub(super) async fn run(args: Up) -> anyhow::Result<()> {
         if let (Some(sim), Some(line)) = (sim, line.as_object_mut()) {
             line.insert("sim".to_owned(), json!(sim.to_string()));
         }
+        super::add_realms(&mut line, &system.realms);
         say(line);
     } else {
         say(format_args!("API      ws://{public}/ws, http://{public}/rest, http://{public}/doc"));
+        for (realm, address) in &system.realms {
+            say(format_args!("         for realm {realm} alone: {address}"));
+        }
         say(format_args!("probes   http://{admin}/readyz, http://{admin}/metrics"));
         if let Some(sim) = sim {
             say(format_args!("phones   http://{sim}/sim, or `cordboard phone --control {sim} …`"));
@@ -109,6 +114,7 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
     let ledger = services::ledger(&config.event_log, &clock, true).await?;
     let mut host = Host::new(config, ledger, clock);
     let public = host.secure(ServiceKind::Edge, public)?;
+    let realms = host.bind_realms().await?;
     if has_demo {
         host.seed = Some(auth::import::parse(DEMO_DIRECTORY).context("demo directory")?);
     }
@@ -148,7 +154,7 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
         ready = tokio::time::timeout(START_TIMEOUT, readiness.until_ready()) => ready.is_ok(),
         () = host.life.stop.cancelled() => false,
     };
-    let system = System { addresses, life: host.life, telemetry };
+    let system = System { addresses, realms, life: host.life, telemetry };
     if is_ready {
         return Ok(system);
     }

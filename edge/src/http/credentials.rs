@@ -3,9 +3,6 @@
 use http::HeaderMap;
 use http::header::{COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 
-/// Name of the login cookie.
-pub(super) const COOKIE_NAME: &str = "cordboard_session";
-
 /// The subprotocol of the API.
 pub(super) const SUBPROTOCOL: &str = "jsonrpc";
 
@@ -21,12 +18,16 @@ pub(super) enum Carried<'a> {
     ForeignOrigin,
 }
 
-/// The token of a request: `Authorization` or the subprotocol, else the cookie.
-pub(super) fn of<'a>(headers: &'a HeaderMap, allowed_origins: &[String]) -> Carried<'a> {
+/// The token of a request: `Authorization` or the subprotocol, else the cookie of that name.
+pub(super) fn of<'a>(
+    headers: &'a HeaderMap,
+    cookie_name: &str,
+    allowed_origins: &[String],
+) -> Carried<'a> {
     if let Some(token) = mesh::metadata::token(headers).or_else(|| of_subprotocol(headers)) {
         return Carried::Token(token);
     }
-    match of_cookie(headers) {
+    match of_cookie(headers, cookie_name) {
         None => Carried::Nothing,
         Some(token) if may_use_cookie(headers, allowed_origins) => Carried::Token(token),
         Some(_) => Carried::ForeignOrigin,
@@ -47,14 +48,14 @@ fn of_subprotocol(headers: &HeaderMap) -> Option<&str> {
     subprotocols(headers).find_map(|offered| offered.strip_prefix(BEARER_SUBPROTOCOL))
 }
 
-fn of_cookie(headers: &HeaderMap) -> Option<&str> {
+fn of_cookie<'a>(headers: &'a HeaderMap, cookie_name: &str) -> Option<&'a str> {
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE_NAME && !value.is_empty()).then_some(value))
+        .find_map(|(name, value)| (name == cookie_name && !value.is_empty()).then_some(value))
 }
 
 /// Browsers send cookies for any page, and the page's origin with it: only the edge's own page
@@ -71,6 +72,8 @@ fn may_use_cookie(headers: &HeaderMap, allowed_origins: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const COOKIE: &str = "cordboard_session";
 
     fn headers(entries: &[(&str, &str)]) -> HeaderMap {
         entries
@@ -89,9 +92,9 @@ mod tests {
             [("sec-websocket-protocol", "jsonrpc, bearer.t")],
             [("cookie", "a=b; cordboard_session=t")],
         ] {
-            assert_eq!(of(&headers(&entries), &[]), Carried::Token("t"), "{entries:?}");
+            assert_eq!(of(&headers(&entries), COOKIE, &[]), Carried::Token("t"), "{entries:?}");
         }
-        assert_eq!(of(&headers(&[("cookie", "a=b")]), &[]), Carried::Nothing);
+        assert_eq!(of(&headers(&[("cookie", "a=b")]), COOKIE, &[]), Carried::Nothing);
     }
 
     #[test]
@@ -99,7 +102,10 @@ mod tests {
         let carried = |origin: &str| {
             let cookie = ("cookie", "cordboard_session=t");
             let headers = headers(&[cookie, ("host", "pbx.example"), ("origin", origin)]);
-            matches!(of(&headers, &["https://console.example".to_owned()]), Carried::Token(_))
+            matches!(
+                of(&headers, COOKIE, &["https://console.example".to_owned()]),
+                Carried::Token(_)
+            )
         };
 
         assert!(carried("https://pbx.example"));
@@ -116,6 +122,6 @@ mod tests {
             ("origin", "https://evil.example"),
         ]);
 
-        assert_eq!(of(&headers, &[]), Carried::Token("t"));
+        assert_eq!(of(&headers, COOKIE, &[]), Carried::Token("t"));
     }
 }

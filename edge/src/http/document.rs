@@ -11,14 +11,15 @@ use tokio::time::Instant;
 
 use super::reply::{self, Reply};
 use crate::edge::Edge;
+use crate::entrance::Entrance;
 
 /// How long the public keys are kept, since anybody may ask for them.
 const KEYS_LAST: Duration = Duration::from_secs(5);
 
 const PAGE: &str = include_str!("page.html");
 
-/// Answers a GET.
-pub(super) async fn answer(edge: &Arc<Edge>, path: &str) -> Reply {
+/// Answers a GET. A listener that is bound to a realm has the description of that one alone.
+pub(super) async fn answer(edge: &Arc<Edge>, entrance: &Entrance, path: &str) -> Reply {
     let realm = match path {
         "/" => return reply::document(HeaderValue::from_static("text/html; charset=utf-8"), PAGE),
         "/doc/openrpc.json" => return reply::json_document(proto::doc::openrpc()),
@@ -29,6 +30,9 @@ pub(super) async fn answer(edge: &Arc<Edge>, path: &str) -> Reply {
         "/doc/api/AccountInterface.json" => Realm::Account,
         _ => return reply::not_found(),
     };
+    if !entrance.admits(realm) {
+        return reply::not_found();
+    }
     proto::doc::openapi(realm).map_or_else(reply::not_found, reply::json_document)
 }
 

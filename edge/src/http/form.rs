@@ -16,6 +16,8 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Form, &'static st
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
+        // What command-line clients say by default, whatever they send.
+        "application/x-www-form-urlencoded" if is_object(body) => of_json(body),
         "application/x-www-form-urlencoded" => of_fields(url_encoded(body)),
         "multipart/form-data" => {
             let boundary =
@@ -33,13 +35,21 @@ fn of_json(body: &[u8]) -> Result<Form, &'static str> {
     let Ok(Value::Object(mut envelope)) = serde_json::from_slice(body) else {
         return Err("the body must be a JSON object with `params` and `auth_info`");
     };
-    let params = envelope.remove("params").unwrap_or_default();
+    let params = match envelope.remove("params").unwrap_or_default() {
+        // As in a form, where it can be nothing else.
+        Value::String(text) => serde_json::from_str(&text).map_err(|_| "`params` must be JSON")?,
+        params => params,
+    };
     let auth_info = object(envelope.remove("auth_info").unwrap_or_default())?;
     if envelope.is_empty() {
         Ok(Form { params, auth_info })
     } else {
         Err("the body may have `params` and `auth_info` only")
     }
+}
+
+fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
 }
 
 fn of_fields(fields: Vec<(String, Vec<u8>)>) -> Result<Form, &'static str> {
@@ -189,6 +199,16 @@ mod tests {
     }
 
     #[test]
+    fn json_is_read_as_such_though_it_is_called_a_form() {
+        let json = br#" {"params":{"a":"b c"},"auth_info":{"access_token":"t"}}"#;
+        let strings = br#"{"params":"{\"a\":\"b c\"}","auth_info":"{\"access_token\":\"t\"}"}"#;
+
+        assert_eq!(form("application/x-www-form-urlencoded", json), Ok(expected()));
+        assert_eq!(form("application/json", strings), Ok(expected()));
+        assert!(form("application/json", br#"{"params":"x"}"#).is_err());
+    }
+
+    #[test]
     fn an_empty_body_is_valid() {
         for body in ["", "{}", " "] {
             assert_eq!(form("application/json", body.as_bytes()), Ok(Form::default()), "{body}");
@@ -202,6 +222,7 @@ mod tests {
         }
         assert!(form("multipart/form-data", b"--x").is_err());
         assert!(form("application/x-www-form-urlencoded", b"params={").is_err());
+        assert!(form("application/x-www-form-urlencoded", b"{").is_err());
     }
 
     proptest! {

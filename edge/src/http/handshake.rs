@@ -1,6 +1,5 @@
 //! Turns an HTTP connection into a WebSocket.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -23,6 +22,7 @@ use tracing::debug;
 use super::credentials::{self, Carried};
 use super::reply::{self, Reply};
 use crate::edge::Edge;
+use crate::entrance::Entrance;
 use crate::session::Session;
 use crate::socket::reader::SocketTask;
 use crate::socket::registry::{Place, UserPlace};
@@ -41,7 +41,7 @@ struct Holder {
 /// Answers `GET /ws`.
 pub(super) async fn answer(
     edge: &Arc<Edge>,
-    address: IpAddr,
+    entrance: Entrance,
     mut request: Request<Incoming>,
 ) -> Reply {
     let refused = |reason: &'static str, reply: Reply| {
@@ -55,7 +55,7 @@ pub(super) async fn answer(
     let Some(place) = edge.sockets.reserve() else {
         return refused("full", reply::busy(retry_after()));
     };
-    let holder = match authenticate(edge, request.headers()).await {
+    let holder = match authenticate(edge, &entrance, request.headers()).await {
         Ok(holder) => holder,
         Err((reason, reply)) => return refused(reason, *reply),
     };
@@ -71,7 +71,7 @@ pub(super) async fn answer(
         headers.insert(SEC_WEBSOCKET_PROTOCOL, chosen);
     }
     let upgrade = hyper::upgrade::on(&mut request);
-    edge.tasks.spawn(begin(Arc::clone(edge), address, upgrade, holder, place));
+    edge.tasks.spawn(begin(Arc::clone(edge), entrance, upgrade, holder, place));
     reply
 }
 
@@ -121,20 +121,22 @@ fn check(headers: &HeaderMap) -> Result<HeaderValue, Box<Reply>> {
 /// The session of the handshake's token, if it carries one; a bad one is refused.
 async fn authenticate(
     edge: &Arc<Edge>,
+    entrance: &Entrance,
     headers: &HeaderMap,
 ) -> Result<Option<Holder>, (&'static str, Box<Reply>)> {
-    let token = match credentials::of(headers, &edge.config.allowed_origins) {
-        Carried::Nothing => return Ok(None),
-        Carried::Token(token) => token,
-        Carried::ForeignOrigin => {
-            let (status, code) = (StatusCode::FORBIDDEN, "Client.http.origin_not_allowed");
-            let reply = reply::fault(status, code, "this page may not use the login cookie");
-            return Err(("origin", Box::new(reply)));
-        }
-    };
-    let verified = edge.verifier.verify(token).await;
-    let session = verified
-        .and_then(|caller| edge.sessions.open(caller, token).ok_or(TokenError::Malformed))
+    let token =
+        match credentials::of(headers, &entrance.cookie_name(), &edge.config.allowed_origins) {
+            Carried::Nothing => return Ok(None),
+            Carried::Token(token) => token,
+            Carried::ForeignOrigin => {
+                let (status, code) = (StatusCode::FORBIDDEN, "Client.http.origin_not_allowed");
+                let reply = reply::fault(status, code, "this page may not use the login cookie");
+                return Err(("origin", Box::new(reply)));
+            }
+        };
+    let session = edge
+        .session_of(entrance, token)
+        .await
         .map_err(|error| ("not_authenticated", Box::new(not_authenticated(error))))?;
     let place = edge.sockets.reserve_for(&session.caller.user);
     let place = place.ok_or_else(|| ("user_full", Box::new(reply::busy(retry_after()))))?;
@@ -168,7 +170,7 @@ fn retry_after() -> u64 {
 
 async fn begin(
     edge: Arc<Edge>,
-    address: IpAddr,
+    entrance: Entrance,
     upgrade: OnUpgrade,
     holder: Option<Holder>,
     place: Place,
@@ -182,7 +184,7 @@ async fn begin(
     let budget =
         Budget { events: edge.config.outbound_event_bytes, all: edge.config.outbound_max_bytes };
     let outbound = Arc::new(Outbound::new(writer, budget));
-    let socket = edge.sockets.add(address, outbound);
+    let socket = edge.sockets.add(entrance, outbound);
     edge.metrics.socket_began();
     if let Some(Holder { session, place }) = holder {
         socket.keep_user_place(place);

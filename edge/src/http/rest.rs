@@ -1,24 +1,24 @@
 //! The REST twin: the same methods, one request each.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use mesh::token::TokenError;
+use mesh::fault::Code;
 use mesh::trace;
 use proto::api::{self, Method};
-use proto::auth::v1::OpenSessionRequest;
 use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
+use proto::auth::v1::{FindSessionRequest, OpenSessionRequest};
 use proto::options::v1::Realm;
 use serde_json::{Map, Value};
 
-use super::credentials::{self, COOKIE_NAME, Carried};
+use super::credentials::{self, Carried};
 use super::form;
 use super::reply::{self, Reply};
 use crate::edge::Edge;
+use crate::entrance::Entrance;
 use crate::rpc::check::Given;
 use crate::rpc::{After, Fault, Origin, answer as rpc_answer, check};
 use crate::session::Session;
@@ -26,7 +26,7 @@ use crate::session::Session;
 /// Answers `POST /rest/{name}`.
 pub(super) async fn answer(
     edge: &Arc<Edge>,
-    address: IpAddr,
+    entrance: Entrance,
     name: &str,
     request: Request<Incoming>,
 ) -> Reply {
@@ -48,10 +48,10 @@ pub(super) async fn answer(
             return fault(&Fault::not_a_request(why));
         }
     };
-    let origin = Origin::Rest { address };
+    let origin = Origin::Rest(entrance);
     let parent = trace::Context::from_headers(&head.headers);
     let checked = async {
-        let given = given(edge, address, method, &head.headers, &form.auth_info).await;
+        let given = given(edge, &entrance, method, &head.headers, &form.auth_info).await;
         check::run(edge, &origin, given, 0, method, &form.params).await
     };
     let (outcome, trace_id) = rpc_answer::in_span(edge, &origin, method, parent, checked).await;
@@ -59,11 +59,11 @@ pub(super) async fn answer(
         Ok(outcome) => {
             let mut reply = reply::json(outcome.result);
             if let After::SetCookie { token, expires_in } = outcome.after
-                && let Some(cookie) = cookie(&token, expires_in, edge.config.secure_cookie)
+                && let Some(cookie) = cookie(edge, &entrance, &token, expires_in)
             {
                 reply.headers_mut().insert(SET_COOKIE, cookie);
             } else if method.name == "Session/logout"
-                && let Some(cookie) = cookie("", 0, edge.config.secure_cookie)
+                && let Some(cookie) = cookie(edge, &entrance, "", 0)
             {
                 reply.headers_mut().insert(SET_COOKIE, cookie);
             }
@@ -83,11 +83,11 @@ fn fault(fault: &Fault) -> Reply {
     reply::fault(StatusCode::INTERNAL_SERVER_ERROR, &fault.faultcode, &fault.message)
 }
 
-fn cookie(token: &str, expires_in: i64, is_secure: bool) -> Option<HeaderValue> {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let text = format!(
-        "{COOKIE_NAME}={token}; Path=/; Max-Age={expires_in}; HttpOnly; SameSite=Strict{secure}"
-    );
+fn cookie(edge: &Edge, entrance: &Entrance, token: &str, expires_in: i64) -> Option<HeaderValue> {
+    let is_secure = edge.config.secure_cookie || entrance.is_secure;
+    let (name, secure) = (entrance.cookie_name(), if is_secure { "; Secure" } else { "" });
+    let text =
+        format!("{name}={token}; Path=/; Max-Age={expires_in}; HttpOnly; SameSite=Strict{secure}");
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
     Some(value)
@@ -96,19 +96,17 @@ fn cookie(token: &str, expires_in: i64, is_secure: bool) -> Option<HeaderValue> 
 /// The session that a request names: by header, by `auth_info`, by cookie.
 async fn given(
     edge: &Arc<Edge>,
-    address: IpAddr,
+    entrance: &Entrance,
     method: &'static Method,
     headers: &HeaderMap,
     auth_info: &Map<String, Value>,
 ) -> Given {
     let text = |name: &str| auth_info.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
     if let Some(token) = mesh::metadata::token(headers).or_else(|| text("access_token")) {
-        return verify(edge, method, token).await.map(Some);
+        return verify(edge, entrance, method, token).await.map(Some);
     }
     if let Some(session_id) = text("session_id") {
-        let token = edge.sessions.token_of(session_id);
-        let token = token.ok_or_else(|| Fault::no_such_session(method))?;
-        return verify(edge, method, &token).await.map(Some);
+        return named(edge, entrance, method, session_id).await.map(Some);
     }
     if let Some(login) = text("login") {
         if method.anonymous {
@@ -116,10 +114,10 @@ async fn given(
             return Ok(None);
         }
         let secret = Secret { password: text("password"), token: text("token") };
-        return log_in(edge, address, method, login, secret, text("realm")).await.map(Some);
+        return log_in(edge, entrance, method, login, secret, text("realm")).await.map(Some);
     }
-    match credentials::of(headers, &edge.config.allowed_origins) {
-        Carried::Token(token) => verify(edge, method, token).await.map(Some),
+    match credentials::of(headers, &entrance.cookie_name(), &edge.config.allowed_origins) {
+        Carried::Token(token) => verify(edge, entrance, method, token).await.map(Some),
         Carried::ForeignOrigin => Err(Fault::access_denied(method)),
         Carried::Nothing => Err(Fault::envelope_missed(method)),
     }
@@ -127,13 +125,34 @@ async fn given(
 
 async fn verify(
     edge: &Arc<Edge>,
+    entrance: &Entrance,
     method: &'static Method,
     token: &str,
 ) -> Result<Arc<Session>, Fault> {
-    let verified = edge.verifier.verify(token).await;
-    verified
-        .and_then(|caller| edge.sessions.open(caller, token).ok_or(TokenError::Malformed))
-        .map_err(|error| Fault::token(method, error))
+    edge.session_of(entrance, token).await.map_err(|error| Fault::token(method, error))
+}
+
+/// The session of that id: this edge knows it, or auth does.
+async fn named(
+    edge: &Arc<Edge>,
+    entrance: &Entrance,
+    method: &'static Method,
+    session_id: &str,
+) -> Result<Arc<Session>, Fault> {
+    if let Some(token) = edge.sessions.token_of(session_id)
+        && let Ok(session) = edge.session_of(entrance, &token).await
+    {
+        return Ok(session);
+    }
+    let mut asked = tonic::Request::new(FindSessionRequest { session_id: session_id.to_owned() });
+    let deadline = tokio::time::Instant::now() + edge.config.request_timeout;
+    mesh::deadline::set(&mut asked, deadline);
+    let found = AuthenticationServiceClient::new(edge.auth.clone()).find_session(asked).await;
+    let found = found.map_err(|status| match Code::from(status.code()) {
+        Code::Unauthenticated => Fault::no_such_session(method),
+        _ => Fault::from_status(method, &status),
+    })?;
+    verify(edge, entrance, method, &found.into_inner().access_token).await
 }
 
 /// Password or API token.
@@ -144,7 +163,7 @@ struct Secret<'a> {
 
 async fn log_in(
     edge: &Arc<Edge>,
-    address: IpAddr,
+    entrance: &Entrance,
     method: &'static Method,
     login: &str,
     secret: Secret<'_>,
@@ -155,32 +174,36 @@ async fn log_in(
         return Err(Fault::envelope_missed(method));
     }
     let name = edge.remembered.name(&[
+        &entrance.cookie_name(),
         login,
         password.unwrap_or_default(),
         token.unwrap_or_default(),
         realm.unwrap_or_default(),
     ]);
     if let Some(token) = edge.remembered.get(&name) {
-        match verify(edge, method, &token).await {
+        match verify(edge, entrance, method, &token).await {
             Ok(session) => return Ok(session),
             Err(_) => edge.remembered.forget(&name),
         }
     }
     let realm = realm.map(|realm| realm.trim_end_matches('s'));
     let realm = realm.and_then(mesh::caller::realm_of_name).unwrap_or(Realm::Unspecified);
+    let Some(realm) = entrance.login_realm(realm) else {
+        return Err(Fault::not_authenticated(method));
+    };
     let mut request = tonic::Request::new(OpenSessionRequest {
         login: login.to_owned(),
         password: password.map(str::to_owned),
         token: token.filter(|_| password.is_none()).map(str::to_owned),
         realm: realm.into(),
-        address: address.to_string(),
+        address: entrance.address.to_string(),
     });
     let deadline = tokio::time::Instant::now() + edge.config.request_timeout;
     mesh::deadline::set(&mut request, deadline);
     let opened = AuthenticationServiceClient::new(edge.auth.clone()).open_session(request).await;
     let opened = opened.map_err(|status| Fault::from_status(method, &status))?;
     let tokens = opened.into_inner().tokens.ok_or_else(|| Fault::internal(method))?;
-    let session = verify(edge, method, &tokens.access_token).await?;
+    let session = verify(edge, entrance, method, &tokens.access_token).await?;
     edge.remembered.put(name, tokens.access_token);
     Ok(session)
 }

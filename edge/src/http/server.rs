@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh::net::{Connection, Listener};
+use proto::options::v1::Realm;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -19,12 +20,18 @@ use tracing::{debug, warn};
 use super::reply::{self, Reply};
 use super::{document, handshake, rest};
 use crate::edge::Edge;
+use crate::entrance::Entrance;
 
 /// Pause after a failed `accept`, e.g. for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until `stop`.
-pub(crate) async fn accept(edge: &Arc<Edge>, mut listener: Listener, stop: &CancellationToken) {
+/// Accepts connections of sessions of `realm`, or of all, until `stop`.
+pub(crate) async fn accept(
+    edge: &Arc<Edge>,
+    mut listener: Listener,
+    realm: Option<Realm>,
+    stop: &CancellationToken,
+) {
     loop {
         let connection = tokio::select! {
             biased;
@@ -33,7 +40,7 @@ pub(crate) async fn accept(edge: &Arc<Edge>, mut listener: Listener, stop: &Canc
         };
         match connection {
             Ok(connection) => {
-                let serving = serve(Arc::clone(edge), connection, stop.clone());
+                let serving = serve(Arc::clone(edge), connection, realm, stop.clone());
                 edge.tasks.spawn(serving);
             }
             Err(error) => {
@@ -45,12 +52,18 @@ pub(crate) async fn accept(edge: &Arc<Edge>, mut listener: Listener, stop: &Canc
 }
 
 /// Serves one connection until it ends or becomes a WebSocket.
-async fn serve(edge: Arc<Edge>, connection: Connection, stop: CancellationToken) {
+async fn serve(
+    edge: Arc<Edge>,
+    connection: Connection,
+    realm: Option<Realm>,
+    stop: CancellationToken,
+) {
     let peer = connection.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    let entrance = Entrance { address: peer, realm, is_secure: connection.is_tls() };
     let header_read_timeout = edge.config.header_read_timeout;
     let service = service_fn(move |request| {
         let edge = Arc::clone(&edge);
-        async move { Ok::<_, Infallible>(answer(&edge, peer, request).await) }
+        async move { Ok::<_, Infallible>(answer(&edge, entrance, request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -70,22 +83,24 @@ async fn serve(edge: Arc<Edge>, connection: Connection, stop: CancellationToken)
     }
 }
 
-async fn answer(edge: &Arc<Edge>, peer: IpAddr, request: Request<Incoming>) -> Reply {
-    let address = client_address(peer, request.headers(), &edge.config.trusted_proxies);
+async fn answer(edge: &Arc<Edge>, door: Entrance, request: Request<Incoming>) -> Reply {
+    let trusted = &edge.config.trusted_proxies;
+    let address = client_address(door.address, request.headers(), trusted);
+    let entrance = Entrance { address, ..door };
     let path = request.uri().path();
     if let Some(name) = path.strip_prefix("/rest/") {
         if request.method() != Method::POST {
             return reply::method_not_allowed("POST");
         }
         let name = name.strip_suffix('/').unwrap_or(name).to_owned();
-        return Box::pin(rest::answer(edge, address, &name, request)).await;
+        return Box::pin(rest::answer(edge, entrance, &name, request)).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return reply::method_not_allowed("GET, HEAD");
     }
     match path {
-        "/ws" => handshake::answer(edge, address, request).await,
-        path => document::answer(edge, path).await,
+        "/ws" => handshake::answer(edge, entrance, request).await,
+        path => document::answer(edge, &entrance, path).await,
     }
 }
 

@@ -90,13 +90,20 @@ impl Entry {
             return Arc::clone(&self.session);
         }
         // A member's present token is better than one that was given long ago.
-        let present = self.sockets().find_map(|socket| socket.session());
+        let present = self.sessions().next();
         present.unwrap_or_else(|| Arc::clone(&self.session))
+    }
+
+    /// The members' sessions, those with the newest rights first: others may be outdated.
+    fn sessions(&self) -> impl Iterator<Item = Arc<Session>> {
+        let mut sessions: Vec<_> = self.sockets().filter_map(|socket| socket.session()).collect();
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.caller.epoch));
+        sessions.into_iter()
     }
 
     /// Takes the token of a member that was not tried yet; false when all were refused.
     pub(super) fn next_session(&mut self) -> bool {
-        let next = self.sockets().filter_map(|socket| socket.session()).nth(self.refusals);
+        let next = self.sessions().nth(self.refusals);
         self.refusals += 1;
         match next {
             Some(session) => {

@@ -207,11 +207,42 @@ impl State {
         Some(Added { cursor, is_new, is_held })
     }
 
+    /// The scopes that a socket is subscribed to.
+    pub(super) fn scopes_of(&self, socket: u64) -> Vec<Scope> {
+        let mut ids: Vec<u64> = self.scope_ids_of(socket).collect();
+        ids.dedup();
+        ids.iter().filter_map(|id| Some(self.scopes.get(id)?.scope.clone())).collect()
+    }
+
+    fn scope_ids_of(&self, socket: u64) -> impl Iterator<Item = u64> {
+        self.sockets.get(&socket).into_iter().flatten().map(|listed| listed.scope)
+    }
+
+    /// Has the notifier told the present tokens for what a socket is subscribed to.
+    pub(super) fn renewed(&mut self, socket: u64) {
+        let ids: Vec<u64> = self.scope_ids_of(socket).collect();
+        for id in ids {
+            if !self.to_subscribe.contains(&id) {
+                self.to_subscribe.push(id);
+            }
+        }
+    }
+
     /// Removes a subscription of a socket, or all; returns how many there were.
     pub(super) fn remove(&mut self, socket: u64, subscription: Option<&str>) -> usize {
+        self.remove_if(socket, |it| {
+            subscription.is_none_or(|subscription| *it.subscription == *subscription)
+        })
+    }
+
+    /// Removes the subscriptions of a socket to a scope; returns how many there were.
+    pub(super) fn remove_scope(&mut self, socket: u64, scope: &Scope) -> usize {
+        let Some(id) = self.ids.get(scope).copied() else { return 0 };
+        self.remove_if(socket, |it| it.scope == id)
+    }
+
+    fn remove_if(&mut self, socket: u64, is_meant: impl Fn(&Listed) -> bool) -> usize {
         let Some(listed) = self.sockets.get_mut(&socket) else { return 0 };
-        let is_meant =
-            |it: &Listed| subscription.is_none_or(|subscription| *it.subscription == *subscription);
         let ended: Vec<Listed> = listed.extract_if(.., |it| is_meant(it)).collect();
         if listed.is_empty() {
             self.sockets.remove(&socket);

@@ -13,6 +13,7 @@ use proto::callcontrol::v1::{EnableApiNotificationsRequest, EnableApiNotificatio
 use crate::live::filter::Filter;
 use crate::live::{JoinError, Wanted};
 use crate::rpc::{After, Call, Fault, Origin, Outcome};
+use crate::subscribed;
 
 /// When to try again when the notifier has no room.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -49,6 +50,7 @@ pub(super) async fn handle(
             response.calls_list = snapshot::take(call, &scope).await?;
         }
         session.shared.subscribe_over_rest(&response.subscription_id);
+        subscribed::note(call.edge, session).await;
         return Ok(outcome(&params, &response));
     };
     let wanted = Wanted { filter, resume_from, generation: call.generation };
@@ -58,6 +60,7 @@ pub(super) async fn handle(
         .subscribe(&joined, socket, session, &response.subscription_id, wanted)
         .map_err(|error| unable(call, &params, &error))?;
     response.cursor = subscribed.cursor;
+    crate::subscribed::note(call.edge, session).await;
     if params.include_snapshot {
         // Read after the cursor was taken: events wait until the answer is sent.
         match snapshot::take(call, &scope).await {

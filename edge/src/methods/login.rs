@@ -2,6 +2,7 @@
 
 use mesh::fault::Code;
 use proto::auth::v1::OpenSessionRequest;
+use proto::options::v1::Realm;
 use proto::session::v1::{LoginRequest, LoginResponse};
 
 use super::{authentication, enter, invalid, request, tokens};
@@ -19,12 +20,18 @@ pub(super) async fn handle(call: &Call<'_>, params: LoginRequest) -> Result<Outc
         }
         _ => {}
     }
+    let entrance = call.origin.entrance();
+    let asked = Realm::try_from(params.realm).unwrap_or(Realm::Unspecified);
+    // On a listener that is bound to another realm the login does not exist.
+    let realm = entrance.login_realm(asked).ok_or_else(|| {
+        Fault::new(call.method, Code::Unauthenticated, "AUTH_FAILED", "login or password is wrong")
+    })?;
     let open = OpenSessionRequest {
         login: params.login,
         password: params.password,
         token: params.token,
-        realm: params.realm,
-        address: call.origin.address().to_string(),
+        realm: realm.into(),
+        address: entrance.address.to_string(),
     };
     // The session on the socket, if any, has nothing to do with the new one.
     let mut open = request(call, open);

@@ -2,6 +2,7 @@
 //! socket's.
 
 use proto::auth::v1::OpenSessionBelowRequest;
+use proto::options::v1::Realm;
 use proto::session::v1::{LoginToRealmRequest, LoginToRealmResponse};
 
 use super::{authentication, enter, request, tokens};
@@ -12,7 +13,12 @@ pub(super) async fn handle(call: &Call<'_>, params: LoginToRealmRequest) -> Resu
     let opened = authentication(call).open_session_below(request(call, open)).await;
     let opened = opened.map_err(|status| Fault::from_status(call.method, &status))?;
     let tokens = tokens(call.method, opened.into_inner().tokens)?;
-    enter(call, &tokens).await?;
+    // A listener that is bound to another realm serves no session of this one: its tokens are for
+    // where that realm is served, and the socket keeps its session.
+    let realm = Realm::try_from(params.realm).unwrap_or(Realm::Unspecified);
+    if call.origin.entrance().admits(realm) {
+        enter(call, &tokens).await?;
+    }
     // No cookie: the caller's own session goes on in its browser.
     Ok(Outcome::new(&LoginToRealmResponse {
         session_id: tokens.session_id,

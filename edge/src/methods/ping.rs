@@ -9,7 +9,7 @@ use crate::rpc::{Call, Fault, Outcome};
 
 pub(super) async fn handle(call: &Call<'_>, params: PingRequest) -> Result<Outcome, Fault> {
     let user_id = match &params.access_token {
-        Some(token) => match call.edge.verifier.verify(token).await {
+        Some(token) => match call.edge.caller_of(call.origin.entrance(), token).await {
             Ok(caller) => user_id(&caller),
             Err(TokenError::Expired | TokenError::Revoked) => 0,
             Err(TokenError::KeysUnavailable) => {

@@ -1,6 +1,5 @@
 //! One request on its way through the edge.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use mesh::token::TokenError;
@@ -8,6 +7,7 @@ use proto::api::Method;
 
 use super::Fault;
 use crate::edge::Edge;
+use crate::entrance::Entrance;
 use crate::live::Activation;
 use crate::session::Session;
 use crate::socket::Socket;
@@ -18,18 +18,15 @@ pub(crate) enum Origin {
     /// A WebSocket.
     Socket(Arc<Socket>),
     /// A REST request.
-    Rest {
-        /// The client's address.
-        address: IpAddr,
-    },
+    Rest(Entrance),
 }
 
 impl Origin {
-    /// The client's address.
-    pub(crate) fn address(&self) -> IpAddr {
+    /// How it came in.
+    pub(crate) fn entrance(&self) -> &Entrance {
         match self {
-            Self::Socket(socket) => socket.address,
-            Self::Rest { address } => *address,
+            Self::Socket(socket) => &socket.entrance,
+            Self::Rest(entrance) => entrance,
         }
     }
 
@@ -37,7 +34,7 @@ impl Origin {
     pub(crate) const fn socket(&self) -> Option<&Arc<Socket>> {
         match self {
             Self::Socket(socket) => Some(socket),
-            Self::Rest { .. } => None,
+            Self::Rest(_) => None,
         }
     }
 
@@ -45,7 +42,7 @@ impl Origin {
     pub(crate) const fn label(&self) -> &'static str {
         match self {
             Self::Socket(_) => "websocket",
-            Self::Rest { .. } => "rest",
+            Self::Rest(_) => "rest",
         }
     }
 }
@@ -72,8 +69,7 @@ impl Call<'_> {
 
     /// Verifies a token.
     pub(crate) async fn verify(&self, token: &str) -> Result<Arc<Session>, TokenError> {
-        let caller = self.edge.verifier.verify(token).await?;
-        self.edge.sessions.open(caller, token).ok_or(TokenError::Malformed)
+        self.edge.session_of(self.origin.entrance(), token).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::config::Mode;
 use crate::edge::Edge;
 use crate::limit::Verdict;
 use crate::methods;
+use crate::renewal;
 use crate::session::Session;
 use crate::socket::close::Reason;
 
@@ -34,7 +35,7 @@ pub(crate) async fn run(
     if method.websocket_only && origin.socket().is_none() {
         return Err(Fault::no_such_method(method.name));
     }
-    let session = session(edge, given, method)?;
+    let session = session(edge, origin, given, method).await?;
     let entry = audit::Entry::begin(method, session.as_deref(), params, origin.label());
     let answer = serve(edge, origin, session, generation, method, params).await;
     if let Some(entry) = entry {
@@ -58,8 +59,9 @@ async fn serve(
             return Err(Fault::access_denied(method));
         }
     }
-    let request =
-        (method.read_params)(params).map_err(|problems| Fault::params(method, &problems))?;
+    let request = (method.read_params)(params).map_err(|problems| {
+        Fault::params(method, &problems).and_missing(&problems, methods::missing(method, params))
+    })?;
     if method.planned {
         return Err(Fault::not_implemented(method));
     }
@@ -82,8 +84,8 @@ fn admit(
     let (now, rate) = (Instant::now(), edge.rate());
     let verdict = match (origin, given) {
         (Origin::Socket(socket), _) => socket.take(now, rate),
-        (Origin::Rest { .. }, Ok(Some(session))) => session.shared.take(now, rate),
-        (Origin::Rest { .. }, _) => Verdict::Admitted,
+        (Origin::Rest(_), Ok(Some(session))) => session.shared.take(now, rate),
+        (Origin::Rest(_), _) => Verdict::Admitted,
     };
     match verdict {
         Verdict::Admitted => Ok(()),
@@ -97,9 +99,11 @@ fn admit(
     }
 }
 
-/// The session that the method gets.
-fn session(
-    edge: &Edge,
+/// The session that the method gets. One whose rights have changed gets the new ones first, when
+/// it is a socket's.
+async fn session(
+    edge: &Arc<Edge>,
+    origin: &Origin,
     given: Given,
     method: &'static Method,
 ) -> Result<Option<Arc<Session>>, Fault> {
@@ -110,6 +114,17 @@ fn session(
     };
     match session {
         Some(session) if edge.verifier.still_good(&session.caller).is_ok() => Ok(Some(session)),
+        Some(session) if edge.verifier.is_outdated(&session.caller) => {
+            let present = match origin.socket() {
+                Some(socket) => renewal::present(edge, socket).await,
+                None => None,
+            };
+            match present.filter(|present| present.id() == session.id()) {
+                Some(present) => Ok(Some(present)),
+                None if method.anonymous => Ok(Some(session)),
+                None => Err(Fault::not_authenticated(method)),
+            }
+        }
         // A method that needs no session says itself what an ended one means to it.
         session if method.anonymous => Ok(session),
         _ => Err(Fault::not_authenticated(method)),

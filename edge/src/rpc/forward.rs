@@ -12,10 +12,30 @@ use tonic::{Request, Status};
 use tracing::error;
 
 use super::{Call, Fault, Origin, Outcome};
+use crate::renewal;
+
+/// The code of a request whose token is not good.
+const NOT_AUTHENTICATED: i32 = -32001;
 
 /// Forwards and writes the answer as JSON.
 pub(crate) async fn forward(call: &Call<'_>, request: Bytes) -> Result<Outcome, Fault> {
-    let response = unary(call, call.method, request, call.session()?.is_subscribed()).await?;
+    let session = call.session()?;
+    let sent = unary(call, call.method, request.clone(), session.is_subscribed()).await;
+    let response = match (sent, call.origin.socket()) {
+        // A service may have heard before the edge that the rights of a session changed. It says so
+        // before it looks at the request, which may be sent again with the new ones.
+        (Err(refused), Some(socket)) if refused.code == NOT_AUTHENTICATED => {
+            let present = renewal::present(call.edge, socket).await;
+            let renewed = present.filter(|it| it.id() == session.id());
+            let renewed = renewed.filter(|it| it.caller.epoch > session.caller.epoch);
+            let renewed =
+                renewed.filter(|it| it.caller.may(call.method.component, call.method.level));
+            let Some(renewed) = renewed else { return Err(refused) };
+            let call = Call { session: Some(renewed), ..*call };
+            unary(&call, call.method, request, session.is_subscribed()).await?
+        }
+        (sent, _) => sent?,
+    };
     let result = (call.method.write_result)(&response).map_err(|problem| {
         error!(method = call.method.name, error = %problem, "answer of a service is unreadable");
         Fault::internal(call.method)
@@ -58,7 +78,7 @@ pub(crate) fn describe<T>(
     entries.insert(metadata::SUBSCRIBED, MetadataValue::from_static(subscribed));
     let transport = match call.origin {
         Origin::Socket(_) => metadata::TRANSPORT_WEBSOCKET,
-        Origin::Rest { .. } => metadata::TRANSPORT_REST,
+        Origin::Rest(_) => metadata::TRANSPORT_REST,
     };
     entries.insert(metadata::TRANSPORT, MetadataValue::from_static(transport));
     if let Some(request_id) = call.request_id {

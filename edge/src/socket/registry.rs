@@ -1,7 +1,6 @@
 //! The sockets of this edge.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -9,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Socket;
+use crate::entrance::Entrance;
 use crate::wire::Outbound;
 
 /// Locks among which the sockets are spread.
@@ -101,9 +101,9 @@ impl Sockets {
     }
 
     /// Adds a socket.
-    pub(crate) fn add(&self, address: IpAddr, outbound: Arc<Outbound>) -> Arc<Socket> {
+    pub(crate) fn add(&self, entrance: Entrance, outbound: Arc<Outbound>) -> Arc<Socket> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let socket = Arc::new(Socket::new(id, address, outbound, self.now()));
+        let socket = Arc::new(Socket::new(id, entrance, outbound, self.now()));
         if let Some(shard) = self.shard(id) {
             shard.lock().insert(id, Arc::clone(&socket));
         }

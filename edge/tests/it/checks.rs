@@ -51,6 +51,29 @@ async fn services_are_told_of_the_session_s_subscriptions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_mesh_is_told_once_that_a_session_is_subscribed_and_when_it_is_no_more() {
+    let harness = Harness::start().await;
+    let token = harness.token(ACCOUNT);
+    let mut first = harness.client_with(&token).await;
+    let mut second = harness.client_with(&token).await;
+
+    first.enable(json!({})).await;
+    second.enable(json!({})).await;
+    assert_eq!(harness.callcontrol.subscribed(), 1);
+
+    first.call("CallControl/disable_api_notifications", json!({})).await.unwrap();
+    assert_eq!(harness.callcontrol.subscribed(), 1);
+    drop(second);
+    let gone = || async {
+        match harness.callcontrol.subscribed() {
+            0 => Ok(()),
+            noted => Err(format!("{noted} noted")),
+        }
+    };
+    mesh::testing::eventually(crate::support::PATIENCE, "the note is taken back", gone).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn faults_say_what_the_contract_says() {
     let harness = Harness::start().await;
     let mut client = harness.client(ACCOUNT).await;
@@ -115,6 +138,19 @@ async fn wrong_params_are_named() {
     assert_eq!(missing["data"]["params"], json!(["call"]));
     assert_eq!(invalid["data"]["params"], json!(["call.id"]));
     assert_eq!(list["code"], -32602);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_without_anything_is_told_all_that_is_missing() {
+    let harness = Harness::start().await;
+    let mut client = harness.connect().await;
+
+    let fault = client.call("Session/login", json!({})).await.unwrap_err();
+    let half = client.call("Session/login", json!({"login": "101"})).await.unwrap_err();
+
+    assert_eq!(fault["data"]["faultcode"], "Client.Session.login.missing_param");
+    assert_eq!(fault["data"]["params"], json!(["login", "password"]));
+    assert_eq!(half["data"]["params"], json!(["password"]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,9 +11,13 @@ mod limits;
 #[cfg(test)]
 mod notifications;
 #[cfg(test)]
+mod realms;
+#[cfg(test)]
 mod rest;
 #[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod rights;
 #[cfg(test)]
 mod session;
 #[cfg(test)]

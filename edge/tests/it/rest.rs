@@ -57,6 +57,7 @@ async fn a_request_authenticates_itself_in_many_ways() {
 
     assert_eq!(call(&[], json!({"access_token": token})).await, "ok");
     assert_eq!(call(&[], json!({"session_id": session})).await, "ok");
+    assert_eq!(call(&[], json!({"session_id": "of another edge"})).await, "ok");
     assert_eq!(call(&[], json!({"login": "101", "password": "secret"})).await, "ok");
     assert_eq!(call(&[], json!({"login": "101", "token": "secret"})).await, "ok");
     assert_eq!(call(&[("cookie", &cookie)], json!({})).await, "ok");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mesh::testing::token::{ISSUER_OF_TESTS, claims};
-use mesh::token::{Claims, Revocation, Subject};
+use mesh::token::Claims;
 use serde_json::json;
 
 use crate::support::client::Client;
@@ -179,18 +179,6 @@ async fn logout_ends_every_socket_of_the_session() {
     assert_eq!(first.closed().await.0, 4403);
     assert_eq!(second.closed().await.0, 4403);
     assert!(other.call("Session/get_session_data", json!({})).await.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_changed_role_asks_for_a_new_token() {
-    let harness = Harness::start().await;
-    let mut client = harness.client(ACCOUNT).await;
-    client.enable(json!({})).await;
-
-    let subject = Subject::Role("test".to_owned());
-    harness.verifier.revoke(Revocation { subject, epoch: 2, ends: false });
-
-    assert_eq!(client.closed().await.0, 4401);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge::{Config, Deps};
+use edge::{BoundListener, Config, Deps};
 use mesh::Clock;
 use mesh::caller::Scope;
 use mesh::client::Pool;
@@ -22,6 +22,7 @@ use mesh::token::Verifier;
 use proto::auth::v1::authentication_service_server::AuthenticationServiceServer;
 use proto::auth::v1::authorization_service_server::AuthorizationServiceServer;
 use proto::callcontrol::v1::call_control_service_server::CallControlServiceServer;
+use proto::options::v1::Realm;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -105,6 +106,12 @@ impl Harness {
             services: HashMap::from([(callcontrol_name, services)]),
             notifiers: vec![pool("notifier-a"), pool("notifier-b")],
             verifier: verifier.clone(),
+            bound: [Realm::Account, Realm::Customer]
+                .map(|realm| BoundListener {
+                    listener: network.listen_memory(name_of(realm)),
+                    realm,
+                })
+                .into(),
             clock: clock.clone(),
             readiness: readiness.clone(),
         };
@@ -154,6 +161,11 @@ impl Harness {
         let header = ("authorization", format!("Bearer {token}"));
         Client::connect(&self.network, &[header]).await.unwrap()
     }
+}
+
+/// Where the edge serves a realm alone.
+pub(crate) fn name_of(realm: Realm) -> String {
+    format!("edge-{}", mesh::caller::realm_name(realm))
 }
 
 /// A configuration with one thing changed.

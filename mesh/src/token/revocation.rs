@@ -83,6 +83,8 @@ pub(super) struct Revocations {
 #[derive(Clone, Copy, Debug)]
 struct Since {
     epoch: i64,
+    /// The lowest epoch of a session that was not ended.
+    ends_below: i64,
     heard_at: i64,
 }
 
@@ -100,11 +102,12 @@ impl Default for Revocations {
 
 impl Revocations {
     pub(super) fn add(&mut self, revocation: Revocation, now: i64) {
-        let Revocation { subject, epoch, .. } = revocation;
+        let Revocation { subject, epoch, ends } = revocation;
+        let since = Since { epoch, ends_below: if ends { epoch } else { i64::MIN }, heard_at: now };
         match subject {
-            Subject::Session(session) => note(self.sessions.entry(session), epoch, now),
-            Subject::User(user) => note(self.users.entry(user), epoch, now),
-            Subject::Role(role) => note(self.roles.entry(role), epoch, now),
+            Subject::Session(session) => note(self.sessions.entry(session), since),
+            Subject::User(user) => note(self.users.entry(user), since),
+            Subject::Role(role) => note(self.roles.entry(role), since),
         }
         self.added += 1;
         if self.added.is_multiple_of(CLEAN_EVERY) {
@@ -129,12 +132,21 @@ impl Revocations {
             || is_below(self.users.get(&caller.user))
             || is_below(self.roles.get(&caller.role))
     }
+
+    /// True when the caller's session is over, and not only its token outdated.
+    pub(super) fn end(&self, caller: &Caller) -> bool {
+        let ends = |since: Option<&Since>| since.is_some_and(|it| caller.epoch < it.ends_below);
+        self.sessions.contains_key(&caller.session_id)
+            || ends(self.users.get(&caller.user))
+            || ends(self.roles.get(&caller.role))
+    }
 }
 
-fn note(entry: Entry<'_, String, Since>, epoch: i64, now: i64) {
-    let since = entry.or_insert(Since { epoch, heard_at: now });
-    since.epoch = since.epoch.max(epoch);
-    since.heard_at = now;
+fn note(entry: Entry<'_, String, Since>, new: Since) {
+    let since = entry.or_insert(new);
+    since.epoch = since.epoch.max(new.epoch);
+    since.ends_below = since.ends_below.max(new.ends_below);
+    since.heard_at = new.heard_at;
 }
 
 #[cfg(test)]
@@ -169,6 +181,20 @@ mod tests {
         let role = Subject::Role("agent".to_owned());
         revocations.add(Revocation { subject: role, epoch: 9, ends: false }, 0);
         assert!(revocations.covers(&caller(8)));
+    }
+
+    #[test]
+    fn changed_rights_outdate_a_token_and_end_no_session() {
+        let mut revocations = Revocations::default();
+        let user = Subject::User("account:1".to_owned());
+        revocations.add(Revocation { subject: user.clone(), epoch: 5, ends: false }, 0);
+
+        assert!(revocations.covers(&caller(4)) && !revocations.end(&caller(4)));
+
+        revocations.add(Revocation { subject: user.clone(), epoch: 7, ends: true }, 0);
+        revocations.add(Revocation { subject: user, epoch: 9, ends: false }, 0);
+        assert!(revocations.end(&caller(6)));
+        assert!(revocations.covers(&caller(7)) && !revocations.end(&caller(7)));
     }
 
     #[test]

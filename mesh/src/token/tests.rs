@@ -12,8 +12,9 @@ use proto::auth::v1::authentication_service_server::{
 };
 use proto::auth::v1::{
     ChangePasswordRequest, ChangePasswordResponse, EndSessionRequest, EndSessionResponse,
-    GetKeysRequest, GetKeysResponse, OpenSessionBelowRequest, OpenSessionBelowResponse,
-    OpenSessionRequest, OpenSessionResponse, RefreshSessionRequest, RefreshSessionResponse,
+    FindSessionRequest, FindSessionResponse, GetKeysRequest, GetKeysResponse,
+    OpenSessionBelowRequest, OpenSessionBelowResponse, OpenSessionRequest, OpenSessionResponse,
+    RefreshSessionRequest, RefreshSessionResponse, RenewSessionRequest, RenewSessionResponse,
     WatchRevocationsRequest, WatchRevocationsResponse,
 };
 use tokio_stream::wrappers::WatchStream;
@@ -192,6 +193,14 @@ impl AuthenticationService for FakeAuth {
         &self,
         _: Request<RefreshSessionRequest>,
     ) -> Answer<RefreshSessionResponse> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn renew_session(&self, _: Request<RenewSessionRequest>) -> Answer<RenewSessionResponse> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn find_session(&self, _: Request<FindSessionRequest>) -> Answer<FindSessionResponse> {
         Err(Status::unimplemented(""))
     }
 

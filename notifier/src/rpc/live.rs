@@ -4,14 +4,17 @@
 //! waits in the outbox. The edge's asking and its reading do not wait for each
 //! other, nor does a token that takes time to verify delay events.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
 use mesh::token::{Revocation, TokenError};
 use proto::notifier::v1 as contract;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Status, Streaming};
 use tracing::{debug, warn};
@@ -51,7 +54,7 @@ pub(super) fn open(shared: &Arc<Shared>, requests: Streaming<contract::LiveReque
     let outbox = shared.hub.open(shared.config.edge_buffer_bytes);
     let scopes = LiveScopes::new(Arc::clone(&shared.hub), Arc::clone(&outbox));
     let stop = shared.stop.child_token();
-    let reader = Reader { shared: Arc::clone(shared), scopes };
+    let reader = Reader { shared: Arc::clone(shared), scopes, outdated: VecDeque::new() };
     shared.tasks.spawn(reader.run(requests, stop.clone()));
     LiveStream { outbox, _reading: stop.drop_guard() }
 }
@@ -60,6 +63,20 @@ pub(super) fn open(shared: &Arc<Shared>, requests: Streaming<contract::LiveReque
 struct Reader {
     shared: Arc<Shared>,
     scopes: LiveScopes,
+    /// Changes of rights, and until when the edge may bring new tokens. They are few, and each
+    /// waits for less than a second.
+    outdated: VecDeque<(Instant, Revocation)>,
+}
+
+/// How long an edge may take to bring a token with new rights.
+const RENEW_WITHIN: Duration = Duration::from_millis(700);
+
+/// Waits until then, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Reader {
@@ -72,10 +89,16 @@ impl Reader {
         // Before the first token is verified, so that no revocation falls between.
         let mut revocations = self.shared.verifier.subscribe_revocations();
         loop {
+            let next = self.outdated.front().map(|(until, _)| *until);
             tokio::select! {
                 () = stop.cancelled() => return,
+                () = until(next) => {
+                    if let Some((_, revocation)) = self.outdated.pop_front() {
+                        self.refuse(&revocation);
+                    }
+                }
                 revocation = revocations.recv() => match revocation {
-                    Ok(revocation) => self.revoke(&revocation),
+                    Ok(revocation) => self.revoke(revocation),
                     Err(RecvError::Lagged(_)) => self.revoke_any(),
                     // The verifier lives as long as the service.
                     Err(RecvError::Closed) => return,
@@ -128,7 +151,17 @@ impl Reader {
         Ok(())
     }
 
-    fn revoke(&mut self, revocation: &Revocation) {
+    /// Takes back what a revoked token has opened: at once when its session was ended; when its
+    /// rights changed, the edge has a little time to bring a token that says the new ones.
+    fn revoke(&mut self, revocation: Revocation) {
+        if revocation.ends {
+            self.refuse(&revocation);
+        } else {
+            self.outdated.push_back((Instant::now() + RENEW_WITHIN, revocation));
+        }
+    }
+
+    fn refuse(&mut self, revocation: &Revocation) {
         let reason = Denial::Token(TokenError::Revoked).reason();
         self.scopes.refuse_callers(reason, |caller| revocation.covers(caller));
     }

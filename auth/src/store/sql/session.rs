@@ -15,7 +15,7 @@ pub(in crate::store) const USE_REFRESH_TOKEN: &str = "
     RETURNING session_id, expires_at, used_at";
 
 pub(in crate::store) const SESSION: &str =
-    "SELECT realm, subject, opened_by, ended_at FROM sessions WHERE session_id = $1";
+    "SELECT realm, subject, opened_by, expires_at, ended_at FROM sessions WHERE session_id = $1";
 
 pub(in crate::store) const PROLONG: &str =
     "UPDATE sessions SET expires_at = $2 WHERE session_id = $1";

@@ -10,7 +10,7 @@ use crate::domain::directory::StoreError;
 use crate::domain::principal::Subject;
 use crate::domain::secret::Secret;
 use crate::domain::session::{
-    Exchange, Exchanged, Grant, NewSession, Revocation, Revoked, SessionId, StoredKey,
+    Exchange, Exchanged, Grant, NewSession, OpenSession, Revocation, Revoked, SessionId, StoredKey,
 };
 use crate::store::sql::{NEXT_ID, session as sql};
 
@@ -114,6 +114,22 @@ fn subject(row: &SqliteRow) -> Result<Subject, StoreError> {
             .map_err(|_unknown| StoreError::Corrupt { what: "realm" })?,
         id: row.try_get("subject").map_err(failed)?,
     })
+}
+
+pub(super) async fn find(
+    pool: &SqlitePool,
+    id: &SessionId,
+) -> Result<Option<OpenSession>, StoreError> {
+    let session =
+        sqlx::query(sql::SESSION).bind(&id.0).fetch_optional(pool).await.map_err(failed)?;
+    let Some(session) = session else { return Ok(None) };
+    if session.try_get::<Option<i64>, _>("ended_at").map_err(failed)?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(OpenSession {
+        subject: subject(&session)?,
+        expires_at: Timestamp::from_micros(session.try_get("expires_at").map_err(failed)?),
+    }))
 }
 
 pub(super) async fn end(

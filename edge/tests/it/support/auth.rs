@@ -10,6 +10,7 @@ use mesh::token::{Claims, Revocation, Subject, Verifier};
 use proto::auth::v1::authentication_service_server::AuthenticationService;
 use proto::auth::v1::authorization_service_server::AuthorizationService;
 use proto::auth::v1::*;
+use proto::options::v1::Realm;
 use proto::switch::v1::Account;
 use tonic::{Request, Response, Status};
 
@@ -29,6 +30,12 @@ struct State {
     issued: usize,
     opened: usize,
     addresses: Vec<String>,
+    realms: Vec<Realm>,
+    /// Epoch and scopes that outdated sessions get; without them auth does not answer.
+    renewal: Option<(i64, Vec<String>)>,
+    renewed: usize,
+    /// Accounts that nobody else may see any more.
+    left: Vec<i64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +75,29 @@ impl Auth {
         self.state.lock().addresses.clone()
     }
 
+    /// Changes the rights of everybody: outdated sessions get these.
+    pub(crate) fn change_rights(&self, epoch: i64, scopes: &[&str]) {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        self.state.lock().renewal = Some((epoch, scopes));
+        let subject = Subject::Role("test".to_owned());
+        self.verifier.revoke(Revocation { subject, epoch, ends: false });
+    }
+
+    /// Takes an account out of everybody's scope.
+    pub(crate) fn take_away(&self, i_account: i64) {
+        self.state.lock().left.push(i_account);
+    }
+
+    /// Sessions that got new rights.
+    pub(crate) fn renewed(&self) -> usize {
+        self.state.lock().renewed
+    }
+
+    /// Realms in which logins were looked for.
+    pub(crate) fn realms(&self) -> Vec<Realm> {
+        self.state.lock().realms.clone()
+    }
+
     fn tokens(&self, mut claims: Claims) -> Tokens {
         let now = self.clock.now().as_seconds();
         claims.iat = now;
@@ -96,7 +126,12 @@ impl AuthenticationService for Auth {
         request: Request<OpenSessionRequest>,
     ) -> Result<Response<OpenSessionResponse>, Status> {
         let request = request.into_inner();
-        self.state.lock().addresses.push(request.address);
+        let asked = Realm::try_from(request.realm).unwrap();
+        {
+            let mut state = self.state.lock();
+            state.addresses.push(request.address);
+            state.realms.push(asked);
+        }
         if request.login == "locked" {
             return Err(refuse(Code::ResourceExhausted, "LOCKED"));
         }
@@ -109,6 +144,9 @@ impl AuthenticationService for Auth {
             "admin" => Scope::Everything,
             _ => return Err(refuse(Code::Unauthenticated, "AUTH_FAILED")),
         };
+        if asked != Realm::Unspecified && asked != scope.realm() {
+            return Err(refuse(Code::Unauthenticated, "AUTH_FAILED"));
+        }
         self.state.lock().opened += 1;
         let mut claims = claims(scope, &["call_control:modify"], self.clock.now());
         claims.login = request.login;
@@ -137,6 +175,37 @@ impl AuthenticationService for Auth {
         let claims = self.state.lock().refresh.remove(&request.into_inner().refresh_token);
         let claims = claims.ok_or_else(|| refuse(Code::Unauthenticated, "REFRESH_FAILED"))?;
         Ok(Response::new(RefreshSessionResponse { tokens: Some(self.tokens(claims)) }))
+    }
+
+    async fn renew_session(
+        &self,
+        request: Request<RenewSessionRequest>,
+    ) -> Result<Response<RenewSessionResponse>, Status> {
+        let renewal = self.state.lock().renewal.clone();
+        let Some((epoch, scopes)) = renewal else { return std::future::pending().await };
+        let holder = self.verifier.holder(&request.into_inner().access_token);
+        let holder = holder.map_err(|_| refuse(Code::Unauthenticated, "AUTH_FAILED"))?;
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        let mut claims = claims(holder.scope, &scopes, self.clock.now());
+        (claims.jti, claims.exp, claims.epoch) =
+            (holder.session_id.clone(), holder.expires_at, epoch);
+        self.state.lock().renewed += 1;
+        let access_token = ISSUER_OF_TESTS.sign(&claims);
+        Ok(Response::new(RenewSessionResponse { access_token }))
+    }
+
+    async fn find_session(
+        &self,
+        request: Request<FindSessionRequest>,
+    ) -> Result<Response<FindSessionResponse>, Status> {
+        if request.into_inner().session_id != "of another edge" {
+            return Err(refuse(Code::Unauthenticated, "AUTH_FAILED"));
+        }
+        let scope = Scope::Account { i_customer: 1, i_account: 1 };
+        let mut claims = claims(scope, &["call_control:modify"], self.clock.now());
+        claims.jti = "of another edge".to_owned();
+        let access_token = ISSUER_OF_TESTS.sign(&claims);
+        Ok(Response::new(FindSessionResponse { access_token }))
     }
 
     async fn end_session(
@@ -211,7 +280,12 @@ impl AuthorizationService for Auth {
         request: Request<CheckScopeRequest>,
     ) -> Result<Response<CheckScopeResponse>, Status> {
         let caller = mesh::caller::of(&request)?;
-        let owner = match request.into_inner().of {
+        let of = request.into_inner().of;
+        let has_left = matches!(
+            of,
+            Some(check_scope_request::Of::IAccount(it)) if self.state.lock().left.contains(&it)
+        );
+        let owner = match of {
             Some(check_scope_request::Of::ICustomer(i_customer @ 1..=2)) => Some(i_customer),
             Some(
                 check_scope_request::Of::IAccount(1..=9) | check_scope_request::Of::ICQueue(1..=9),
@@ -221,7 +295,7 @@ impl AuthorizationService for Auth {
         };
         let in_reach =
             |i_customer: &i64| caller.scope.i_customer().is_none_or(|own| own == *i_customer);
-        let i_customer = owner.filter(in_reach);
+        let i_customer = owner.filter(in_reach).filter(|_| !has_left);
         Ok(Response::new(CheckScopeResponse {
             in_scope: i_customer.is_some(),
             i_customer: i_customer.unwrap_or_default(),

@@ -8,7 +8,8 @@ use proto::call::v1::{CallInfo, CallRef};
 use proto::callcontrol::v1::call_control_service_server::CallControlService;
 use proto::callcontrol::v1::{
     GetSipCallsListRequest, GetSipCallsListResponse, HoldCallRequest, HoldCallResponse,
-    OriginateCallRequest, OriginateCallResponse, ResumeCallRequest, ResumeCallResponse,
+    NoteSubscriptionRequest, NoteSubscriptionResponse, OriginateCallRequest, OriginateCallResponse,
+    ResumeCallRequest, ResumeCallResponse,
 };
 use tokio::time::sleep;
 use tonic::metadata::MetadataMap;
@@ -23,6 +24,8 @@ pub(crate) struct CallControl(Shared<State>);
 struct State {
     seen: Vec<MetadataMap>,
     calls: Vec<CallInfo>,
+    /// Sessions that are noted to be subscribed.
+    subscribed: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +70,11 @@ impl CallControl {
         state.seen.last()?.get(name)?.to_str().ok().map(str::to_owned)
     }
 
+    /// Sessions that are noted to be subscribed.
+    pub(crate) fn subscribed(&self) -> usize {
+        self.0.lock().subscribed.len()
+    }
+
     /// Requests so far.
     pub(crate) fn count(&self) -> usize {
         self.0.lock().seen.len()
@@ -91,6 +99,19 @@ impl CallControlService for CallControl {
         self.note(&request);
         let calls_list = self.0.lock().calls.clone();
         Ok(Response::new(GetSipCallsListResponse { calls_list, ..Default::default() }))
+    }
+
+    async fn note_subscription(
+        &self,
+        request: Request<NoteSubscriptionRequest>,
+    ) -> Result<Response<NoteSubscriptionResponse>, Status> {
+        let session = mesh::caller::of(&request)?.session_id.clone();
+        let mut state = self.0.lock();
+        match request.into_inner().lasts_seconds {
+            0 => state.subscribed.retain(|known| *known != session),
+            _ => state.subscribed.push(session),
+        }
+        Ok(Response::new(NoteSubscriptionResponse {}))
     }
 
     async fn originate_call(

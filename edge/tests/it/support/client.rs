@@ -139,6 +139,15 @@ impl Client {
         }
     }
 
+    /// Does nothing for a while but answer pings and keep what comes unasked.
+    pub(crate) async fn idle_but_events(&mut self, time: Duration) {
+        let end = tokio::time::Instant::now() + time;
+        while let Ok(frame) = tokio::time::timeout_at(end, self.frame()).await {
+            let frame = frame.unwrap_or_else(|| panic!("closed: {:?}", self.closed));
+            self.unasked.push_back(serde_json::from_str(&frame).unwrap());
+        }
+    }
+
     /// The next frame as JSON.
     pub(crate) async fn next(&mut self) -> Value {
         match timeout(PATIENCE, self.frame()).await.expect("nothing came") {

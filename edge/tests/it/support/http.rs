@@ -12,7 +12,16 @@ use super::{PATIENCE, spawn};
 
 /// Sends one request on a connection of its own.
 pub(crate) async fn send(network: &Network, request: Request<Full<Bytes>>) -> Response<Bytes> {
-    let stream = network.connect("edge", &Target::Memory("edge".to_owned())).await.unwrap();
+    send_to(network, "edge", request).await
+}
+
+/// Sends one request to another listener.
+pub(crate) async fn send_to(
+    network: &Network,
+    listener: &str,
+    request: Request<Full<Bytes>>,
+) -> Response<Bytes> {
+    let stream = network.connect("edge", &Target::Memory(listener.to_owned())).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     spawn(connection);

@@ -1,0 +1,170 @@
+//! Sessions whose rights have changed while a socket has them.
+//!
+//! A changed role, or scope, makes the tokens of a session outdated without ending it. Its sockets
+//! go on: the edge has auth say what the session may now, takes the token that says so for the
+//! socket, and ends the subscriptions that are not allowed any more. Until that is done requests of
+//! the socket wait; a socket for which it does not come about in time is closed as one whose token
+//! has expired, so that nothing of the former rights outlives their change by a second.
+//!
+//! The client's own copy of the token stays outdated: with it, a new socket or a REST request is
+//! refused, and the client refreshes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::fault::Code;
+use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
+use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
+use proto::auth::v1::check_scope_request::Of;
+use proto::auth::v1::{CheckScopeRequest, RenewSessionRequest};
+use proto::options::v1::{Component, Level};
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
+use tracing::debug;
+
+use crate::edge::Edge;
+use crate::live::scope::Scope;
+use crate::session::Session;
+use crate::socket::Socket;
+use crate::socket::close::Reason;
+
+/// Time from the change of rights to the new ones; with the time that news of it takes below a
+/// second.
+const RENEW_WITHIN: Duration = Duration::from_millis(600);
+
+/// Renewals at the same time; the rest wait, within their time.
+pub(crate) const RENEWALS: usize = 64;
+
+/// Why a socket has no session with present rights.
+#[derive(Debug)]
+enum Failure {
+    /// The session has ended, or the socket has another one.
+    Over,
+    /// Auth does not answer.
+    Unavailable(Status),
+}
+
+/// Brings the rights of a socket up to date, or closes it.
+pub(crate) async fn run(edge: &Arc<Edge>, socket: &Arc<Socket>) {
+    let deadline = Instant::now() + RENEW_WITHIN;
+    let failure = match timeout_at(deadline, renew(edge, socket, deadline)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(Failure::Over)) => Reason::Revoked,
+        Ok(Err(Failure::Unavailable(status))) => {
+            debug!(code = ?status.code(), "rights were not renewed");
+            Reason::NotAuthenticated
+        }
+        Err(_elapsed) => Reason::NotAuthenticated,
+    };
+    let is_outdated = |session: Arc<Session>| edge.verifier.still_good(&session.caller).is_err();
+    if socket.session().is_some_and(is_outdated) {
+        edge.live.leave(socket.id);
+        edge.close(socket, failure);
+    }
+}
+
+/// The session of a socket, once its rights are up to date; `None` when it has ended.
+pub(crate) async fn present(edge: &Arc<Edge>, socket: &Arc<Socket>) -> Option<Arc<Session>> {
+    run(edge, socket).await;
+    socket.session().filter(|session| edge.verifier.still_good(&session.caller).is_ok())
+}
+
+async fn renew(edge: &Arc<Edge>, socket: &Arc<Socket>, deadline: Instant) -> Result<(), Failure> {
+    let session = socket.session().ok_or(Failure::Over)?;
+    // The sockets of a session, and requests on them, share one renewal.
+    let turn = Arc::clone(&session.shared);
+    let _turn = turn.turn().await;
+    let present = socket.session().ok_or(Failure::Over)?;
+    if present.id() != session.id() || edge.verifier.still_good(&present.caller).is_ok() {
+        return Ok(());
+    }
+    let renewed = match known(edge, socket, &session).await {
+        Some(renewed) => renewed,
+        None => ask(edge, socket, &session, deadline).await?,
+    };
+    adopt(edge, socket, renewed, deadline).await
+}
+
+/// A token of the session with present rights that another of its sockets has got.
+async fn known(edge: &Edge, socket: &Socket, session: &Session) -> Option<Arc<Session>> {
+    let token = edge.sessions.token_of(session.id())?;
+    edge.session_of(&socket.entrance, &token).await.ok()
+}
+
+/// Asks auth what the session may now.
+async fn ask(
+    edge: &Edge,
+    socket: &Socket,
+    session: &Session,
+    deadline: Instant,
+) -> Result<Arc<Session>, Failure> {
+    // Fails only when it is closed, which it never is.
+    let _permit = edge.renewals.acquire().await.map_err(|_closed| Failure::Over)?;
+    let asked = RenewSessionRequest { access_token: session.token().to_owned() };
+    let mut asked = tonic::Request::new(asked);
+    mesh::deadline::set(&mut asked, deadline);
+    let answer = AuthenticationServiceClient::new(edge.auth.clone()).renew_session(asked).await;
+    let answer = answer.map_err(|status| match Code::from(status.code()) {
+        Code::Unauthenticated => Failure::Over,
+        _ => Failure::Unavailable(status),
+    })?;
+    let token = answer.into_inner().access_token;
+    let renewed = edge.session_of(&socket.entrance, &token).await;
+    let renewed =
+        renewed.map_err(|error| Failure::Unavailable(Status::internal(error.to_string())));
+    renewed.and_then(
+        |renewed| {
+            if renewed.id() == session.id() { Ok(renewed) } else { Err(Failure::Over) }
+        },
+    )
+}
+
+/// Gives the socket its session with present rights, and ends what they do not allow.
+async fn adopt(
+    edge: &Arc<Edge>,
+    socket: &Arc<Socket>,
+    renewed: Arc<Session>,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let is_same = socket.session().is_some_and(|present| present.id() == renewed.id());
+    if !is_same {
+        return Ok(());
+    }
+    socket.set_session(Some(Arc::clone(&renewed)));
+    if !renewed.caller.may(Component::CallControl, Level::Read) {
+        edge.live.leave(socket.id);
+        return Ok(());
+    }
+    for scope in edge.live.scopes_of(socket.id) {
+        if !reaches(edge, &renewed, &scope, deadline).await.map_err(Failure::Unavailable)? {
+            edge.live.unsubscribe_scope(socket.id, &scope);
+        }
+    }
+    edge.live.renewed(socket.id);
+    Ok(())
+}
+
+/// Whether a session may still see a scope.
+async fn reaches(
+    edge: &Edge,
+    session: &Session,
+    scope: &Scope,
+    deadline: Instant,
+) -> Result<bool, Status> {
+    if *scope == Scope::own(&session.caller.scope) {
+        return Ok(true);
+    }
+    let of = match scope.clone() {
+        // Wider than any but the own scope.
+        Scope::Everything | Scope::Reseller(_) => return Ok(false),
+        Scope::Customer(i_customer) => Of::ICustomer(i_customer),
+        Scope::Account { i_account, .. } => Of::IAccount(i_account),
+        Scope::AccessNumber { access_number, .. } => Of::AccessNumber(access_number),
+        Scope::Queue { i_c_queue, .. } => Of::ICQueue(i_c_queue),
+    };
+    let mut asked = tonic::Request::new(CheckScopeRequest { of: Some(of) });
+    mesh::deadline::set(&mut asked, deadline);
+    asked.metadata_mut().insert(mesh::metadata::AUTHORIZATION, session.authorization.clone());
+    let answer = AuthorizationServiceClient::new(edge.auth.clone()).check_scope(asked).await?;
+    Ok(answer.into_inner().in_scope)
+}
