@@ -9,11 +9,16 @@ mod originate_advanced_call;
 mod originate_call;
 mod park_call;
 mod pickup_call;
+mod play;
+mod play_prompt;
 mod redirect_call;
 mod reject_call;
 mod resume_call;
 mod retrieve_call;
 mod send_dtmf;
+mod start_dtmf_detect;
+mod stop_dtmf_detect;
+mod stop_play_prompt;
 mod supervise_call;
 mod terminate_call;
 mod transfer_call;
@@ -86,13 +91,13 @@ methods! {
         supervise_call(SuperviseCallRequest) -> SuperviseCallResponse;
         send_dtmf(SendDtmfRequest) -> SendDtmfResponse;
         note_subscription(NoteSubscriptionRequest) -> NoteSubscriptionResponse;
-    }
-    refused {
         play(PlayRequest) -> PlayResponse;
         play_prompt(PlayPromptRequest) -> PlayPromptResponse;
         stop_play_prompt(StopPlayPromptRequest) -> StopPlayPromptResponse;
         start_dtmf_detect(StartDtmfDetectRequest) -> StartDtmfDetectResponse;
         stop_dtmf_detect(StopDtmfDetectRequest) -> StopDtmfDetectResponse;
+    }
+    refused {
         start_recording(StartRecordingRequest) -> StartRecordingResponse;
         stop_recording(StopRecordingRequest) -> StopRecordingResponse;
         get_recording_list(GetRecordingListRequest) -> GetRecordingListResponse;

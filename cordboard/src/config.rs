@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) tls: mesh::net::tls::Config,
     /// Logs and traces.
     pub(crate) telemetry: mesh::telemetry::Config,
+    /// Addresses that customers name: those of webhooks, and of audio to play.
+    pub(crate) webhooks: mesh::outward::Rules,
     /// Sessions, rights, the directory.
     pub(crate) auth: auth::Config,
     /// Sockets, limits.
@@ -168,6 +170,7 @@ impl Config {
         config.edge.api = config.api.clone();
         config.callcontrol.site.clone_from(&config.site.0);
         config.switch.site.clone_from(&config.site.0);
+        config.switch.outward = config.webhooks;
         // A node is lost when its lease has lapsed: who looks for lost ones has to wait as long.
         config.callcontrol.lease = config.switch.lease;
         config.tls.validate().context("configuration")?;

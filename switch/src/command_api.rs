@@ -1,6 +1,8 @@
 //! The switch's command API over HTTP: `POST /v1/command` with a `CommandRequest` in the body,
 //! answered by a `CommandResponse`, both as protobuf; `GET /v1/health`.
 
+mod media;
+
 use std::convert::Infallible;
 
 use bytes::Bytes;
@@ -123,7 +125,11 @@ async fn carry_out(
     }
     let at = clock.instant_of(deadline);
     let place = engine.place();
-    let (command, owner) = wire::command(request).map_err(|malformed| {
+    let looking = media::of(engine.audio(), &request);
+    let media = tokio::time::timeout_at(at, looking).await.unwrap_or_else(|_| {
+        Err(too_late("what is to be played was not found in time; nothing was done"))
+    })?;
+    let (command, owner) = wire::command(request, media).map_err(|malformed| {
         wire::fault_of(tonic::Code::InvalidArgument, "INVALID_PARAM", malformed.to_string())
     })?;
     let traceparent = mesh::trace::traceparent_of_current_span();

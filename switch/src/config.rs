@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use mesh::outward::Rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::audio;
 use crate::driver::{asterisk, sim};
 
 /// Settings of the switch service.
@@ -34,6 +36,11 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub drain_timeout: Duration,
+    /// Prompts, and audio from addresses that customers name.
+    pub prompts: audio::Config,
+    /// Which addresses those may be. The whole configuration's `webhooks`.
+    #[serde(skip)]
+    pub outward: Rules,
     /// The simulator.
     pub sim: sim::Config,
     /// Asterisk.
@@ -62,6 +69,8 @@ impl Default for Config {
             max_waiting_commands: 1024,
             outbox_bytes: 64 * 1024 * 1024,
             drain_timeout: Duration::from_secs(5),
+            prompts: audio::Config::default(),
+            outward: Rules::default(),
             sim: sim::Config::default(),
             asterisk: asterisk::Config::default(),
         }
@@ -83,6 +92,9 @@ impl Config {
         }
         if self.max_waiting_commands == 0 {
             return Err("switch.max_waiting_commands has to be above 0".into());
+        }
+        if self.prompts.max_bytes == 0 || self.prompts.fetch_timeout.is_zero() {
+            return Err("switch.prompts.max_bytes and fetch_timeout have to be above 0".into());
         }
         match self.driver {
             Driver::Sim => self.sim.validate().map_err(|error| format!("switch.sim.{error}")),

@@ -15,6 +15,7 @@ mod call;
 mod charge;
 mod command;
 mod customer;
+mod dialogue;
 mod effect;
 mod leg;
 mod media;
@@ -34,6 +35,7 @@ pub use command::{
     allowed_states,
 };
 pub use customer::Customer;
+pub use dialogue::{DigitRules, Media, Play};
 pub use effect::{Effect, Input, ResolveFailure, Route};
 pub use leg::{Direction, Leg, Mode, State};
 pub use names::{CallId, Names, Tag};

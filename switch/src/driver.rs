@@ -20,6 +20,7 @@ pub mod sim;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -84,6 +85,30 @@ pub struct Label {
     pub tag: String,
     /// The leg's state as the API names it, e.g. `connected`.
     pub state: String,
+}
+
+/// Names a playback on a channel; made by the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlaybackId(pub String);
+
+/// Something to play, known to be audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clip {
+    /// Its path in the prompt folder, or the address that it was fetched from.
+    pub name: String,
+    /// How long it lasts; not nothing.
+    pub duration: Duration,
+    /// True when it is not in the prompt folder.
+    pub is_fetched: bool,
+}
+
+/// How a playback ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaybackEnd {
+    /// All of it was played.
+    Completed,
+    /// The switch could not play it.
+    Failed,
 }
 
 /// What a channel hears.
@@ -155,6 +180,25 @@ pub enum Op {
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digits: String,
     },
+    /// Plays clips to the channel's party, in place of what it hears by [`Op::Hear`];
+    /// [`Event::PlaybackEnded`] follows unless it is stopped before.
+    Play {
+        /// The channel.
+        channel: ChannelId,
+        /// Name for the playback.
+        playback: PlaybackId,
+        /// What, one after the other; at least one.
+        clips: Vec<Clip>,
+        /// How often the whole; 0 until stopped.
+        repeat: u32,
+    },
+    /// Ends a playback; no [`Event::PlaybackEnded`] follows. One that is over needs no end.
+    StopPlay {
+        /// The channel.
+        channel: ChannelId,
+        /// The playback.
+        playback: PlaybackId,
+    },
     /// Renames a channel.
     Label {
         /// The channel.
@@ -176,6 +220,8 @@ impl Op {
             | Self::Hangup { channel, .. }
             | Self::Hear { channel, .. }
             | Self::SendDigits { channel, .. }
+            | Self::Play { channel, .. }
+            | Self::StopPlay { channel, .. }
             | Self::Label { channel, .. } => channel,
         }
     }
@@ -247,6 +293,15 @@ pub enum Event {
         /// The key.
         digit: char,
     },
+    /// A playback is over by itself.
+    PlaybackEnded {
+        /// The channel.
+        channel: ChannelId,
+        /// The playback.
+        playback: PlaybackId,
+        /// How.
+        end: PlaybackEnd,
+    },
 }
 
 impl Event {
@@ -260,7 +315,8 @@ impl Event {
             | Self::Ended { channel, .. }
             | Self::Held { channel }
             | Self::Resumed { channel }
-            | Self::Digit { channel, .. } => channel,
+            | Self::Digit { channel, .. }
+            | Self::PlaybackEnded { channel, .. } => channel,
         }
     }
 }

@@ -37,6 +37,7 @@ use self::front_desk::FrontDesk;
 use self::homes::Homes;
 use self::outcomes::{Outcomes, Repeat};
 use self::shared::Shared;
+use crate::audio::Audio;
 use crate::directory::Directory;
 use crate::domain::{Command, Customer, Names, Outcome, Refusal, Standard};
 use crate::driver::{ChannelId, Driver, Op};
@@ -54,6 +55,8 @@ pub struct Parts {
     pub driver: Arc<dyn Driver>,
     /// Who is who.
     pub directory: Arc<dyn Directory>,
+    /// Prompts, and audio from elsewhere.
+    pub audio: Arc<Audio>,
     /// The store, for customers' homes.
     pub ledger: Arc<dyn Ledger>,
     /// One outbox a partition.
@@ -118,23 +121,14 @@ impl Engine {
     /// An engine without calls.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let place = Place { node: parts.node.clone(), site: parts.site };
-        let homes = Homes::new(Arc::clone(&parts.ledger), parts.node);
-        let shared = Shared::new(
-            place,
-            parts.driver,
-            parts.directory,
-            parts.ledger,
-            parts.clock,
-            parts.bounds,
-            parts.outboxes,
-        );
+        let homes = Homes::new(Arc::clone(&parts.ledger), parts.node.clone());
+        let tasks = parts.tasks.clone();
         Self(Arc::new(Inner {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::new(parts)),
             homes,
             front_desk: FrontDesk::default(),
             outcomes: Outcomes::default(),
-            tasks: parts.tasks,
+            tasks,
             state: Mutex::default(),
         }))
     }
@@ -223,6 +217,11 @@ impl Engine {
 
     fn life(&self) -> Life {
         self.0.state.lock().life
+    }
+
+    /// What can be played.
+    pub(crate) fn audio(&self) -> &Audio {
+        &self.0.shared.audio
     }
 
     /// Where the engine runs.

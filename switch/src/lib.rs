@@ -7,6 +7,7 @@
 //! engine → actor → domain → the same effects. [`node`] is the node's membership
 //! in the mesh.
 
+pub mod audio;
 mod command_api;
 mod config;
 pub mod directory;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 pub use config::{Config, Driver};
 
+use crate::audio::Audio;
 use crate::directory::AuthDirectory;
 use crate::driver::asterisk::{self, Asterisk};
 use crate::driver::sim;
@@ -107,6 +109,7 @@ pub async fn serve(
         site: config.site.clone(),
         driver,
         directory: Arc::new(directory),
+        audio: Arc::new(Audio::new(config.prompts.clone(), config.outward)),
         ledger: Arc::clone(&deps.ledger),
         outboxes: outboxes.clone(),
         clock: deps.clock.clone(),

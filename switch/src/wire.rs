@@ -1,6 +1,7 @@
 //! The rim of the domain: its types to and from the messages of the contract.
 
 pub(crate) mod accounting;
+mod dialogue;
 
 use mesh::caller::{Owner, Scope};
 use mesh::clock::Timestamp;
@@ -9,8 +10,8 @@ use proto::options::v1::Realm;
 use proto::switch::v1 as pb;
 
 use crate::domain::{
-    Account, Action, CallId, Cause, Command, ConnectTwo, Decision, Figures, IvrInfo, LegView, Mode,
-    Originate, Parked, Party, QueueInfo, Refusal, Seen, State, Tag,
+    Account, Action, CallId, Cause, Command, ConnectTwo, Decision, Figures, IvrInfo, LegView,
+    Media, Mode, Originate, Parked, Party, QueueInfo, Refusal, Seen, State, Tag,
 };
 
 /// Why a command message was refused before it reached a call.
@@ -40,8 +41,11 @@ pub(crate) fn decision(seconds: i32, fallback: String) -> Option<Decision> {
         .then(|| Decision { timeout: std::time::Duration::from_secs(seconds), fallback })
 }
 
-/// A command and, for a new call, whose it is.
-pub(crate) fn command(request: pb::CommandRequest) -> Result<(Command, Option<Owner>), Malformed> {
+/// A command and, for a new call, whose it is. `media` is what it is to play.
+pub(crate) fn command(
+    request: pb::CommandRequest,
+    media: Option<Media>,
+) -> Result<(Command, Option<Owner>), Malformed> {
     use pb::command_request::Command as Is;
     let caller = request.caller.ok_or(Malformed::Field("caller is missing"))?;
     let scope = scope(&caller)?;
@@ -83,6 +87,22 @@ pub(crate) fn command(request: pb::CommandRequest) -> Result<(Command, Option<Ow
                 return Err(Malformed::Field("digits are some of 0-9, *, #, A-D"));
             }
             Action::SendDigits(call_id, tag, send.digits)
+        }
+        Is::Play(play) => {
+            let (call_id, tag) = target(play.call.clone())?;
+            Action::Play(call_id, tag, dialogue::play(play, media)?)
+        }
+        Is::StopPlay(stop) => {
+            let (call_id, tag) = target(stop.call)?;
+            Action::StopPlay(call_id, tag)
+        }
+        Is::StartDtmfDetect(detect) => {
+            let (call_id, tag) = target(detect.call.clone())?;
+            Action::Collect(call_id, tag, dialogue::rules(detect)?)
+        }
+        Is::StopDtmfDetect(stop) => {
+            let (call_id, tag) = target(stop.call)?;
+            Action::StopCollect(call_id, tag)
         }
         Is::OriginateAdvancedCall(connect) => {
             let (connect, of) = connect_two(connect)?;
@@ -295,7 +315,8 @@ pub(crate) fn ivr_entry(
         ivr_info: Some(pb::IvrInfo {
             event: info.event.to_owned(),
             digits: info.digits,
-            ..Default::default()
+            terminator: info.terminator,
+            reason: info.reason.map(str::to_owned),
         }),
     });
     pb::LogEntry { traceparent: traceparent.to_owned(), ..entry(body, &seen_by, owner, at) }

@@ -67,6 +67,12 @@ impl Sim {
         self.must(Method::POST, &path, Some(json!({}))).await;
     }
 
+    /// Keys pressed at the far end of a trunk leg.
+    pub async fn far_end_keys(&self, leg: &str, digits: &str) {
+        let body = json!({"digits": digits, "gap_ms": 0});
+        self.must(Method::POST, &format!("/sim/trunk/legs/{leg}/dtmf"), Some(body)).await;
+    }
+
     /// A phone as it is.
     pub async fn phone(&self, account: &str) -> Value {
         self.must(Method::GET, &format!("/sim/phones/{account}"), None).await

@@ -12,6 +12,7 @@ mod limits;
 mod main_job;
 mod methods;
 mod outages;
+mod prompts;
 mod queues;
 mod raw;
 mod realms;

@@ -50,7 +50,7 @@ fn checked(mut params: OriginateCallRequest) -> Result<OriginateCallRequest, Ref
     check::destination("destination", &params.destination)?;
     params.timeout = check::timeout(params.timeout)?;
     if params.state_info_callback.is_some() {
-        return Err(Refusal::CallbackRefused);
+        return Err(Refusal::CallbackRefused("state_info_callback"));
     }
     Ok(params)
 }

@@ -6,8 +6,8 @@ use mesh::fault;
 use mesh::metadata;
 use mesh::testing::eventually;
 use proto::callcontrol::v1::{
-    AnswerCallRequest, GetCallInfoRequest, HoldCallRequest, PlayRequest, RejectCallRequest,
-    ResumeCallRequest, SendDtmfRequest, TerminateCallRequest,
+    AnswerCallRequest, GetCallInfoRequest, GetRecordingListRequest, HoldCallRequest,
+    RejectCallRequest, ResumeCallRequest, SendDtmfRequest, TerminateCallRequest,
 };
 use proto::options::v1::Realm;
 use proto::switch::v1::command_request::Command;
@@ -279,9 +279,10 @@ async fn a_role_that_may_read_may_not_act() {
 #[tokio::test]
 async fn what_nobody_answers_yet_says_so() {
     let harness = Harness::start().await;
-    let play = PlayRequest { call: Some(call(CALL, "")), ..Default::default() };
+    let list = GetRecordingListRequest::default();
 
-    let status = harness.client.clone().play(harness.request(CUSTOMER, play)).await.unwrap_err();
+    let asked = harness.request(CUSTOMER, list);
+    let status = harness.client.clone().get_recording_list(asked).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(fault::reason_of(&status).as_deref(), Some("NOT_IMPLEMENTED"));

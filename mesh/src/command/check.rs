@@ -15,6 +15,9 @@ use super::refusal::Refusal;
 /// Most characters of a call's id or tag, and of `request_id`.
 const LONGEST: usize = 128;
 
+/// Most prompts of one command.
+const MAX_PROMPTS: usize = 32;
+
 /// Seconds that each leg may ring when nobody says how long.
 const DEFAULT_TIMEOUT: i32 = 60;
 
@@ -107,6 +110,29 @@ pub fn timeout(seconds: i32) -> Result<i32, Refusal> {
         1..=600 => Ok(seconds),
         _ => Err(Refusal::InvalidParam { param: "timeout", rule: "must be 1 to 600 seconds" }),
     }
+}
+
+/// Paths of prompts, as far as they can be judged here; the switch looks at the files.
+///
+/// # Errors
+/// `InvalidParam`.
+pub fn prompts(prompts: &[String]) -> Result<(), Refusal> {
+    let rule = "must be 1 to 32 paths in the prompt folder";
+    if prompts.len() > MAX_PROMPTS || prompts.iter().any(String::is_empty) {
+        return Err(Refusal::InvalidParam { param: "prompts", rule });
+    }
+    Ok(())
+}
+
+/// How often something is played.
+///
+/// # Errors
+/// `InvalidParam`.
+pub fn repeat(repeat: i32) -> Result<(), Refusal> {
+    if !(0..=1000).contains(&repeat) {
+        return Err(Refusal::InvalidParam { param: "repeat", rule: "must be 0 to 1000" });
+    }
+    Ok(())
 }
 
 /// The leg that a command made.

@@ -57,8 +57,8 @@ pub enum Refusal {
     #[error("the account's product has no rating entry with the access code `INCOMING`")]
     MayNotConnectTwo,
     /// A callback is asked for, and nobody would call.
-    #[error("`state_info_callback`: webhooks are not available in this version")]
-    CallbackRefused,
+    #[error("`{0}`: webhooks are not available in this version")]
+    CallbackRefused(&'static str),
     /// The `request_id` names another command.
     #[error("`request_id` was used before with other params")]
     RequestIdReused,
@@ -170,7 +170,7 @@ impl RpcError for Refusal {
             Self::MissingParam(_)
             | Self::InvalidParam { .. }
             | Self::NotOneOf(..)
-            | Self::CallbackRefused
+            | Self::CallbackRefused(_)
             | Self::RequestIdReused => Code::InvalidArgument,
             Self::AccessDenied | Self::MayNotConnectTwo => Code::PermissionDenied,
             Self::Store(_) | Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => {
@@ -197,7 +197,7 @@ impl RpcError for Refusal {
             Self::InvalidParam { .. } | Self::NotOneOf(..) => "INVALID_PARAM",
             Self::AccessDenied => "ACCESS_DENIED",
             Self::MayNotConnectTwo => "NOT_ALLOWED",
-            Self::CallbackRefused => "CALLBACK_REFUSED",
+            Self::CallbackRefused(_) => "CALLBACK_REFUSED",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::Store(_) => "STORE_UNREACHABLE",
             Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => "SWITCH_UNREACHABLE",
@@ -215,9 +215,10 @@ impl RpcError for Refusal {
         match self {
             Self::CallNotFound(call) | Self::TargetCallNotFound(call) => one("call", call),
             Self::ConferenceNotFound(conference) => one("conference", conference),
-            Self::MissingParam(param) | Self::InvalidParam { param, .. } => one("params", param),
+            Self::MissingParam(param)
+            | Self::InvalidParam { param, .. }
+            | Self::CallbackRefused(param) => one("params", param),
             Self::NotOneOf(this, that) => one("params", &format!("{this},{that}")),
-            Self::CallbackRefused => one("params", "state_info_callback"),
             Self::RequestIdReused => one("params", "request_id"),
             Self::NoAnswer | Self::OutcomeUnknown => one("outcome", "unknown"),
             Self::Engine { metadata, .. } => metadata.clone(),
@@ -263,7 +264,7 @@ impl From<Refusal> for Status {
             | Refusal::NotOneOf(..)
             | Refusal::AccessDenied
             | Refusal::MayNotConnectTwo
-            | Refusal::CallbackRefused
+            | Refusal::CallbackRefused(_)
             | Refusal::RequestIdReused
             | Refusal::Store(_)
             | Refusal::SwitchUnreachable(_)

@@ -7,6 +7,7 @@ use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
 use super::command::{Action, CallerScope, Cause, Refusal, allowed_states};
+use super::dialogue::Dialogue;
 use super::effect::Route;
 use super::leg::{Direction, End, Leg, Phase, State};
 use super::names::{CallId, Tag};
@@ -205,6 +206,7 @@ impl Call {
             update_time: now,
             charges: Vec::new(),
             hears: crate::driver::Source::Silence,
+            dialogue: Dialogue::default(),
             picked_up_by: None,
             waiting: Vec::new(),
             retold: None,

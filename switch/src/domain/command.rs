@@ -2,6 +2,7 @@
 
 use mesh::caller::Scope;
 
+use super::dialogue::{DigitRules, Play};
 use super::leg::{Mode, State};
 use super::names::{CallId, Tag};
 use super::party::Account;
@@ -53,6 +54,14 @@ pub enum Action {
     Resume(CallId, Option<Tag>),
     /// Sends digits to a leg's party.
     SendDigits(CallId, Option<Tag>, String),
+    /// Plays something to a leg's party.
+    Play(CallId, Option<Tag>, Play),
+    /// Stops what is played.
+    StopPlay(CallId, Option<Tag>),
+    /// Collects digits from a leg's party.
+    Collect(CallId, Option<Tag>, DigitRules),
+    /// Stops collecting.
+    StopCollect(CallId, Option<Tag>),
     /// Connects two numbers for an account that pays.
     ConnectTwo(Box<ConnectTwo>),
     /// Dials somebody for the other party and hands it over when that answers.
@@ -181,6 +190,10 @@ impl Action {
             | Self::Hold(call_id, _)
             | Self::Resume(call_id, _)
             | Self::SendDigits(call_id, ..)
+            | Self::Play(call_id, ..)
+            | Self::StopPlay(call_id, _)
+            | Self::Collect(call_id, ..)
+            | Self::StopCollect(call_id, _)
             | Self::TransferBlind(call_id, ..)
             | Self::TransferAttended(call_id, ..)
             | Self::Redirect(call_id, ..)
@@ -200,6 +213,10 @@ impl Action {
             | Self::Hold(_, tag)
             | Self::Resume(_, tag)
             | Self::SendDigits(_, tag, _)
+            | Self::Play(_, tag, _)
+            | Self::StopPlay(_, tag)
+            | Self::Collect(_, tag, _)
+            | Self::StopCollect(_, tag)
             | Self::TransferBlind(_, tag, _)
             | Self::TransferAttended(_, tag, _)
             | Self::Redirect(_, tag, _)
@@ -233,6 +250,10 @@ pub const fn allowed_states(action: &Action) -> &'static [State] {
         | Action::TransferAttended(..)
         | Action::Park(..)
         | Action::Supervise(..) => &[Connected, Held, Holding],
+        // The party is on the line, whoever else is.
+        Action::Play(..) | Action::StopPlay(..) | Action::Collect(..) | Action::StopCollect(..) => {
+            &[Early, Connected, Held, Holding, Parked, Queued]
+        }
         Action::Retrieve(..) => &[Parked],
         Action::Originate(_) | Action::ConnectTwo(_) | Action::Get(_) | Action::Terminate(..) => {
             &[Trying, Ringing, Early, Connected, Held, Holding, Parked, Queued]

@@ -6,6 +6,7 @@
 mod charges;
 mod commands;
 mod connection;
+mod dialogues;
 mod endings;
 mod parking;
 mod queue;
@@ -27,8 +28,8 @@ use super::media;
 use super::names::{CallId, Names, Tag};
 use super::queue::{Agents, Queue};
 use super::reason::Standard;
-use super::view::{IvrInfo, LegView};
-use crate::driver::{self, ChannelId, Event, Label, Op};
+use super::view::LegView;
+use crate::driver::{self, ChannelId, Event, Label, Op, PlaybackEnd, PlaybackId};
 use timers::{Timer, Timers};
 
 /// All calls of one customer.
@@ -136,6 +137,11 @@ impl Customer {
             Input::Channel(event) => self.channel(event),
             Input::Resolved { call_id, answer } => self.resolved(&call_id, answer),
             Input::Looked { i_c_queue, answer } => self.looked(i_c_queue, answer),
+            Input::Fetched { call_id, tag, playback, clip } => {
+                self.converse(&call_id, &tag, |dialogue, now| {
+                    dialogue.fetched(now, &playback, clip)
+                });
+            }
             Input::Tick => self.tick(),
             Input::Stop => {
                 let calls: BTreeSet<CallId> = self.calls.keys().cloned().collect();
@@ -157,6 +163,9 @@ impl Customer {
             Event::Held { channel } => (channel, Happened::Held(true)),
             Event::Resumed { channel } => (channel, Happened::Held(false)),
             Event::Digit { channel, digit } => (channel, Happened::Digit(digit)),
+            Event::PlaybackEnded { channel, playback, end } => {
+                (channel, Happened::Played(playback, end))
+            }
         };
         let Some((call_id, tag)) = self.channels.get(&channel).cloned() else { return };
         match happened {
@@ -167,22 +176,13 @@ impl Customer {
                 self.set_hold(&call_id, &tag, holds);
                 self.settle(&call_id, None);
             }
-            Happened::Digit(digit) => self.digit(&call_id, tag, digit),
+            Happened::Digit(digit) => {
+                self.converse(&call_id, &tag, |dialogue, now| dialogue.key(now, digit));
+            }
+            Happened::Played(playback, end) => {
+                self.converse(&call_id, &tag, |dialogue, now| dialogue.played(now, &playback, end));
+            }
         }
-    }
-
-    fn digit(&mut self, call_id: &CallId, tag: Tag, digit: char) {
-        // Nothing is told of a call that has not been admitted.
-        let Some(call) = self.calls.get(call_id).filter(|call| call.admission.is_none()) else {
-            return;
-        };
-        self.effects.push(Effect::TellIvr {
-            call_id: call_id.clone(),
-            tag,
-            tracking_id: call.tracking_id.clone(),
-            info: IvrInfo { event: "dtmf", digits: Some(digit.to_string()) },
-            seen_by: call.seen_by.clone(),
-        });
     }
 
     /// Sets who holds; nothing happens unless the leg is through and it is a change.
@@ -277,6 +277,7 @@ impl Customer {
             let is_told = leg.told.as_ref().is_some_and(|told| told.state == state);
             if !is_told || leg.retold.is_some() {
                 has_ended |= state == State::Terminated;
+                self.end_prompt_of_connected(call, index, state);
                 self.tell(call, index, cause);
             }
         }
@@ -383,6 +384,7 @@ enum Happened {
     Ended(driver::Cause),
     Held(bool),
     Digit(char),
+    Played(PlaybackId, PlaybackEnd),
 }
 
 fn label(call_id: &CallId, leg: &Leg, state: State) -> Label {

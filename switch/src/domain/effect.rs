@@ -6,7 +6,7 @@ use super::names::{CallId, Tag};
 use super::party::Account;
 use super::queue::{Figures, Group};
 use super::view::{IvrInfo, LegView, Seen};
-use crate::driver::{self, ChannelId, Op, Shown};
+use crate::driver::{self, ChannelId, Clip, Op, PlaybackId, Shown};
 
 /// Something that the customer's calls react to.
 #[derive(Clone, Debug)]
@@ -48,6 +48,17 @@ pub enum Input {
         i_c_queue: i64,
         /// What its number is now.
         answer: Result<Route, ResolveFailure>,
+    },
+    /// The outcome of [`Effect::Fetch`]: the audio, when there is any.
+    Fetched {
+        /// The call.
+        call_id: CallId,
+        /// The leg.
+        tag: Tag,
+        /// The playback.
+        playback: PlaybackId,
+        /// What was fetched.
+        clip: Option<Clip>,
     },
     /// Time has passed [`super::Customer::next_deadline`].
     Tick,
@@ -155,6 +166,17 @@ pub enum Effect {
         i_c_queue: i64,
         /// Number of its hunt group.
         number: String,
+    },
+    /// Fetches audio; the outcome comes as [`Input::Fetched`].
+    Fetch {
+        /// The call.
+        call_id: CallId,
+        /// The leg.
+        tag: Tag,
+        /// The playback that waits.
+        playback: PlaybackId,
+        /// Where from.
+        url: String,
     },
     /// Answers a command, when all effects before it are done.
     Reply {

@@ -24,6 +24,7 @@ use mesh::clock::Timestamp;
 
 use super::charge::Charge;
 use super::command::Cause;
+use super::dialogue::Dialogue;
 use super::names::Tag;
 use super::party::Party;
 use super::view::LegView;
@@ -190,6 +191,8 @@ pub struct Leg {
     pub(super) charges: Vec<Charge>,
     /// What the driver was last told that the leg hears.
     pub(super) hears: Source,
+    /// What an application plays to its party and collects from it.
+    pub(super) dialogue: Dialogue,
     /// The command that made this leg answer, until it does.
     pub(super) picked_up_by: Option<Cause>,
     /// Commands that wait for the answer.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::driver::ChannelId;
+use crate::driver::{ChannelId, PlaybackId};
 
 /// A call's id, `<node>.<uuid v7>`: a command finds its node without a look-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +56,11 @@ impl Names {
     pub(super) fn leg(&mut self) -> (Tag, ChannelId) {
         let unique = (self.fresh)();
         (Tag(unique.clone()), ChannelId(unique))
+    }
+
+    /// A new playback.
+    pub(super) fn playback(&mut self) -> PlaybackId {
+        PlaybackId((self.fresh)())
     }
 
     /// A new conversation.

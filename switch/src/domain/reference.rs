@@ -1,6 +1,9 @@
 //! The table of commands and states as a page for those who write applications.
 
+use std::time::Duration;
+
 use super::command::{Action, Parked, allowed_states};
+use super::dialogue::{DigitRules, Media, Play};
 use super::leg::{Mode, State};
 use super::names::CallId;
 use super::party::Account;
@@ -18,17 +21,31 @@ fn commands() -> Vec<(&'static str, Action)> {
             decision: None,
         })
     };
+    let play = || Play { media: Media::Clips(Vec::new()), repeat: 1, is_interruptible: false };
+    let rules = || DigitRules {
+        max_digits: 0,
+        min_digits: 0,
+        terminators: String::new(),
+        first_digit: Duration::ZERO,
+        inter_digit: Duration::ZERO,
+        total: Duration::ZERO,
+    };
     vec![
         ("answer_call", Action::Answer(call(), None)),
         ("get_call_info", Action::Get(call())),
         ("hold_call", Action::Hold(call(), None)),
         ("park_call", Action::Park(call(), None, None)),
         ("pickup_call", Action::PickUpCall(call(), None, account())),
+        ("play", Action::Play(call(), None, play())),
+        ("play_prompt", Action::Play(call(), None, play())),
         ("redirect_call", Action::Redirect(call(), None, String::new())),
         ("reject_call", Action::Reject(call(), None, None)),
         ("resume_call", Action::Resume(call(), None)),
         ("retrieve_call", Action::Retrieve(Parked::Call(call()), account())),
         ("send_dtmf", Action::SendDigits(call(), None, String::new())),
+        ("start_dtmf_detect", Action::Collect(call(), None, rules())),
+        ("stop_dtmf_detect", Action::StopCollect(call(), None)),
+        ("stop_play_prompt", Action::StopPlay(call(), None)),
         ("supervise_call", Action::Supervise(call(), None, Mode::Spy, account())),
         ("terminate_call", Action::Terminate(call(), None, None)),
         ("transfer_call", Action::TransferBlind(call(), None, String::new())),

@@ -9,6 +9,7 @@ mod connections;
 mod endings;
 mod join;
 mod parking;
+mod prompts;
 mod properties;
 mod queues;
 mod redirects;

@@ -74,10 +74,22 @@ pub struct Seen {
 }
 
 /// What happened to a prompt or to digits on a leg.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IvrInfo {
     /// Public name of the event, e.g. `dtmf`.
     pub event: &'static str,
     /// The digits.
     pub digits: Option<String>,
+    /// The key that ended the input.
+    pub terminator: Option<String>,
+    /// Why the input ended.
+    pub reason: Option<&'static str>,
+}
+
+impl IvrInfo {
+    /// A key was pressed.
+    #[must_use]
+    pub fn of_key(key: char) -> Self {
+        Self { event: "dtmf", digits: Some(key.to_string()), ..Self::default() }
+    }
 }

@@ -138,6 +138,8 @@ impl Driver for Asterisk {
             Op::Hangup { channel, reason } => inner.hang_up(&channel, &reason).await,
             Op::Hear { channel, source } => inner.hear(&channel, source).await,
             Op::SendDigits { channel, digits } => inner.send_digits(&channel, &digits).await,
+            Op::Play { .. } => Err(DriverError::Refused("prompts are not played".to_owned())),
+            Op::StopPlay { .. } => Ok(()),
             Op::Label { channel, label } => inner.label(&channel, label).await,
         }
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::lanes::Lanes;
 use super::shared::Shared;
 use crate::domain::{CallId, Command, Customer, Effect, Input, LegView, Outcome, Standard};
-use crate::driver::{Cause, ChannelId, Event, Handled, Label, Op};
+use crate::driver::{ChannelId, Event, Handled, Label, Op};
 use crate::outbox::{Batch, Outbox};
 use crate::wire;
 
@@ -110,10 +110,9 @@ impl Actor {
                     self.news.close();
                     self.step(Input::Stop, None);
                 }
-                failed = self.lanes.next() => {
-                    if let Some(channel) = failed {
-                        let cause = Cause::Refused(503);
-                        self.step(Input::Channel(Event::Ended { channel, cause }), None);
+                failures = self.lanes.next() => {
+                    for failure in failures {
+                        self.step(Input::Channel(failure), None);
                     }
                 }
                 Some(waiters) = self.finishing.next() => {
@@ -247,6 +246,13 @@ impl Actor {
                     self.asking.push(Box::pin(async move {
                         let answer = directory.resolve(i_customer, 0, &number).await;
                         Input::Looked { i_c_queue, answer }
+                    }));
+                }
+                Effect::Fetch { call_id, tag, playback, url } => {
+                    let audio = Arc::clone(&self.shared.audio);
+                    self.asking.push(Box::pin(async move {
+                        let clip = audio.fetch(&url).await;
+                        Input::Fetched { call_id, tag, playback, clip }
                     }));
                 }
                 Effect::Reply { command_id, outcome } => {

@@ -5,7 +5,8 @@
 //! its own call and no other.
 //!
 //! An operation that may be repeated without harm is tried three times. A dialled channel that
-//! the switch did not take ends; if the switch may have it all the same, it is hung up there.
+//! the switch did not take ends; if the switch may have it all the same, it is hung up there. A
+//! playback that the switch did not take has failed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::oneshot;
 
 use crate::domain::Standard;
-use crate::driver::{ChannelId, Driver, DriverError, Op};
+use crate::driver::{Cause, ChannelId, Driver, DriverError, Event, Op, PlaybackEnd};
 
 /// How long the switch may take for one operation.
 const OP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,7 +38,8 @@ struct Item {
 struct Report {
     channel: ChannelId,
     items: usize,
-    is_dial_failed: bool,
+    /// What follows from operations that were not carried out.
+    failures: Vec<Event>,
 }
 
 /// The lanes of one customer.
@@ -92,19 +94,19 @@ impl Lanes {
         is_waited_for.then_some(done)
     }
 
-    /// Waits for the end of some operations; gives the channel if it could not be dialled.
+    /// Waits for the end of some operations; gives what follows from those that failed.
     /// Pends while there is nothing to do. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<ChannelId> {
-        let Some(Report { channel, items, is_dial_failed }) = self.running.next().await else {
+    pub(super) async fn next(&mut self) -> Vec<Event> {
+        let Some(Report { channel, items, failures }) = self.running.next().await else {
             return std::future::pending().await;
         };
         self.pending -= items;
         if self.waiting.get(&channel).is_some_and(VecDeque::is_empty) {
             self.waiting.remove(&channel);
         } else {
-            self.start(channel.clone());
+            self.start(channel);
         }
-        is_dial_failed.then_some(channel)
+        failures
     }
 
     /// Sets going what waits in a lane.
@@ -114,17 +116,40 @@ impl Lanes {
         let driver = Arc::clone(&self.driver);
         self.running.push(Box::pin(async move {
             let count = items.len();
-            let mut is_dial_failed = false;
+            let mut failures = Vec::new();
             for Item { op, step } in items {
                 if let Some(op) = op {
-                    let is_dial = matches!(op, Op::Dial { .. });
-                    let is_done = carry_out(driver.as_ref(), op).await;
-                    is_dial_failed |= is_dial && !is_done;
+                    let failure = failure_of(&op);
+                    if !carry_out(driver.as_ref(), op).await {
+                        failures.extend(failure);
+                    }
                 }
                 drop(step);
             }
-            Report { channel, items: count, is_dial_failed }
+            Report { channel, items: count, failures }
         }));
+    }
+}
+
+/// What the engine is told when an operation is not carried out.
+fn failure_of(op: &Op) -> Option<Event> {
+    match op {
+        Op::Dial { channel, .. } => {
+            Some(Event::Ended { channel: channel.clone(), cause: Cause::Refused(503) })
+        }
+        Op::Play { channel, playback, .. } => Some(Event::PlaybackEnded {
+            channel: channel.clone(),
+            playback: playback.clone(),
+            end: PlaybackEnd::Failed,
+        }),
+        Op::Ring { .. }
+        | Op::Answer { .. }
+        | Op::PickUp { .. }
+        | Op::Hangup { .. }
+        | Op::Hear { .. }
+        | Op::SendDigits { .. }
+        | Op::StopPlay { .. }
+        | Op::Label { .. } => None,
     }
 }
 
@@ -137,8 +162,9 @@ async fn carry_out(driver: &dyn Driver, op: Op) -> bool {
         | Op::PickUp { .. }
         | Op::Hangup { .. }
         | Op::Hear { .. }
+        | Op::StopPlay { .. }
         | Op::Label { .. } => true,
-        Op::Dial { .. } | Op::SendDigits { .. } => false,
+        Op::Dial { .. } | Op::SendDigits { .. } | Op::Play { .. } => false,
     };
     let mut pauses = RETRY_PAUSES.iter().filter(|_| is_repeatable);
     loop {

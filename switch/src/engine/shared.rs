@@ -8,6 +8,8 @@ use mesh::Clock;
 use mesh::ledger::{Ledger, partition_of};
 use parking_lot::Mutex;
 
+use super::Parts;
+use crate::audio::Audio;
 use crate::directory::Directory;
 use crate::domain::CallId;
 use crate::driver::{ChannelId, Driver, Op};
@@ -31,6 +33,7 @@ pub(super) struct Shared {
     pub(super) place: Place,
     pub(super) driver: Arc<dyn Driver>,
     pub(super) directory: Arc<dyn Directory>,
+    pub(super) audio: Arc<Audio>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) clock: Clock,
     pub(super) bounds: Bounds,
@@ -41,23 +44,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        place: Place,
-        driver: Arc<dyn Driver>,
-        directory: Arc<dyn Directory>,
-        ledger: Arc<dyn Ledger>,
-        clock: Clock,
-        bounds: Bounds,
-        outboxes: Vec<Outbox>,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
         Self {
-            place,
-            driver,
-            directory,
-            ledger,
-            clock,
-            bounds,
-            outboxes,
+            place: Place { node: parts.node, site: parts.site },
+            driver: parts.driver,
+            directory: parts.directory,
+            audio: parts.audio,
+            ledger: parts.ledger,
+            clock: parts.clock,
+            bounds: parts.bounds,
+            outboxes: parts.outboxes,
             calls: Mutex::default(),
             channels: Mutex::default(),
             load: AtomicI64::new(0),
@@ -121,6 +117,8 @@ impl Shared {
             | Op::PickUp { .. }
             | Op::Hear { .. }
             | Op::SendDigits { .. }
+            | Op::Play { .. }
+            | Op::StopPlay { .. }
             | Op::Label { .. } => {}
         }
     }

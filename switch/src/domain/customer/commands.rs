@@ -3,6 +3,7 @@
 use super::Customer;
 use crate::domain::call::{Admission, Plan};
 use crate::domain::command::{Action, CallerScope, Cause, Command, Done, Outcome, Refusal};
+use crate::domain::dialogue::Dialogue;
 use crate::domain::effect::Effect;
 use crate::domain::leg::{End, State};
 use crate::domain::names::{CallId, Tag};
@@ -146,6 +147,17 @@ impl Customer {
             }
             Action::SendDigits(_, _, digits) => {
                 self.effects.push(Effect::Drive(Op::SendDigits { channel, digits }));
+            }
+            Action::Play(_, _, play) => {
+                let playback = self.names.playback();
+                self.converse(&call_id, &tag, |dialogue, _| dialogue.play(playback, play));
+            }
+            Action::StopPlay(..) => self.converse(&call_id, &tag, Dialogue::stop_playing),
+            Action::Collect(_, _, rules) => {
+                self.converse(&call_id, &tag, |dialogue, now| dialogue.collect(now, rules));
+            }
+            Action::StopCollect(..) => {
+                self.converse(&call_id, &tag, |dialogue, _| dialogue.stop_collecting());
             }
             Action::Redirect(_, _, destination) => {
                 self.is_called(&call_id, &tag)?;

@@ -15,6 +15,7 @@ use super::Customer;
 use super::timers::{CallTimer, Timer};
 use crate::domain::call::{Call, Plan};
 use crate::domain::command::Cause;
+use crate::domain::dialogue::Dialogue;
 use crate::domain::leg::{End, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::queue::Leave;
@@ -115,6 +116,7 @@ impl Customer {
     /// Ends one leg; nothing is told yet.
     pub(super) fn end_leg(&mut self, call_id: &CallId, tag: &Tag, reason: &Reason) {
         self.timers.stop(&Timer::leg(call_id, tag));
+        self.converse(call_id, tag, |dialogue, _| dialogue.end(true));
         let Some(leg) = self
             .calls
             .get_mut(call_id)
@@ -187,6 +189,9 @@ impl Customer {
         while let Some(timer) = self.timers.pop_due(self.now) {
             match timer {
                 Timer::Call(call_id, CallTimer::Leg(tag)) => self.leg_waited(&call_id, &tag),
+                Timer::Call(call_id, CallTimer::Digits(tag)) => {
+                    self.converse(&call_id, &tag, Dialogue::expire);
+                }
                 Timer::Call(call_id, CallTimer::Waited) => self.waited(&call_id),
                 Timer::Call(call_id, CallTimer::Decision(tag)) => {
                     self.undecided(&call_id, tag.as_ref());

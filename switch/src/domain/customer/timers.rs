@@ -21,6 +21,8 @@ pub(in crate::domain) enum Timer {
 pub(in crate::domain) enum CallTimer {
     /// A leg's ringing or waiting ends.
     Leg(Tag),
+    /// The time for a leg's digits is over.
+    Digits(Tag),
     /// The call has waited in its queue for as long as it may.
     Waited,
     /// Nobody has decided about a called leg, or about a call to a group.

@@ -192,6 +192,7 @@ impl Customer {
     /// Takes a leg out of a call, which is over then: its last event under the old id says where
     /// it goes on.
     fn move_out(&mut self, from: &CallId, tag: &Tag, to: &CallId, cause: &Cause) -> Option<Leg> {
+        self.converse(from, tag, |dialogue, _| dialogue.end(false));
         let call = self.calls.get_mut(from)?;
         let index = call.legs.iter().position(|leg| leg.tag == *tag)?;
         call.sequence += 1;

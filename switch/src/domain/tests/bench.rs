@@ -9,8 +9,8 @@ use mesh::clock::Timestamp;
 
 use crate::domain::{
     AGENT_TIMEOUT, Account, Action, CallId, Cause, Charged, Command, Customer, Direction, Effect,
-    Figures, Group, Input, LegView, Names, Originate, Outcome, Party, QueueSettings, Refusal,
-    ResolveFailure, Route, State, Tag,
+    Figures, Group, Input, IvrInfo, LegView, Names, Originate, Outcome, Party, QueueSettings,
+    Refusal, ResolveFailure, Route, State, Tag,
 };
 use crate::driver::{self, ChannelId, Endpoint, Event, Op, Shown, Source};
 
@@ -153,7 +153,7 @@ impl Bench {
                     self.records.push((view.tag.clone(), *view, call_sequence));
                 }
                 Effect::TellIvr { tag, info, .. } => {
-                    self.ivr.push((tag, info.digits.unwrap_or_default()));
+                    self.ivr.push((tag, in_words(info)));
                 }
                 Effect::Resolve { call_id, i_account, number } => {
                     self.resolves.push((call_id, i_account, number));
@@ -167,6 +167,7 @@ impl Bench {
                 Effect::Account(charged) => self.charged.push(*charged),
                 Effect::TellQueue { figures, .. } => self.figures.push(figures),
                 Effect::Look { i_c_queue, .. } => self.looks.push(i_c_queue),
+                Effect::Fetch { .. } => {}
             }
         }
         effects
@@ -378,6 +379,17 @@ impl Bench {
         self.told.clear();
         self.ops.clear();
     }
+}
+
+/// A key as itself, anything else by its name and all that is said of it.
+fn in_words(info: IvrInfo) -> String {
+    if info.event == "dtmf" {
+        return info.digits.unwrap_or_default();
+    }
+    let parts = [Some(info.event.to_owned()), info.digits, info.terminator];
+    let mut words: Vec<String> = parts.into_iter().flatten().collect();
+    words.extend(info.reason.map(str::to_owned));
+    words.join(" ")
 }
 
 fn end_of(party: &Party) -> String {

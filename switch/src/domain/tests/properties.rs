@@ -12,9 +12,10 @@ use proptest::test_runner::RngSeed;
 use self::checker::Checker;
 use super::bench::{CUSTOMER, account, account_scope, support, to_group};
 use crate::domain::{
-    Action, CallId, Command, ConnectTwo, Input, Mode, Originate, Parked, ResolveFailure, Route, Tag,
+    Action, CallId, Command, ConnectTwo, DigitRules, Input, Media, Mode, Originate, Parked, Play,
+    ResolveFailure, Route, Tag,
 };
-use crate::driver::{Cause, ChannelId, Event, Shown};
+use crate::driver::{Cause, ChannelId, Clip, Event, Shown};
 
 /// Something that happens; what it happens to is chosen among what there is at that time.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
             |(scope, from, to, is_again, call)| Step::Originate { scope, from, to, is_again, call }
         ),
         1 => (0..7_usize, 1..5_u8).prop_map(|(scope, account)| Step::ConnectTwo { scope, account }),
-        10 => (0..7_usize, 0..40_u8, any::<Index>(), tag(), code()).prop_map(
+        12 => (0..7_usize, 0..50_u8, any::<Index>(), tag(), code()).prop_map(
             |(scope, kind, call, tag, code)| Step::Command { scope, kind, call, tag, code }
         ),
         6 => (0..7_usize, 0..6_u8, any::<Index>(), any::<Index>(), 1..5_u8).prop_map(
@@ -136,6 +137,25 @@ fn route(number: u8) -> Route {
         }
         3..=8 => Route::Pstn { number: "12065550100".to_owned() },
         number => Route::Account(account(&id(number % 4 + 1))),
+    }
+}
+
+fn playing(kind: u8) -> Play {
+    let clip =
+        Clip { name: "a.au".to_owned(), duration: Duration::from_secs(2), is_fetched: false };
+    let media =
+        if kind == 40 { Media::Url("http://a/".to_owned()) } else { Media::Clips(vec![clip]) };
+    Play { media, repeat: 1, is_interruptible: kind % 2 == 0 }
+}
+
+fn collecting() -> DigitRules {
+    DigitRules {
+        max_digits: 2,
+        min_digits: 1,
+        terminators: "#".to_owned(),
+        first_digit: Duration::from_secs(10),
+        inter_digit: Duration::from_secs(3),
+        total: Duration::from_mins(1),
     }
 }
 
@@ -197,6 +217,10 @@ impl World {
                     16..=22 => Action::TransferBlind(call, tag, "103".to_owned()),
                     23..=28 => Action::Redirect(call, tag, "104".to_owned()),
                     29..=35 => Action::Park(call, tag, code.map(|code| format!("70{}", code % 3))),
+                    40..=43 => Action::Play(call, tag, playing(kind)),
+                    44 => Action::StopPlay(call, tag),
+                    45..=48 => Action::Collect(call, tag, collecting()),
+                    49 => Action::StopCollect(call, tag),
                     _ => Action::SendDigits(call, tag, "1".to_owned()),
                 };
                 self.command(scopes()[scope], action)

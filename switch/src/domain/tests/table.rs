@@ -1,7 +1,12 @@
 //! The table of states and commands: each command in each state, walked.
 
+use std::time::Duration;
+
 use super::bench::{Bench, CUSTOMER, account, support, to_account, to_group, wrong_state};
-use crate::domain::{Action, CallId, Mode, Parked, Refusal, State, Tag, allowed_states};
+use crate::domain::{
+    Action, CallId, DigitRules, Media, Mode, Parked, Play, Refusal, State, Tag, allowed_states,
+};
+use crate::driver::Clip;
 
 /// A call one leg of which is in the given state.
 fn call_in(state: State) -> (Bench, CallId, Tag) {
@@ -62,6 +67,23 @@ fn lasting() -> impl Iterator<Item = State> {
     State::ALL.into_iter().filter(move |state| !passes.contains(state))
 }
 
+fn play() -> Play {
+    let duration = Duration::from_secs(1);
+    let clip = Clip { name: "a.au".to_owned(), duration, is_fetched: false };
+    Play { media: Media::Clips(vec![clip]), repeat: 1, is_interruptible: false }
+}
+
+fn rules() -> DigitRules {
+    DigitRules {
+        max_digits: 4,
+        min_digits: 1,
+        terminators: "#".to_owned(),
+        first_digit: Duration::from_secs(10),
+        inter_digit: Duration::from_secs(3),
+        total: Duration::from_mins(1),
+    }
+}
+
 fn commands(call: &CallId, tag: Option<&Tag>) -> Vec<Action> {
     let (call, tag) = (|| call.clone(), || tag.cloned());
     vec![
@@ -72,6 +94,10 @@ fn commands(call: &CallId, tag: Option<&Tag>) -> Vec<Action> {
         Action::Hold(call(), tag()),
         Action::Resume(call(), tag()),
         Action::SendDigits(call(), tag(), "1".to_owned()),
+        Action::Play(call(), tag(), play()),
+        Action::StopPlay(call(), tag()),
+        Action::Collect(call(), tag(), rules()),
+        Action::StopCollect(call(), tag()),
         Action::TransferBlind(call(), tag(), "103".to_owned()),
         Action::Redirect(call(), tag(), "103".to_owned()),
         Action::Park(call(), tag(), None),

@@ -113,6 +113,10 @@ fn add(lines: &HashMap<ChannelId, Line>, listener: &ChannelId, mix: &mut Mix) {
     let mut ears = vec![listener];
     while let Some(ear) = ears.pop() {
         let Some(line) = lines.get(ear) else { continue };
+        if let Some(clip) = line.clip_heard() {
+            mix.prompt = Some(clip.to_owned());
+            continue;
+        }
         match &line.source {
             Source::Silence => {}
             Source::Ringback => mix.is_ringback = true,

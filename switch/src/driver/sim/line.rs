@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::driver::{Cause, ChannelId, Label, Reason, Shown, Source};
+use crate::driver::{Cause, ChannelId, Clip, Label, PlaybackId, Reason, Shown, Source};
 
 use super::behaviour::text_of;
 
@@ -44,7 +44,22 @@ pub(super) struct Line {
     pub(super) digits: String,
     /// Running number of its making.
     pub(super) order: u64,
-    /// Key of its one pending timer.
+    /// Key of the timer of its set-up.
+    pub(super) timer: Option<(Instant, u64)>,
+    /// What is played to the party.
+    pub(super) playing: Option<Playing>,
+}
+
+/// What is played to a party.
+#[derive(Clone, Debug)]
+pub(super) struct Playing {
+    pub(super) id: PlaybackId,
+    pub(super) clips: Vec<Clip>,
+    /// Which of them is heard.
+    pub(super) index: usize,
+    /// How often the whole is to be played, this time included; 0 until stopped.
+    pub(super) repeat: u32,
+    /// Key of the timer that ends the clip.
     pub(super) timer: Option<(Instant, u64)>,
 }
 
@@ -83,6 +98,12 @@ impl Line {
             _ if self.is_on_the_line() => 1,
             _ => 4,
         }
+    }
+
+    /// Name of the clip that the party hears, if one is played.
+    pub(super) fn clip_heard(&self) -> Option<&str> {
+        let playing = self.playing.as_ref()?;
+        playing.clips.get(playing.index).map(|clip| clip.name.as_str())
     }
 
     pub(super) fn remember_digits(&mut self, digits: &str) {

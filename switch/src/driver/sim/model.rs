@@ -2,9 +2,11 @@
 //! synchronous; it is told the time and collects the events that it causes.
 //!
 //! Invariants: both halves of a joined pair live and die together; a channel has at
-//! most one pending timer; after a channel's end nothing more is told of it.
+//! most one pending timer of its set-up and one of what is played to it; after a
+//! channel's end nothing more is told of it.
 
 mod ops;
+mod playback;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
@@ -30,6 +32,7 @@ pub(super) struct Phone {
 enum Step {
     Alert,
     Finish(Outcome),
+    EndClip,
 }
 
 /// The whole simulated switch.
@@ -100,8 +103,9 @@ impl Model {
     pub(super) fn advance(&mut self, now: Instant) {
         while let Some(timer) = self.timers.first_entry().filter(|timer| timer.key().0 <= now) {
             let (channel, step) = timer.remove();
-            if let Some(line) = self.lines.get_mut(&channel) {
-                line.timer = None;
+            match (step, self.lines.get_mut(&channel)) {
+                (Step::Alert | Step::Finish(_), Some(line)) => line.timer = None,
+                (Step::EndClip, _) | (_, None) => {}
             }
             self.step(now, &channel, step);
         }
@@ -213,6 +217,7 @@ impl Model {
     fn step(&mut self, now: Instant, channel: &ChannelId, step: Step) {
         match step {
             Step::Alert => self.alert(now, channel),
+            Step::EndClip => self.end_clip(now, channel),
             Step::Finish(Outcome::Answer) => self.answer(now, channel),
             Step::Finish(Outcome::Refuse(code)) => self.end(now, channel, Cause::Refused(code)),
         }
@@ -284,12 +289,14 @@ impl Model {
             digits: String::new(),
             order: self.next(),
             timer: None,
+            playing: None,
         };
         self.lines.insert(channel, line);
     }
 
     fn remove(&mut self, channel: &ChannelId) -> Option<Line> {
         self.cancel_timer(channel);
+        self.stop_playing(channel);
         let line = self.lines.remove(channel)?;
         match &line.party {
             Party::Phone(account_id) => {

@@ -5,6 +5,7 @@ mod control;
 mod hands;
 mod hears;
 mod joins;
+mod prompts;
 mod properties;
 
 use std::collections::BTreeSet;

@@ -10,12 +10,14 @@ use mesh::caller::{Owner, Scope};
 use mesh::clock::Timestamp;
 use mesh::ledger::Ledger as _;
 use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
+use mesh::outward::Rules;
 use mesh::testing::eventually;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::audio::{self, Audio};
 use crate::directory::{Destination, Directory, DirectoryError};
 use crate::domain::{
     Account, Action, CallId, Cause, Command, Originate, Outcome, ResolveFailure, Route,
@@ -238,6 +240,7 @@ impl Bench {
             site: "main".to_owned(),
             driver: Arc::<Switch>::clone(&switch),
             directory: Arc::<Book>::clone(&book),
+            audio: Arc::new(Audio::new(audio::Config::default(), Rules::default())),
             ledger: Arc::<MemoryLedger>::clone(&ledger),
             outboxes: vec![outbox],
             clock,

@@ -165,7 +165,7 @@ impl Checker {
                 Effect::Over(call_id) => self.over(call_id),
                 Effect::Account(charged) => self.account(charged),
                 Effect::Refresh { view, call_sequence } => self.refresh(view, *call_sequence),
-                Effect::TellQueue { .. } | Effect::Look { .. } => {}
+                Effect::TellQueue { .. } | Effect::Look { .. } | Effect::Fetch { .. } => {}
             }
         }
         match input {

@@ -8,7 +8,7 @@ use crate::driver::{
 
 use super::{Full, Model, Step};
 use crate::driver::sim::behaviour::{Behaviour, UNAVAILABLE};
-use crate::driver::sim::line::{Line, Party, Stage};
+use crate::driver::sim::line::{Line, Party, Playing, Stage};
 
 impl Model {
     /// Does what the engine wants. An operation on a channel that is gone has no effect.
@@ -31,6 +31,16 @@ impl Model {
                 }
             }
             Op::SendDigits { channel, digits } => self.send_digits(&channel, &digits),
+            Op::Play { channel, playback, clips, repeat } => {
+                self.play(now, &channel, Playing::new(playback, clips, repeat));
+            }
+            Op::StopPlay { channel, playback } => {
+                let line = self.lines.get(&channel);
+                let playing = line.and_then(|line| line.playing.as_ref());
+                if playing.is_some_and(|playing| playing.id == playback) {
+                    self.stop_playing(&channel);
+                }
+            }
             Op::Label { channel, label } => self.label(&channel, label),
         }
         Ok(())

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::driver::sim::line::Line;
+use crate::driver::{Clip, PlaybackId};
 
 const CHANNELS: u8 = 8;
 
@@ -69,11 +70,22 @@ fn op() -> impl Strategy<Value = Op> {
         1 => channel().prop_map(move |channel| Op::Hangup { channel, reason: reason() }),
         6 => (channel(), source()).prop_map(|(channel, source)| Op::Hear { channel, source }),
         1 => channel().prop_map(|channel| Op::SendDigits { channel, digits: "12".to_owned() }),
+        2 => (channel(), 0..3_u32, 0..700_u64).prop_map(|(channel, repeat, ms)| {
+            let duration = Duration::from_millis(ms);
+            let clip = Clip { name: "a.au".to_owned(), duration, is_fetched: false };
+            Op::Play { channel, playback: playback(repeat), clips: vec![clip], repeat }
+        }),
+        1 => (channel(), 0..3_u32)
+            .prop_map(|(channel, name)| Op::StopPlay { channel, playback: playback(name) }),
         1 => (channel(), channel()).prop_map(|(channel, tag)| Op::Label {
             channel,
             label: label("call", &tag.0, "holding"),
         }),
     ]
+}
+
+fn playback(name: u32) -> PlaybackId {
+    PlaybackId(name.to_string())
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -128,19 +140,6 @@ fn apply(model: &mut Model, now: Instant, deed: Deed) {
     }
 }
 
-/// The channel that an event is about.
-fn subject(event: &Event) -> &ChannelId {
-    match event {
-        Event::Offered { channel, .. }
-        | Event::Ringing { channel }
-        | Event::Answered { channel }
-        | Event::Ended { channel, .. }
-        | Event::Held { channel }
-        | Event::Resumed { channel }
-        | Event::Digit { channel, .. } => channel,
-    }
-}
-
 /// What somebody may hear: answered parties only, and each by name.
 fn names_of_answered(lines: &HashMap<ChannelId, Line>) -> HashSet<String> {
     let name = |line: &Line| match &line.party {
@@ -172,8 +171,15 @@ fn check_invariants(model: &Model) {
     for channel in model.legs.values() {
         assert!(model.lines.contains_key(channel) || model.ended.get(channel).is_some());
     }
-    let timers = model.lines.values().filter(|line| line.timer.is_some()).count();
-    assert_eq!(timers, model.pending_timers());
+    let lines = model.lines.values();
+    let timers = lines.clone().filter(|line| line.timer.is_some()).count();
+    // What is played is always about to end.
+    let clips = lines.filter(|line| line.playing.as_ref().is_some_and(|it| it.timer.is_some()));
+    assert_eq!(
+        clips.clone().count(),
+        model.lines.values().filter(|it| it.playing.is_some()).count()
+    );
+    assert_eq!(timers + clips.count(), model.pending_timers());
 }
 
 proptest! {
@@ -195,7 +201,7 @@ proptest! {
 
             let mut ended = HashSet::new();
             for event in model.take_events() {
-                let channel = subject(&event);
+                let channel = event.channel();
                 prop_assert!(!ended.contains(channel), "{event:?} after the end");
                 if matches!(event, Event::Ended { .. }) {
                     prop_assert!(!model.lines.contains_key(channel));

@@ -1,0 +1,47 @@
+//! `CallControl/play`: plays prompts, or the audio at an address, to a leg's party.
+
+use mesh::command::{Refusal, Session};
+use proto::callcontrol::v1::{PlayRequest, PlayResponse};
+use proto::switch::v1::Play;
+use proto::switch::v1::command_request::Command;
+use tonic::{Request, Status};
+
+use super::{Rpc, check};
+
+pub(super) async fn handle(
+    rpc: &Rpc,
+    request: Request<PlayRequest>,
+) -> Result<PlayResponse, Status> {
+    let (session, request) = Session::of(request, "CallControl/play")?;
+    let request_id = request.request_id.clone();
+    let params = checked(request)?;
+    let call = check::call(params.call.as_ref())?;
+    let repeatable = check::repeatable(request_id.as_deref(), &params)?;
+    let command = Command::Play(Play {
+        call: params.call,
+        prompts: params.prompts,
+        url: params.url,
+        repeat: params.repeat,
+        interrupt_on_input: params.interrupt_playback_on_input,
+    });
+    rpc.calls.act(&session, &call, command, repeatable).await?;
+    Ok(PlayResponse { success: 1 })
+}
+
+/// The params without `request_id`.
+fn checked(mut params: PlayRequest) -> Result<PlayRequest, Refusal> {
+    params.request_id = None;
+    params.call = Some(check::call(params.call.as_ref())?);
+    params.url = check::given(params.url);
+    if params.url.is_some() != params.prompts.is_empty() {
+        return Err(Refusal::NotOneOf("url", "prompts"));
+    }
+    check::prompts(&params.prompts)?;
+    check::repeat(params.repeat)?;
+    if params.callback_url.is_some() {
+        return Err(Refusal::CallbackRefused("callback_url"));
+    }
+    // Without a callback they ask for nothing.
+    params.callback_on_events.clear();
+    Ok(params)
+}

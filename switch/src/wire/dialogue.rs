@@ -1,0 +1,43 @@
+//! Prompts and digits.
+
+use std::time::Duration;
+
+use proto::switch::v1 as pb;
+
+use super::{Malformed, is_key};
+use crate::domain::{DigitRules, Media, Play};
+
+/// Most digits of an input.
+const MAX_DIGITS: usize = 128;
+
+pub(super) fn play(play: pb::Play, media: Option<Media>) -> Result<Play, Malformed> {
+    let media = media.ok_or(Malformed::Field("prompts or url, one of them"))?;
+    let repeat = u32::try_from(play.repeat).map_err(|_| Malformed::Field("repeat is negative"))?;
+    Ok(Play { media, repeat, is_interruptible: play.interrupt_on_input })
+}
+
+pub(super) fn rules(detect: pb::StartDtmfDetect) -> Result<DigitRules, Malformed> {
+    let count = |digits: i32| usize::try_from(digits).unwrap_or(usize::MAX);
+    let (max_digits, min_digits) = (count(detect.max_digits), count(detect.min_digits));
+    if !(1..=MAX_DIGITS).contains(&max_digits) {
+        return Err(Malformed::Field("max_digits is not 1 to 128"));
+    }
+    if min_digits > max_digits {
+        return Err(Malformed::Field("min_digits is above max_digits"));
+    }
+    if !detect.terminators.chars().all(is_key) {
+        return Err(Malformed::Field("terminators are some of 0-9, *, #, A-D"));
+    }
+    let time = |millis: i64| {
+        let millis = u64::try_from(millis).map_err(|_| Malformed::Field("a time is negative"))?;
+        Ok(Duration::from_millis(millis))
+    };
+    Ok(DigitRules {
+        max_digits,
+        min_digits,
+        terminators: detect.terminators,
+        first_digit: time(detect.first_digit_ms)?,
+        inter_digit: time(detect.inter_digit_ms)?,
+        total: time(detect.total_ms)?,
+    })
+}
