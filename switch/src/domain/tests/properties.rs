@@ -1,6 +1,7 @@
 //! Whatever happens in whatever order: what always holds.
 
 mod checker;
+mod order;
 
 use std::time::Duration;
 
