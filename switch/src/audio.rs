@@ -121,7 +121,7 @@ impl Audio {
         let answer = match self.client.get(&address, limits).await {
             Ok(answer) => answer,
             Err(error) => {
-                refuse(&mesh::fault::chain(&error).to_string());
+                refuse(&mesh::fault::chain(&error));
                 return None;
             }
         };

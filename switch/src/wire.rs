@@ -90,7 +90,7 @@ pub(crate) fn command(
         }
         Is::Play(play) => {
             let (call_id, tag) = target(play.call.clone())?;
-            Action::Play(call_id, tag, dialogue::play(play, media)?)
+            Action::Play(call_id, tag, dialogue::play(&play, media)?)
         }
         Is::StopPlay(stop) => {
             let (call_id, tag) = target(stop.call)?;

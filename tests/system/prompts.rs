@@ -153,11 +153,12 @@ async fn only_a_party_on_the_line_hears_and_only_who_sees_the_call_may_play() {
 async fn file_server(body: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/audio", listener.local_addr().unwrap());
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = [0; 1024];
-            stream.read(&mut asked).await.unwrap();
+            assert_ne!(stream.read(&mut asked).await.unwrap(), 0);
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
             stream.write_all(head.as_bytes()).await.unwrap();
             stream.write_all(&body).await.unwrap();

@@ -3,6 +3,8 @@
 
 use std::f64::consts::TAU;
 
+use super::format::Format;
+
 /// A prompt of the program.
 struct Prompt {
     path: &'static str,
@@ -36,7 +38,10 @@ pub(super) fn bytes_of(path: &str) -> Option<Vec<u8>> {
 
 impl Prompt {
     fn bytes(&self) -> Vec<u8> {
-        if self.path.ends_with(".g729") { self.g729() } else { self.au() }
+        match Format::of_name(self.path) {
+            Some(Format::G729) => self.g729(),
+            _ => self.au(),
+        }
     }
 
     /// µ-law of a quiet tone.

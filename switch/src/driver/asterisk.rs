@@ -134,12 +134,11 @@ impl Driver for Asterisk {
             Op::PickUp { channel } if inner.knows(&channel) => {
                 Err(DriverError::Refused("a phone on Asterisk cannot be made to answer".to_owned()))
             }
-            Op::PickUp { .. } => Ok(()),
+            Op::PickUp { .. } | Op::StopPlay { .. } => Ok(()),
             Op::Hangup { channel, reason } => inner.hang_up(&channel, &reason).await,
             Op::Hear { channel, source } => inner.hear(&channel, source).await,
             Op::SendDigits { channel, digits } => inner.send_digits(&channel, &digits).await,
             Op::Play { .. } => Err(DriverError::Refused("prompts are not played".to_owned())),
-            Op::StopPlay { .. } => Ok(()),
             Op::Label { channel, label } => inner.label(&channel, label).await,
         }
     }

@@ -10,7 +10,7 @@ use crate::domain::{DigitRules, Media, Play};
 /// Most digits of an input.
 const MAX_DIGITS: usize = 128;
 
-pub(super) fn play(play: pb::Play, media: Option<Media>) -> Result<Play, Malformed> {
+pub(super) fn play(play: &pb::Play, media: Option<Media>) -> Result<Play, Malformed> {
     let media = media.ok_or(Malformed::Field("prompts or url, one of them"))?;
     let repeat = u32::try_from(play.repeat).map_err(|_| Malformed::Field("repeat is negative"))?;
     Ok(Play { media, repeat, is_interruptible: play.interrupt_on_input })
