@@ -100,10 +100,13 @@ impl Talk {
     }
 }
 
+/// Keys, each with its moment.
+type Keys = &'static [(u64, &'static str)];
+
 #[test]
 fn each_timer_ends_an_input_at_its_moment_and_not_before() {
     // Keys with their moments, the moment of the end, and what it is.
-    let rows: [(&[(u64, &str)], u64, &str); 6] = [
+    let rows: [(Keys, u64, &str); 6] = [
         (&[], 10_000, "input_timeout  first_digit_timeout"),
         (&[(9_999, "1")], 12_999, "input_timeout 1 inter_digit_timeout"),
         (&[(0, "1"), (2_999, "2")], 5_999, "input_collected 12 inter_digit_timeout"),
@@ -336,7 +339,7 @@ fn a_command_or_the_end_of_the_leg_ends_an_input() {
 enum Step {
     Play(bool, bool),
     StopPlaying,
-    /// Of the present playback, or of an earlier one.
+    /// Of the present playback, or of another one.
     Played(bool, bool),
     Fetched(bool),
     Collect {
@@ -373,7 +376,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60)
     ) {
         let mut talk = Talk::default();
-        let (mut now, mut plays, mut collections, mut keys) = (0, 0, 0, 0);
+        let (mut now, mut plays, mut collections, mut keys) = (0, 0_usize, 0, 0);
         for step in steps {
             let acts = match step {
                 Step::Play(is_url, may) => {
@@ -384,7 +387,7 @@ proptest! {
                 Step::StopPlaying => talk.dialogue.stop_playing(at(now)),
                 Step::Played(is_present, fails) => {
                     let end = if fails { PlaybackEnd::Failed } else { PlaybackEnd::Completed };
-                    let of = if is_present { plays } else { plays - 1 };
+                    let of = if is_present { plays } else { plays + 1 };
                     let is_heard = talk.dialogue.playback.as_ref().is_some_and(|it| it.is_heard);
                     if is_present && !is_heard { continue; }
                     talk.dialogue.played(at(now), &id(&of.to_string()), end)
@@ -428,7 +431,7 @@ proptest! {
         talk.did(acts);
 
         let told = |start: &str| talk.heard.iter().filter(|line| line.starts_with(start)).count();
-        prop_assert_eq!(told("prompt_playback_"), plays as usize);
+        prop_assert_eq!(told("prompt_playback_"), plays);
         prop_assert_eq!(told("input_"), collections);
         prop_assert_eq!(told("dtmf"), keys);
         prop_assert!(talk.due().is_none() && talk.dialogue.playback.is_none());

@@ -146,7 +146,7 @@ fn playing(kind: u8) -> Play {
         Clip { name: "a.au".to_owned(), duration: Duration::from_secs(2), is_fetched: false };
     let media =
         if kind == 40 { Media::Url("http://a/".to_owned()) } else { Media::Clips(vec![clip]) };
-    Play { media, repeat: 1, is_interruptible: kind % 2 == 0 }
+    Play { media, repeat: 1, is_interruptible: kind.is_multiple_of(2) }
 }
 
 fn collecting() -> DigitRules {
