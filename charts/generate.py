@@ -18,7 +18,8 @@ REFERENCE = ROOT / "docs" / "reference" / "configuration.md"
 
 # Keys that follow from other values, and are therefore not for `config`.
 OWNED = re.compile(
-    r"targets\..*|switch\.(node|advertise)|event_log\.redis\.(url|password_file)|auth\.database\.url"
+    r"targets\..*|switch\.(node|advertise)|event_log\.redis\.(url|password_file)"
+    r"|auth\.database\.(url|password_file)"
 )
 DURATION = r"^[0-9]+ ?[a-z]+( ?[0-9]+ ?[a-z]+)*$"
 CHOICES = {"mode": ["development", "production"], "telemetry.format": ["pretty", "json"]}

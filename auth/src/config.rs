@@ -1,5 +1,6 @@
 //! Settings of the service.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -28,8 +29,29 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite://PATH`, which is created when it is not there, or `sqlite::memory:`.
+    /// `sqlite://PATH`, which is created when it is not there, `sqlite::memory:`, or
+    /// `postgres://USER@HOST/DATABASE`, optionally with `?sslmode=verify-full&sslrootcert=PATH`.
     pub url: String,
+    /// File with the password of the database's user; a line break at its end does not count.
+    pub password_file: Option<PathBuf>,
+    /// Connections to `PostgreSQL` at most, for each instance.
+    pub connections: u32,
+    /// How long a request waits for a connection.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub acquire_timeout: Duration,
+    /// How long one statement may take, waiting for others that write included.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub statement_timeout: Duration,
+}
+
+impl Database {
+    /// The database at `url`, with the other settings as they are by default.
+    #[must_use]
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..Self::default() }
+    }
 }
 
 /// How long sessions live.
@@ -49,6 +71,10 @@ pub struct Session {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub refresh_tolerance: Duration,
+    /// Age at which the key that signs access tokens is replaced. Nobody is logged out by it.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub key_lifetime: Duration,
 }
 
 /// When failed logins lock out.
@@ -83,7 +109,13 @@ pub struct Password {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "sqlite://cordboard-data/cordboard.db".to_owned() }
+        Self {
+            url: "sqlite://cordboard-data/cordboard.db".to_owned(),
+            password_file: None,
+            connections: 10,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -93,6 +125,7 @@ impl Default for Session {
             access_token_lifetime: Duration::from_mins(15),
             refresh_token_lifetime: Duration::from_hours(30 * 24),
             refresh_tolerance: Duration::from_secs(10),
+            key_lifetime: Duration::from_hours(30 * 24),
         }
     }
 }
@@ -138,6 +171,12 @@ impl Config {
     /// # Errors
     /// Names the keys.
     pub fn validate(&self) -> anyhow::Result<()> {
+        ensure!(self.database.connections > 0, "`database.connections` must be 1 or more");
+        ensure!(
+            self.database.acquire_timeout > Duration::ZERO
+                && self.database.statement_timeout >= Duration::from_millis(1),
+            "`database.acquire_timeout` and `database.statement_timeout` must be longer than nothing"
+        );
         let session = &self.session;
         ensure!(
             session.access_token_lifetime >= Duration::from_secs(1),
@@ -150,6 +189,12 @@ impl Config {
         ensure!(
             session.refresh_tolerance < session.access_token_lifetime,
             "`session.refresh_tolerance` must be shorter than `session.access_token_lifetime`"
+        );
+        ensure!(
+            session.key_lifetime >= session.access_token_lifetime
+                && session.key_lifetime >= Duration::from_mins(1),
+            "`session.key_lifetime` must be a minute or more, and not shorter than \
+             `session.access_token_lifetime`"
         );
         ensure!(
             self.lockout.failures > 0 && self.lockout.address_failures > 0,

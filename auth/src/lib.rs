@@ -11,6 +11,7 @@ mod config;
 pub mod domain;
 pub mod export;
 pub mod import;
+pub mod keyring;
 mod metrics;
 pub mod password;
 mod revocations;
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use mesh::Clock;
-use mesh::health::Readiness;
+use mesh::health::{Component, Readiness};
 use mesh::net::Listener;
 use mesh::server::GrpcServer;
 use mesh::token::Verifier;
@@ -41,16 +42,20 @@ use tracing::{info, warn};
 
 pub use config::{Config, Database, Lockout, Password, Session};
 
-use crate::domain::directory::Directory;
+use crate::domain::directory::{Directory, StoreError};
 use crate::domain::plan::Plan;
 use crate::domain::secret::Secret;
 use crate::domain::session::StoredKey;
+use crate::keyring::Keyring;
 use crate::revocations::{Revocations, before_by};
 use crate::sessions::Sessions;
 use crate::tokens::SigningKey;
 
 /// Time between two removals of what is over.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
+
+/// Time between two attempts to open a directory whose server is away.
+const OPEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// How much longer than the longest access token a revocation is kept: services may go on for
 /// some time with tokens that have expired while auth is away.
@@ -88,8 +93,8 @@ pub async fn serve(
     let _stopped_when_dropped = late_stop.clone().drop_guard();
 
     // Making a key takes as long as everything else here, so a first start does both at once.
-    let first_key = store::is_new(&config.database.url).await.then(|| spawn_key(&tasks, &clock));
-    let directory = store::open(&config.database.url, &clock).await.context("directory")?;
+    let first_key = store::is_new(&config.database).await.then(|| spawn_key(&tasks, &clock));
+    let directory = open_directory(&config.database, &clock, &store, &stop).await?;
     seed_directory(&*directory, seed.as_ref(), &clock).await?;
     let keys = match first_key {
         None => directory.keys().await?,
@@ -97,17 +102,21 @@ pub async fn serve(
     };
     let keys = if keys.is_empty() {
         let made = first_key.unwrap_or_else(|| spawn_key(&tasks, &clock)).await??;
-        directory.adopt_key(&made).await?
+        directory.adopt_key(&made, None).await?
     } else {
         keys
     };
-    let keys = keys.iter().map(SigningKey::read).collect::<Result<Vec<_>, _>>()?;
-    let jwks = tokens::jwks(&keys);
-    let key = keys.into_iter().next().context("no signing key")?;
     let refresh_secret = directory.secret("refresh_tokens", &tokens::random()?).await?;
 
-    let verifier = Verifier::with_keys_and_clock(&jwks, clock.clone());
     let kept = config.session.access_token_lifetime + REVOCATION_MARGIN;
+    let keys = Arc::new(Keyring::new(
+        Arc::clone(&directory),
+        clock.clone(),
+        config.session.key_lifetime,
+        kept,
+        &keys,
+    )?);
+    let verifier = Verifier::with_keys_and_clock(&keys.jwks(), clock.clone());
     let revocations =
         Revocations::new(Arc::clone(&directory), clock.clone(), verifier.clone(), kept);
     // Before the first token is verified.
@@ -118,13 +127,20 @@ pub async fn serve(
         Arc::clone(&directory),
         clock.clone(),
         passwords,
-        key,
+        Arc::clone(&keys),
         &refresh_secret,
     );
 
     tasks.spawn(revocations.clone().run(store, late_stop.clone()));
-    tasks.spawn(purge(Arc::clone(&directory), clock.clone(), kept, late_stop.clone()));
-    let routes = routes(&directory, Arc::new(sessions), revocations, jwks, clock);
+    tasks.spawn(Arc::clone(&keys).run(verifier.clone(), late_stop.clone()));
+    tasks.spawn(purge(
+        Arc::clone(&directory),
+        clock.clone(),
+        kept,
+        Arc::clone(&keys),
+        late_stop.clone(),
+    ));
+    let routes = routes(&directory, Arc::new(sessions), revocations, keys, clock);
     let served = GrpcServer::new("auth")
         .verifier(verifier)
         .descriptor(proto::FILE_DESCRIPTOR_SET)
@@ -142,10 +158,10 @@ fn routes(
     directory: &Arc<dyn Directory>,
     sessions: Arc<Sessions>,
     revocations: Revocations,
-    jwks: String,
+    keys: Arc<Keyring>,
     clock: Clock,
 ) -> Routes {
-    let authentication = rpc::AuthenticationRpc { sessions, revocations, jwks, clock };
+    let authentication = rpc::AuthenticationRpc { sessions, revocations, keys, clock };
     let authorization = rpc::AuthorizationRpc { directory: Arc::clone(directory) };
     let customer = rpc::CustomerRpc { directory: Arc::clone(directory) };
     let account = rpc::AccountRpc { directory: Arc::clone(directory) };
@@ -154,6 +170,27 @@ fn routes(
         .add_service(CustomerServiceServer::new(customer))
         .add_service(AccountServiceServer::new(account))
         .add_service(GenericServiceServer::new(rpc::GenericRpc))
+}
+
+/// Opens the directory, as soon as there is a server that answers.
+async fn open_directory(
+    settings: &Database,
+    clock: &Clock,
+    store: &Component,
+    stop: &CancellationToken,
+) -> anyhow::Result<Arc<dyn Directory>> {
+    loop {
+        let unavailable = match store::open(settings, clock).await {
+            Err(error @ StoreError::Unavailable(_)) => error,
+            opened => return opened.context("directory"),
+        };
+        let reason = mesh::fault::chain(&unavailable);
+        warn!(error = reason, "the directory cannot be opened yet");
+        store.down(reason);
+        if stop.run_until_cancelled(tokio::time::sleep(OPEN_AGAIN)).await.is_none() {
+            return Err(unavailable).context("directory");
+        }
+    }
 }
 
 async fn seed_directory(
@@ -181,13 +218,18 @@ async fn purge(
     directory: Arc<dyn Directory>,
     clock: Clock,
     kept: Duration,
+    keys: Arc<Keyring>,
     stop: CancellationToken,
 ) {
     let mut turns = interval_at(Instant::now() + PURGE_EVERY, PURGE_EVERY);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(turns.tick()).await.is_some() {
         let now = clock.now();
-        if let Err(error) = directory.purge(now, before_by(now, kept)).await {
+        let purged = async {
+            directory.purge(now, before_by(now, kept)).await?;
+            directory.forget_keys(keys.needless_before()).await
+        };
+        if let Err(error) = purged.await {
             warn!(error = mesh::fault::chain(&error), "what is over was not removed");
         }
     }

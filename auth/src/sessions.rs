@@ -19,10 +19,11 @@ use crate::domain::lockout::{Lockout, Verdict};
 use crate::domain::principal::{Credential, Principal, Subject};
 use crate::domain::secret::Secret;
 use crate::domain::session::{Exchange, Exchanged, NewSession, SessionId};
+use crate::keyring::Keyring;
 use crate::metrics;
 use crate::password::{self, PasswordError, Pool};
 use crate::revocations::before_by;
-use crate::tokens::{RefreshTokens, SigningKey, TokenError, digest, random};
+use crate::tokens::{RefreshTokens, TokenError, digest, random};
 
 /// What proves to be somebody.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ pub(crate) struct Sessions {
     clock: Clock,
     passwords: Pool,
     lockout: Mutex<Lockout>,
-    key: SigningKey,
+    keys: Arc<Keyring>,
     refresh_tokens: RefreshTokens,
     access_token_lifetime: Duration,
     refresh_token_lifetime: Duration,
@@ -63,7 +64,7 @@ impl Sessions {
         directory: Arc<dyn Directory>,
         clock: Clock,
         passwords: Pool,
-        key: SigningKey,
+        keys: Arc<Keyring>,
         refresh_secret: &Secret,
     ) -> Self {
         Self {
@@ -71,7 +72,7 @@ impl Sessions {
             clock,
             passwords,
             lockout: Mutex::new(Lockout::new(config.lockout.limits())),
-            key,
+            keys,
             refresh_tokens: RefreshTokens::new(refresh_secret),
             access_token_lifetime: config.session.access_token_lifetime,
             refresh_token_lifetime: config.session.refresh_token_lifetime,
@@ -93,30 +94,35 @@ impl Sessions {
         let mut proven = Vec::new();
         for candidate in &candidates {
             if self.proves(proof, Some(candidate)).await? && self.may_enter(&candidate.principal) {
-                proven.push(&candidate.principal);
+                proven.push(candidate);
             }
         }
         if candidates.is_empty() {
             // Costs what a wrong password costs, so that logins cannot be probed by the clock.
             self.proves(proof, None).await?;
         }
-        let principal = match proven.as_slice() {
+        let credential = match proven.as_slice() {
             [] => {
                 self.lockout.lock().failed(login, address, self.clock.now());
                 info!(realm = realm.map(Realm::as_str), "login refused");
                 return Err(SessionError::AuthFailed);
             }
-            [principal] => *principal,
+            [credential] => *credential,
             several => {
-                let realms = several.iter().map(|principal| principal.subject.realm).collect();
+                let realms = several.iter().map(|it| it.principal.subject.realm).collect();
                 return Err(SessionError::RealmRequired(realms));
             }
         };
+        let principal = &credential.principal;
         self.lockout.lock().succeeded(login, address);
         if principal.must_change_password && matches!(proof, Proof::Password(_)) {
             return Err(SessionError::MustChangePassword);
         }
-        self.begin(principal, None).await
+        let proven_by = match proof {
+            Proof::Password(_) => Some(credential.password_hash.clone()),
+            Proof::Token(_) => None,
+        };
+        self.begin(principal, None, proven_by).await
     }
 
     /// Opens a session of a user below the caller.
@@ -145,7 +151,7 @@ impl Sessions {
         }
         let opener = subject_of(caller)?;
         info!(opener = %opener, subject = %principal.subject, "session opened below");
-        self.begin(principal, Some(opener)).await
+        self.begin(principal, Some(opener), None).await
     }
 
     /// Exchanges a refresh token.
@@ -182,9 +188,10 @@ impl Sessions {
             }
         };
         let principal = self.directory.principal(grant.subject).await?;
-        let Some(principal) = principal.filter(|principal| self.may_enter(principal)) else {
+        let Some(mut principal) = principal.filter(|principal| self.may_enter(principal)) else {
             return Err(SessionError::RefreshFailed);
         };
+        principal.epoch = principal.epoch.min(grant.epoch);
         if let Some(opener) = grant.opened_by {
             let opener = self.directory.principal(opener).await?;
             if !opener.is_some_and(|opener| self.may_enter(&opener)) {
@@ -198,14 +205,16 @@ impl Sessions {
     /// one, so that a client has to refresh all the same.
     pub(crate) async fn renew(&self, holder: &Caller) -> Result<Secret, SessionError> {
         let id = SessionId(holder.session_id.clone());
+        let epoch = self.directory.revocation_position().await?;
         // Asked for, since an end may not have been heard of here yet.
         let session = self.directory.session(&id).await?.ok_or(SessionError::AuthFailed)?;
         let expires_at = Timestamp::from_micros(holder.expires_at.saturating_mul(1_000_000));
-        self.sign_for(session.subject, &id, expires_at).await
+        self.sign_for(session.subject, &id, expires_at, epoch).await
     }
 
     /// Signs a token for who names a session by its id: as good as its newest one.
     pub(crate) async fn find(&self, id: SessionId) -> Result<Secret, SessionError> {
+        let epoch = self.directory.revocation_position().await?;
         let session = self.directory.session(&id).await?.ok_or(SessionError::AuthFailed)?;
         // The newest tokens were made together.
         let made_at = before_by(session.expires_at, self.refresh_token_lifetime);
@@ -213,20 +222,24 @@ impl Sessions {
         if expires_at <= self.clock.now() {
             return Err(SessionError::AuthFailed);
         }
-        self.sign_for(session.subject, &id, expires_at).await
+        self.sign_for(session.subject, &id, expires_at, epoch).await
     }
 
+    /// `epoch` is the position of the newest revocation at a moment at which the session was not
+    /// over yet: what ends it later reaches the token.
     async fn sign_for(
         &self,
         subject: Subject,
         id: &SessionId,
         expires_at: Timestamp,
+        epoch: i64,
     ) -> Result<Secret, SessionError> {
         let principal = self.directory.principal(subject).await?;
         let principal = principal.filter(|principal| self.may_enter(principal));
-        let principal = principal.ok_or(SessionError::AuthFailed)?;
+        let mut principal = principal.ok_or(SessionError::AuthFailed)?;
+        principal.epoch = principal.epoch.min(epoch);
         let claims = claims(&principal, id, self.clock.now(), expires_at);
-        self.key.sign(&claims).map_err(broken)
+        self.keys.sign(&claims).map_err(broken)
     }
 
     /// Ends the caller's session.
@@ -315,20 +328,26 @@ impl Sessions {
         &self,
         principal: &Principal,
         opened_by: Option<Subject>,
+        proven_by: Option<Secret>,
     ) -> Result<Tokens, SessionError> {
         let now = self.clock.now();
         let refresh_token = random().map_err(broken)?;
         let id = SessionId(uuid::Uuid::new_v4().to_string());
-        self.directory
+        let is_open = self
+            .directory
             .open_session(&NewSession {
                 id: id.clone(),
                 subject: principal.subject,
                 opened_by,
+                proven_by,
                 refresh_token_hash: digest(&refresh_token),
                 opened_at: now,
                 expires_at: now.plus(self.refresh_token_lifetime),
             })
             .await?;
+        if !is_open {
+            return Err(SessionError::AuthFailed);
+        }
         self.grant(principal, id, refresh_token, now)
     }
 
@@ -342,7 +361,7 @@ impl Sessions {
     ) -> Result<Tokens, SessionError> {
         let expires_at = at.plus(self.access_token_lifetime);
         let claims = claims(principal, &session_id, at, expires_at);
-        let access_token = self.key.sign(&claims).map_err(broken)?;
+        let access_token = self.keys.sign(&claims).map_err(broken)?;
         // What the token says, not what it was made from: whole seconds.
         let expires_at = Timestamp::from_micros(expires_at.as_seconds() * 1_000_000);
         Ok(Tokens { session_id, access_token, refresh_token, expires_at })

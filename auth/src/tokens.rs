@@ -99,8 +99,8 @@ impl SigningKey {
 
 /// The public halves of keys as a JWK set (RFC 7517).
 #[must_use]
-pub fn jwks(keys: &[SigningKey]) -> String {
-    json!({"keys": keys.iter().map(SigningKey::jwk).collect::<Vec<_>>()}).to_string()
+pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> String {
+    json!({"keys": keys.into_iter().map(SigningKey::jwk).collect::<Vec<_>>()}).to_string()
 }
 
 /// Modulus and exponent, base64url.

@@ -75,7 +75,8 @@ pub(crate) struct Up {
     /// Keeps events and state in this Redis, e.g. `redis://127.0.0.1:6379`
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
-    /// Keeps the directory in this database, e.g. `sqlite:///var/lib/cordboard/directory.db`
+    /// Keeps the directory in this database, e.g. `sqlite:///var/lib/cordboard/directory.db` or
+    /// `postgres://cordboard@db.example/cordboard`
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
     /// Which switch to drive
@@ -286,6 +287,9 @@ pub(crate) enum AdminTask {
     /// IVR applications and their access numbers: list, show
     #[command(visible_alias = "application", subcommand)]
     Applications(Look),
+    /// The keys that sign access tokens: list, rotate
+    #[command(visible_alias = "key", subcommand)]
+    Keys(KeyTask),
     /// Reads a directory file (the format of the demo directory) into the database, all or nothing
     Import {
         /// The file
@@ -363,13 +367,26 @@ fn host(text: &str) -> Result<String, String> {
 /// Where the directory is.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Database {
-    /// The database
+    /// The database: `sqlite://PATH` or `postgres://USER@HOST/DATABASE`
     #[arg(
         long = "database",
         value_name = "URL",
         default_value = "sqlite://cordboard-data/directory.db"
     )]
     pub(crate) url: String,
+    /// File with the password of the database's user
+    #[arg(long = "database-password-file", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+impl Database {
+    /// The settings of the directory.
+    pub(crate) fn settings(&self) -> auth::Database {
+        auth::Database {
+            password_file: self.password_file.clone(),
+            ..auth::Database::at(self.url.as_str())
+        }
+    }
 }
 
 /// Where the directory is, and how to print what is in it.
@@ -459,6 +476,18 @@ pub(crate) enum RoleTask {
         /// Makes the role when it is not there
         #[arg(long)]
         create: bool,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// What can be done about signing keys.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum KeyTask {
+    /// Lists those that are published
+    List(Reading),
+    /// Makes another one, which signs from a few seconds on; nobody is logged out
+    Rotate {
         #[command(flatten)]
         database: Database,
     },

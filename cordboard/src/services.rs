@@ -338,7 +338,7 @@ impl fmt::Display for Imported {
 }
 
 /// Reads a directory file into a database, all or nothing.
-pub(crate) async fn import(database: &str, text: &str) -> anyhow::Result<Imported> {
+pub(crate) async fn import(database: &auth::Database, text: &str) -> anyhow::Result<Imported> {
     let clock = Clock::system();
     let plan = auth::import::parse(text)?;
     let store = auth::store::open(database, &clock).await.context("database")?;

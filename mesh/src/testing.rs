@@ -1,6 +1,7 @@
 //! Help for tests.
 
 pub mod pki;
+pub mod postgres;
 pub mod redis;
 pub mod token;
 

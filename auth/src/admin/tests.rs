@@ -1,18 +1,20 @@
 use super::*;
+use crate::config::Database;
 use crate::domain::session::{Revocation, Revoked};
-use crate::store::sqlite::SqliteDirectory;
+use crate::store::database::SqlDirectory;
 use crate::{export, import};
 
 const DEMO: &str = include_str!("../../../cordboard/demo.toml");
 
-async fn with(text: &str) -> SqliteDirectory {
-    let directory = SqliteDirectory::open("sqlite::memory:", Timestamp::default()).await.unwrap();
+async fn with(text: &str) -> SqlDirectory {
+    let directory =
+        SqlDirectory::open(&Database::at("sqlite::memory:"), Timestamp::default()).await.unwrap();
     let plan = import::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     directory.apply(&plan, Timestamp::default()).await.unwrap();
     directory
 }
 
-async fn revocations(directory: &SqliteDirectory) -> Vec<(Revoked, bool)> {
+async fn revocations(directory: &SqlDirectory) -> Vec<(Revoked, bool)> {
     let made = directory.revocations(0, Timestamp::default()).await.unwrap();
     made.into_iter().map(|Revocation { revoked, ends, .. }| (revoked, ends)).collect()
 }

@@ -136,8 +136,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
         at: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Keeps a session and its first refresh token.
-    async fn open_session(&self, session: &NewSession) -> Result<(), StoreError>;
+    /// Keeps a session and its first refresh token. False when its user is gone, or has another
+    /// password than the one that opened it: then nothing is kept.
+    async fn open_session(&self, session: &NewSession) -> Result<bool, StoreError>;
 
     /// Exchanges a refresh token. A reuse ends the session.
     async fn exchange(&self, exchange: &Exchange) -> Result<Exchanged, StoreError>;
@@ -164,9 +165,16 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// The keys that sign access tokens, newest first.
     async fn keys(&self) -> Result<Vec<StoredKey>, StoreError>;
 
-    /// Keeps `key` unless there is one already, and returns those there are, newest first. So
-    /// several that start at once agree on one.
-    async fn adopt_key(&self, key: &StoredKey) -> Result<Vec<StoredKey>, StoreError>;
+    /// Keeps `key` unless there is one that was made after `after` (any, for `None`), and returns
+    /// those there are, newest first. So several that want another one at once agree on it.
+    async fn adopt_key(
+        &self,
+        key: &StoredKey,
+        after: Option<Timestamp>,
+    ) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Forgets the keys that were followed by another one before `before`.
+    async fn forget_keys(&self, before: Timestamp) -> Result<(), StoreError>;
 
     /// The secret kept under `name`; `proposed` when there was none yet.
     async fn secret(&self, name: &str, proposed: &Secret) -> Result<Secret, StoreError>;

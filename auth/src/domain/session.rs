@@ -21,6 +21,8 @@ pub struct NewSession {
     pub subject: Subject,
     /// Who opened it for another, an admin or reseller.
     pub opened_by: Option<Subject>,
+    /// Hash of the password that opened it, as it was read.
+    pub proven_by: Option<Secret>,
     /// Hash of its first refresh token.
     pub refresh_token_hash: Secret,
     /// When it began.
@@ -77,6 +79,9 @@ pub struct Grant {
     pub opened_by: Option<Subject>,
     /// When the token was exchanged first: access tokens count their life from here.
     pub at: Timestamp,
+    /// Position of the newest revocation at a moment at which the session was not over yet. A
+    /// token must not claim a higher epoch: then the end of the session would not reach it.
+    pub epoch: i64,
 }
 
 /// What is revoked.

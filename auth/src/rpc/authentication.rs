@@ -17,6 +17,7 @@ use crate::domain::access::Realm;
 use crate::domain::error::{LookupError, SessionError};
 use crate::domain::secret::Secret;
 use crate::domain::session::SessionId;
+use crate::keyring::Keyring;
 use crate::metrics;
 use crate::revocations::Revocations;
 use crate::sessions::{Proof, Sessions, Tokens};
@@ -26,7 +27,7 @@ use crate::sessions::{Proof, Sessions, Tokens};
 pub(crate) struct AuthenticationRpc {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) revocations: Revocations,
-    pub(crate) jwks: String,
+    pub(crate) keys: Arc<Keyring>,
     pub(crate) clock: Clock,
 }
 
@@ -124,7 +125,7 @@ impl AuthenticationService for AuthenticationRpc {
     }
 
     async fn get_keys(&self, _: Request<pb::GetKeysRequest>) -> Answer<pb::GetKeysResponse> {
-        Ok(Response::new(pb::GetKeysResponse { jwks: self.jwks.clone() }))
+        Ok(Response::new(pb::GetKeysResponse { jwks: self.keys.jwks() }))
     }
 
     type WatchRevocationsStream =

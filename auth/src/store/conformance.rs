@@ -307,6 +307,7 @@ fn session(id: &str, token: &str) -> NewSession {
         id: SessionId(id.to_owned()),
         subject: Subject { realm: Realm::Account, id: 1 },
         opened_by: None,
+        proven_by: None,
         refresh_token_hash: Secret::new(token),
         opened_at: at(0),
         expires_at: at(100),
@@ -332,7 +333,7 @@ async fn exchange(
 
 async fn refresh_tokens_rotate(directory: &impl Directory) {
     directory.apply(&plan_with(&[]), at(0)).await.unwrap();
-    directory.open_session(&session("s", "first")).await.unwrap();
+    assert!(directory.open_session(&session("s", "first")).await.unwrap());
 
     let Exchanged::Rotated(grant) = exchange(directory, "first", "second", 10).await.unwrap()
     else {
@@ -364,7 +365,7 @@ async fn refresh_tokens_rotate(directory: &impl Directory) {
         }]
     );
 
-    directory.open_session(&session("t", "old")).await.unwrap();
+    assert!(directory.open_session(&session("t", "old")).await.unwrap());
     assert_eq!(exchange(directory, "old", "new", 100).await.unwrap(), Exchanged::Refused);
 }
 
@@ -372,7 +373,7 @@ async fn sessions_end(directory: &impl Directory) {
     directory.apply(&plan_with(&[]), at(0)).await.unwrap();
     let subject = Subject { realm: Realm::Account, id: 1 };
     for id in ["a", "b", "c"] {
-        directory.open_session(&session(id, id)).await.unwrap();
+        assert!(directory.open_session(&session(id, id)).await.unwrap());
     }
     let ended = async || {
         let made = directory.revocations(0, at(0)).await.unwrap();
@@ -394,6 +395,10 @@ async fn sessions_end(directory: &impl Directory) {
     assert!(matches!(exchange(directory, "b", "b2", 5).await.unwrap(), Exchanged::Rotated(_)));
     let alice = directory.credential(subject).await.unwrap().unwrap();
     assert_eq!(alice.password_hash, Secret::new(OTHER_HASH));
+    let proven = |hash| NewSession { proven_by: Some(Secret::new(hash)), ..session("d", "d") };
+    assert!(!directory.open_session(&proven(HASH)).await.unwrap(), "it was changed meanwhile");
+    assert_eq!(exchange(directory, "d", "d2", 5).await.unwrap(), Exchanged::Refused);
+    assert!(directory.open_session(&proven(OTHER_HASH)).await.unwrap());
     assert_eq!(directory.revocations(1, at(0)).await.unwrap().len(), 1);
     assert_eq!(directory.revocations(0, at(4)).await.unwrap().len(), 1);
 }
@@ -406,10 +411,19 @@ async fn keys_and_secrets_are_agreed_on(directory: &impl Directory) {
     };
     assert!(directory.keys().await.unwrap().is_empty());
 
-    assert_eq!(directory.adopt_key(&key("first", 1)).await.unwrap(), [key("first", 1)]);
-    assert_eq!(directory.adopt_key(&key("second", 2)).await.unwrap(), [key("first", 1)]);
+    assert_eq!(directory.adopt_key(&key("first", 1), None).await.unwrap(), [key("first", 1)]);
+    assert_eq!(directory.adopt_key(&key("second", 2), None).await.unwrap(), [key("first", 1)]);
 
     assert_eq!(directory.keys().await.unwrap(), [key("first", 1)]);
+    let both = [key("second", 2), key("first", 1)];
+    assert_eq!(directory.adopt_key(&key("second", 2), Some(at(1))).await.unwrap(), both);
+    assert_eq!(directory.adopt_key(&key("third", 3), Some(at(1))).await.unwrap(), both);
+    directory.forget_keys(at(2)).await.unwrap();
+    assert_eq!(directory.keys().await.unwrap(), both);
+    directory.forget_keys(at(3)).await.unwrap();
+    assert_eq!(directory.keys().await.unwrap(), [key("second", 2)]);
+    directory.forget_keys(at(99)).await.unwrap();
+    assert_eq!(directory.keys().await.unwrap().len(), 1, "nothing followed it");
     for proposed in ["one", "two"] {
         let kept = directory.secret("name", &Secret::new(proposed)).await.unwrap();
         assert_eq!(kept, Secret::new("one"));
@@ -419,7 +433,7 @@ async fn keys_and_secrets_are_agreed_on(directory: &impl Directory) {
 async fn what_is_over_is_purged(directory: &impl Directory) {
     directory.apply(&plan_with(&[]), at(0)).await.unwrap();
     for id in ["ended", "over", "alive"] {
-        directory.open_session(&session(id, id)).await.unwrap();
+        assert!(directory.open_session(&session(id, id)).await.unwrap());
     }
     directory.end_session(&SessionId("ended".to_owned()), at(1)).await.unwrap();
     exchange(directory, "alive", "alive2", 90).await.unwrap();
@@ -433,8 +447,8 @@ async fn what_is_over_is_purged(directory: &impl Directory) {
         Exchanged::Rotated(_)
     ));
     // Its id is free again, so nothing of it is left.
-    directory.open_session(&session("over", "over")).await.unwrap();
-    directory.open_session(&session("ended", "ended")).await.unwrap();
+    assert!(directory.open_session(&session("over", "over")).await.unwrap());
+    assert!(directory.open_session(&session("ended", "ended")).await.unwrap());
 }
 
 async fn a_snapshot_is_the_plan_that_made_it(first: &impl Directory, second: &impl Directory) {

@@ -225,6 +225,13 @@ spec:
       {{- end }}
     {{- end }}
     {{- end }}
+    {{- if and $row.database $root.Values.auth.database.postgres.host }}
+    - ports:
+        - {port: {{ int $root.Values.auth.database.postgres.port }}, protocol: TCP}
+      {{- with $root.Values.auth.database.postgres.networkPolicyTo }}
+      to: {{- toYaml . | nindent 8 }}
+      {{- end }}
+    {{- end }}
     {{- if dig "telemetry" "otlp_endpoint" "" $root.Values.config }}
     - ports:
         - {port: {{ $policy.otlpPort }}, protocol: TCP}

@@ -45,6 +45,38 @@ redis://{{ $user }}{{ first $hosts }}/{{ int $redis.database }}
 {{- (index . 1).port | default $standard | int -}}
 {{- end }}
 
+{{/* Address of the directory's database, without the password. */}}
+{{- define "cordboard.databaseUrl" -}}
+{{- $postgres := .Values.auth.database.postgres -}}
+{{- if $postgres.host -}}
+postgres://{{ $postgres.username }}@{{ $postgres.host }}:{{ int $postgres.port }}/{{ $postgres.database }}?sslmode={{ $postgres.sslMode }}
+{{- if $postgres.caSecret.name -}}&sslrootcert=/etc/cordboard/database-ca/ca.crt{{- end -}}
+{{- else -}}
+sqlite:///var/lib/cordboard/directory.db
+{{- end -}}
+{{- end }}
+
+{{/* `true` for the service that keeps SQLite on a volume: (list ROOT SERVICE). */}}
+{{- define "cordboard.hasVolume" -}}
+{{- $row := index (include "cordboard.services" (index . 0) | fromYaml) (index . 1) -}}
+{{- and (default false $row.database) (not (index . 0).Values.auth.database.postgres.host) -}}
+{{- end }}
+
+{{/* What a container that opens the database needs of files: (list ROOT SERVICE). */}}
+{{- define "cordboard.databaseMounts" -}}
+{{- $postgres := (index . 0).Values.auth.database.postgres -}}
+{{- if eq (include "cordboard.hasVolume" .) "true" }}
+- {name: data, mountPath: /var/lib/cordboard}
+- {name: tmp, mountPath: /tmp}
+{{- end }}
+{{- if and $postgres.host $postgres.passwordSecret.name }}
+- {name: database-password, mountPath: /etc/cordboard/database, readOnly: true}
+{{- end }}
+{{- if and $postgres.host $postgres.caSecret.name }}
+- {name: database-ca, mountPath: /etc/cordboard/database-ca, readOnly: true}
+{{- end }}
+{{- end }}
+
 {{/* The whole configuration as YAML: the values' `config`, and what follows from the other values. */}}
 {{- define "cordboard.config" -}}
 {{- $config := deepCopy .Values.config -}}
@@ -60,7 +92,10 @@ redis://{{ $user }}{{ first $hosts }}/{{ int $redis.database }}
 {{- if and .Values.redis.passwordSecret.name (not .Values.redis.internal.enabled) -}}
 {{- $_ := set $redis "password_file" "/etc/cordboard/redis/password" -}}
 {{- end -}}
-{{- $database := dict "url" "sqlite:///var/lib/cordboard/directory.db" -}}
+{{- $database := dict "url" (include "cordboard.databaseUrl" .) -}}
+{{- if and .Values.auth.database.postgres.host .Values.auth.database.postgres.passwordSecret.name -}}
+{{- $_ := set $database "password_file" "/etc/cordboard/database/password" -}}
+{{- end -}}
 {{- $chart := dict "event_log" (dict "redis" $redis) "auth" (dict "database" $database) -}}
 {{- mergeOverwrite $config $chart | toYaml -}}
 {{- end }}

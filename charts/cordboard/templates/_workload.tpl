@@ -22,7 +22,7 @@ spec:
   podManagementPolicy: Parallel
   updateStrategy:
     type: {{ $values.updateStrategy }}
-  {{- else if $row.database }}
+  {{- else if eq (include "cordboard.hasVolume" .) "true" }}
   {{- /* SQLite has one writer: the old pod goes before the new one comes. */}}
   strategy:
     type: Recreate
@@ -56,6 +56,10 @@ spec:
 {{- $row := index (include "cordboard.services" $root | fromYaml) $name -}}
 {{- $values := index $root.Values $name -}}
 {{- $full := printf "%s-%s" (include "cordboard.fullname" $root) $name -}}
+{{- $hasVolume := eq (include "cordboard.hasVolume" .) "true" -}}
+{{- $postgres := dig "database" "postgres" (dict "host" "") $values -}}
+{{- $hasDatabasePassword := and $postgres.host $postgres.passwordSecret.name -}}
+{{- $hasDatabaseCa := and $postgres.host $postgres.caSecret.name -}}
 {{- $hasDirectory := and $row.database (or $values.directory.secretName $values.directory.demo) -}}
 {{- $hasPassword := and $row.redis $root.Values.redis.passwordSecret.name (not $root.Values.redis.internal.enabled) -}}
 serviceAccountName: {{ $full }}
@@ -91,13 +95,19 @@ initContainers:
   - name: import-directory
     image: {{ include "cordboard.image" $root }}
     imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-    args: [admin, import, /etc/cordboard/directory/directory.toml, --database, "sqlite:///var/lib/cordboard/directory.db"]
+    args:
+      - admin
+      - import
+      - /etc/cordboard/directory/directory.toml
+      - --database={{ include "cordboard.databaseUrl" $root }}
+      {{- if $hasDatabasePassword }}
+      - --database-password-file=/etc/cordboard/database/password
+      {{- end }}
     securityContext: {{- include "cordboard.containerSecurity" $root | nindent 6 }}
     resources: {{- toYaml $values.resources | nindent 6 }}
     volumeMounts:
       - {name: directory, mountPath: /etc/cordboard/directory, readOnly: true}
-      - {name: data, mountPath: /var/lib/cordboard}
-      - {name: tmp, mountPath: /tmp}
+      {{- include "cordboard.databaseMounts" . | trim | nindent 6 }}
 {{- end }}
 containers:
   - name: {{ $name }}
@@ -150,8 +160,7 @@ containers:
       - {name: redis-password, mountPath: /etc/cordboard/redis, readOnly: true}
       {{- end }}
       {{- if $row.database }}
-      - {name: data, mountPath: /var/lib/cordboard}
-      - {name: tmp, mountPath: /tmp}
+      {{- include "cordboard.databaseMounts" . | trim | nindent 6 }}
       {{- end }}
 volumes:
   - name: config
@@ -165,7 +174,23 @@ volumes:
       items:
         - {key: {{ $root.Values.redis.passwordSecret.key | quote }}, path: password}
   {{- end }}
-  {{- if $row.database }}
+  {{- if $hasDatabasePassword }}
+  - name: database-password
+    secret:
+      secretName: {{ $postgres.passwordSecret.name }}
+      defaultMode: 0440
+      items:
+        - {key: {{ $postgres.passwordSecret.key | quote }}, path: password}
+  {{- end }}
+  {{- if $hasDatabaseCa }}
+  - name: database-ca
+    secret:
+      secretName: {{ $postgres.caSecret.name }}
+      defaultMode: 0440
+      items:
+        - {key: {{ $postgres.caSecret.key | quote }}, path: ca.crt}
+  {{- end }}
+  {{- if $hasVolume }}
   - name: data
     persistentVolumeClaim:
       claimName: {{ $values.database.existingClaim | default (printf "%s-data" $full) }}

@@ -2,6 +2,7 @@
 
 mod asterisk_config;
 mod files;
+mod keys;
 mod table;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
         AdminTask::Numbers(task) => look(Kind::Number, task).await,
         AdminTask::HuntGroups(task) => look(Kind::HuntGroup, task).await,
         AdminTask::Applications(task) => look(Kind::Application, task).await,
+        AdminTask::Keys(task) => keys::run(task).await,
         AdminTask::Import { file, database } => files::import(&file, &database).await,
         AdminTask::Export { file, database } => files::export(&file, &database).await,
         AdminTask::AsteriskConfig(args) => asterisk_config::write(&args).await,
@@ -53,13 +55,14 @@ pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
 
 /// Opens a directory that has to be there.
 async fn open(database: &Database) -> anyhow::Result<Arc<dyn Directory>> {
-    let url = &database.url;
+    let settings = database.settings();
     anyhow::ensure!(
-        !auth::store::is_new(url).await,
-        "there is no database `{url}`; give `--database URL`, or make one with \
-         `cordboard admin import FILE`"
+        !auth::store::is_new(&settings).await,
+        "there is no database `{}`; give `--database URL`, or make one with \
+         `cordboard admin import FILE`",
+        settings.url
     );
-    auth::store::open(url, &Clock::system()).await.context("database")
+    auth::store::open(&settings, &Clock::system()).await.context("database")
 }
 
 async fn look(kind: Kind, task: Look) -> anyhow::Result<()> {

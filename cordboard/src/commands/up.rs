@@ -188,6 +188,10 @@ fn configure(config: &mut Config, args: &Up) -> anyhow::Result<()> {
     config.auth.database.url = match &args.database {
         Some(url) => url.clone(),
         None if args.ephemeral => "sqlite::memory:".to_owned(),
+        // One that the configuration names goes before the folder of the data.
+        None if config.auth.database.url != auth::Database::default().url => {
+            config.auth.database.url.clone()
+        }
         None => format!("sqlite://{}", args.data_dir.join("directory.db").display()),
     };
     if let Some(speed) = args.sim_speed {

@@ -4,6 +4,12 @@ pub(in crate::store) const OPEN: &str = "
     INSERT INTO sessions (session_id, realm, subject, opened_by, opened_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6)";
 
+/// Locks a user, so that a session is opened before what ends all of them, or not at all. Changes
+/// nothing, and finds nobody when the password is not `$3` any more.
+pub(in crate::store) const LOCK_USER: &str = "
+    UPDATE credentials SET login = login
+    WHERE realm = $1 AND subject = $2 AND ($3 IS NULL OR password_hash = $3)";
+
 pub(in crate::store) const ADD_REFRESH_TOKEN: &str = "
     INSERT INTO refresh_tokens (token_hash, session_id, expires_at) VALUES ($1, $2, $3)
     ON CONFLICT (token_hash) DO NOTHING";
@@ -63,10 +69,16 @@ pub(in crate::store) const PURGE_REVOCATIONS: &str =
 pub(in crate::store) const KEYS: &str =
     "SELECT kid, private_key, created_at FROM signing_keys ORDER BY created_at DESC, kid";
 
-/// Keeps a key unless there is one.
+/// Keeps a key unless there is one made after `$4`, or any.
 pub(in crate::store) const ADOPT_KEY: &str = "
     INSERT INTO signing_keys (kid, private_key, created_at)
-    SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)";
+    SELECT $1, $2, $3 WHERE NOT EXISTS (
+        SELECT 1 FROM signing_keys WHERE $4 IS NULL OR created_at > $4)";
+
+pub(in crate::store) const FORGET_KEYS: &str = "
+    DELETE FROM signing_keys WHERE EXISTS (
+        SELECT 1 FROM signing_keys newer
+        WHERE newer.created_at > signing_keys.created_at AND newer.created_at < $1)";
 
 pub(in crate::store) const PROPOSE_SECRET: &str =
     "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";

@@ -18,7 +18,7 @@ const MAX_PASSWORD_BYTES: u64 = 4096;
 pub(super) async fn import(file: &Path, database: &Database) -> anyhow::Result<()> {
     let text =
         fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let summary = services::import(&database.url, &text)
+    let summary = services::import(&database.settings(), &text)
         .await
         .with_context(|| format!("{} was not imported", file.display()))?;
     say(summary);

@@ -11,6 +11,12 @@ pub(super) fn list(columns: &[&str], records: &[Record]) -> String {
     aligned(&rows)
 }
 
+/// Rows below a header, the columns aligned.
+pub(super) fn rows(columns: &[&str], rows: Vec<Vec<String>>) -> String {
+    let header = columns.iter().map(|column| (*column).to_owned()).collect();
+    aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>())
+}
+
 /// One line a field.
 pub(super) fn one(record: &Record) -> String {
     let row = |(name, value): &(&str, Value)| vec![(*name).to_owned(), cell(Some(value))];

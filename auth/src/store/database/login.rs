@@ -1,32 +1,25 @@
 //! Who may log in.
 
 use mesh::caller::Scope;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
-use super::failed;
 use crate::domain::access::{Component, DEFAULT_ROLE, Level, Permissions, Realm};
 use crate::domain::directory::StoreError;
 use crate::domain::principal::{Credential, Principal, Subject};
 use crate::domain::secret::Secret;
+use crate::store::engine::{Pool, Row, Transaction, query, query_scalar};
 use crate::store::sql::login as sql;
 
 pub(super) async fn credentials(
-    pool: &SqlitePool,
+    pool: &Pool,
     login: &str,
     realm: Option<Realm>,
 ) -> Result<Vec<Credential>, StoreError> {
     let rows = match realm {
         Some(realm) => {
-            sqlx::query(sql::BY_LOGIN_AND_REALM)
-                .bind(login)
-                .bind(realm.as_str())
-                .fetch_all(pool)
-                .await
+            query(sql::BY_LOGIN_AND_REALM).bind(login).bind(realm.as_str()).fetch_all(pool).await
         }
-        None => sqlx::query(sql::BY_LOGIN).bind(login).fetch_all(pool).await,
-    }
-    .map_err(failed)?;
+        None => query(sql::BY_LOGIN).bind(login).fetch_all(pool).await,
+    }?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         found.push(read(pool, row).await?);
@@ -35,41 +28,38 @@ pub(super) async fn credentials(
 }
 
 pub(super) async fn credential(
-    pool: &SqlitePool,
+    pool: &Pool,
     subject: Subject,
 ) -> Result<Option<Credential>, StoreError> {
-    let row = sqlx::query(sql::BY_SUBJECT)
+    let row = query(sql::BY_SUBJECT)
         .bind(subject.realm.as_str())
         .bind(subject.id)
         .fetch_optional(pool)
-        .await
-        .map_err(failed)?;
+        .await?;
     match row {
         Some(row) => read(pool, &row).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn read(pool: &SqlitePool, row: &SqliteRow) -> Result<Credential, StoreError> {
+async fn read(pool: &Pool, row: &Row) -> Result<Credential, StoreError> {
     let subject = Subject {
         realm: row
-            .try_get::<&str, _>("realm")
-            .map_err(failed)?
+            .get::<String>("realm")?
             .parse()
             .map_err(|_unknown| StoreError::Corrupt { what: "realm" })?,
-        id: row.try_get("subject").map_err(failed)?,
+        id: row.get("subject")?,
     };
     let scope = match subject.realm {
         Realm::Admin => Scope::Everything,
         Realm::Reseller => Scope::Reseller { i_reseller: subject.id },
         Realm::Customer => Scope::Customer { i_customer: subject.id },
-        Realm::Account => Scope::Account {
-            i_customer: row.try_get("account_customer").map_err(failed)?,
-            i_account: subject.id,
-        },
+        Realm::Account => {
+            Scope::Account { i_customer: row.get("account_customer")?, i_account: subject.id }
+        }
     };
-    let role: Option<String> = row.try_get("role").map_err(failed)?;
-    let is_super_user = flag(row, "is_super_user")?;
+    let role: Option<String> = row.get("role")?;
+    let is_super_user = row.flag("is_super_user")?;
     let permissions = match &role {
         _ if is_super_user => Permissions::all(),
         // Read after the epoch: when the role changes in between, its revocation has a higher
@@ -80,40 +70,34 @@ async fn read(pool: &SqlitePool, row: &SqliteRow) -> Result<Credential, StoreErr
     Ok(Credential {
         principal: Principal {
             subject,
-            login: row.try_get("login").map_err(failed)?,
+            login: row.get("login")?,
             scope,
             role: role.unwrap_or_else(|| DEFAULT_ROLE.to_owned()),
             permissions,
             is_super_user,
-            is_blocked: flag(row, "is_blocked")?,
-            must_change_password: flag(row, "must_change_password")?,
-            is_demo: flag(row, "is_demo")?,
-            epoch: row.try_get("epoch").map_err(failed)?,
+            is_blocked: row.flag("is_blocked")?,
+            must_change_password: row.flag("must_change_password")?,
+            is_demo: row.flag("is_demo")?,
+            epoch: row.get("epoch")?,
         },
-        password_hash: Secret::new(row.try_get::<String, _>("password_hash").map_err(failed)?),
-        api_token_sha256: row
-            .try_get::<Option<String>, _>("api_token_sha256")
-            .map_err(failed)?
-            .map(Secret::new),
+        password_hash: Secret::new(row.get::<String>("password_hash")?),
+        api_token_sha256: row.get::<Option<String>>("api_token_sha256")?.map(Secret::new),
     })
 }
 
-async fn grants(pool: &SqlitePool, role: &str) -> Result<Vec<(Component, Level)>, StoreError> {
-    sqlx::query(sql::PERMISSIONS)
+async fn grants(pool: &Pool, role: &str) -> Result<Vec<(Component, Level)>, StoreError> {
+    query(sql::PERMISSIONS)
         .bind(role)
         .fetch_all(pool)
-        .await
-        .map_err(failed)?
+        .await?
         .iter()
         .map(|row| {
             let component: Component = row
-                .try_get::<&str, _>("component")
-                .map_err(failed)?
+                .get::<String>("component")?
                 .parse()
                 .map_err(|_unknown| StoreError::Corrupt { what: "component" })?;
             let level: Level = row
-                .try_get::<&str, _>("level")
-                .map_err(failed)?
+                .get::<String>("level")?
                 .parse()
                 .map_err(|_unknown| StoreError::Corrupt { what: "level" })?;
             Ok((component, level))
@@ -121,27 +105,21 @@ async fn grants(pool: &SqlitePool, role: &str) -> Result<Vec<(Component, Level)>
         .collect()
 }
 
-pub(super) async fn is_empty(pool: &SqlitePool) -> Result<bool, StoreError> {
-    let is_empty: i64 = sqlx::query_scalar(sql::IS_EMPTY).fetch_one(pool).await.map_err(failed)?;
+pub(super) async fn is_empty(pool: &Pool) -> Result<bool, StoreError> {
+    let is_empty: i64 = query_scalar(sql::IS_EMPTY).fetch_one(pool).await?;
     Ok(is_empty != 0)
 }
 
 pub(super) async fn set_password(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     subject: Subject,
     password_hash: &Secret,
 ) -> Result<(), StoreError> {
-    sqlx::query(sql::SET_PASSWORD)
+    query(sql::SET_PASSWORD)
         .bind(subject.realm.as_str())
         .bind(subject.id)
         .bind(password_hash.expose())
         .execute(connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     Ok(())
-}
-
-/// Reads a column of 0 and 1.
-pub(super) fn flag(row: &SqliteRow, column: &str) -> Result<bool, StoreError> {
-    Ok(row.try_get::<i64, _>(column).map_err(failed)? != 0)
 }

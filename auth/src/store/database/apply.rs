@@ -9,22 +9,20 @@ mod party;
 pub(super) use login::end_below;
 
 use mesh::clock::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
 
-use super::failed;
 use super::session::{next_id, revoke};
-use crate::domain::directory::{Applied, ApplyError, StoreError};
+use crate::domain::directory::{Applied, StoreError};
 use crate::domain::id::{IProduct, ITariff};
 use crate::domain::plan::{Name, Place, Plan, Problem, Product, Role, Tariff};
 use crate::domain::session::Revoked;
+use crate::store::engine::{Transaction, query, query_as, query_scalar};
 use crate::store::sql::{import as sql, login as login_sql};
 
 pub(super) async fn apply(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     plan: &Plan,
     at: Timestamp,
-) -> Result<Applied, ApplyError> {
+) -> Result<Result<Applied, Vec<Problem>>, StoreError> {
     let mut writer = Writer { connection, at, applied: Applied::default(), problems: Vec::new() };
     for role in &plan.roles {
         writer.role(role).await?;
@@ -45,15 +43,15 @@ pub(super) async fn apply(
         writer.customer(customer).await?;
     }
     if writer.problems.is_empty() {
-        Ok(writer.applied)
+        Ok(Ok(writer.applied))
     } else {
         writer.problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
-        Err(ApplyError::Refused(writer.problems))
+        Ok(Err(writer.problems))
     }
 }
 
 struct Writer<'a> {
-    connection: &'a mut SqliteConnection,
+    connection: &'a mut Transaction,
     at: Timestamp,
     applied: Applied,
     problems: Vec<Problem>,
@@ -65,17 +63,10 @@ impl Writer<'_> {
         let present = self.name_of(sql::ROLE, name).await?;
         self.count(present.is_some());
         if present.is_none() {
-            sqlx::query(sql::ADD_ROLE)
-                .bind(name)
-                .execute(&mut *self.connection)
-                .await
-                .map_err(failed)?;
+            query(sql::ADD_ROLE).bind(name).execute(&mut *self.connection).await?;
         }
-        let mut before: Vec<(String, String)> = sqlx::query_as(login_sql::PERMISSIONS)
-            .bind(name)
-            .fetch_all(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+        let mut before: Vec<(String, String)> =
+            query_as(login_sql::PERMISSIONS).bind(name).fetch_all(&mut *self.connection).await?;
         let mut after: Vec<(String, String)> = role
             .grants
             .iter()
@@ -88,13 +79,12 @@ impl Writer<'_> {
         }
         self.clear(sql::CLEAR_PERMISSIONS, name).await?;
         for (component, level) in &after {
-            sqlx::query(sql::ADD_PERMISSION)
+            query(sql::ADD_PERMISSION)
                 .bind(name)
                 .bind(component)
                 .bind(level)
                 .execute(&mut *self.connection)
-                .await
-                .map_err(failed)?;
+                .await?;
         }
         if present.is_some() {
             revoke(self.connection, &Revoked::Role(name.to_owned()), false, self.at).await?;
@@ -104,57 +94,45 @@ impl Writer<'_> {
 
     async fn tariff(&mut self, tariff: &Tariff) -> Result<(), StoreError> {
         let i_tariff = self.key_or_next(sql::TARIFF, &tariff.name.text, ITariff::KIND).await?;
-        sqlx::query(sql::PUT_TARIFF)
+        query(sql::PUT_TARIFF)
             .bind(i_tariff)
             .bind(&tariff.name.text)
             .bind(&tariff.currency)
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
-        sqlx::query(sql::CLEAR_RATES)
-            .bind(i_tariff)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
+        query(sql::CLEAR_RATES).bind(i_tariff).execute(&mut *self.connection).await?;
         for rate in &tariff.rates {
-            sqlx::query(sql::ADD_RATE)
+            query(sql::ADD_RATE)
                 .bind(i_tariff)
                 .bind(rate.service)
                 .bind(&rate.prefix)
                 .bind(rate.price_per_minute.0)
                 .execute(&mut *self.connection)
-                .await
-                .map_err(failed)?;
+                .await?;
         }
         Ok(())
     }
 
     async fn product(&mut self, product: &Product) -> Result<(), StoreError> {
         let i_product = self.key_or_next(sql::PRODUCT, &product.name.text, IProduct::KIND).await?;
-        sqlx::query(sql::PUT_PRODUCT)
+        query(sql::PUT_PRODUCT)
             .bind(i_product)
             .bind(&product.name.text)
             .bind(i64::from(product.conferencing))
             .bind(i64::from(product.user_application))
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
-        sqlx::query(sql::CLEAR_RATING)
-            .bind(i_product)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
+        query(sql::CLEAR_RATING).bind(i_product).execute(&mut *self.connection).await?;
         for entry in &product.rating {
             let Some(i_tariff) = self.key(sql::TARIFF, &entry.tariff, "tariff").await? else {
                 continue;
             };
-            sqlx::query(sql::ADD_RATING)
+            query(sql::ADD_RATING)
                 .bind(i_product)
                 .bind(&entry.access_code)
                 .bind(i_tariff)
                 .execute(&mut *self.connection)
-                .await
-                .map_err(failed)?;
+                .await?;
         }
         Ok(())
     }
@@ -166,11 +144,8 @@ impl Writer<'_> {
         name: &str,
         kind: &'static str,
     ) -> Result<i64, StoreError> {
-        let present: Option<i64> = sqlx::query_scalar(statement)
-            .bind(name)
-            .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+        let present: Option<i64> =
+            query_scalar(statement).bind(name).fetch_optional(&mut *self.connection).await?;
         self.count(present.is_some());
         match present {
             Some(key) => Ok(key),
@@ -185,15 +160,12 @@ impl Writer<'_> {
         name: &Name,
         kind: &str,
     ) -> Result<Option<i64>, StoreError> {
-        let found = sqlx::query(statement)
-            .bind(&name.text)
-            .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+        let found =
+            query_scalar(statement).bind(&name.text).fetch_optional(&mut *self.connection).await?;
         if found.is_none() {
             self.unknown(name, kind);
         }
-        found.map(|row| row.try_get(0).map_err(failed)).transpose()
+        Ok(found)
     }
 
     async fn name_of(
@@ -201,15 +173,11 @@ impl Writer<'_> {
         statement: &'static str,
         name: &str,
     ) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar(statement)
-            .bind(name)
-            .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)
+        query_scalar(statement).bind(name).fetch_optional(&mut *self.connection).await
     }
 
     async fn clear(&mut self, statement: &'static str, name: &str) -> Result<(), StoreError> {
-        sqlx::query(statement).bind(name).execute(&mut *self.connection).await.map_err(failed)?;
+        query(statement).bind(name).execute(&mut *self.connection).await?;
         Ok(())
     }
 

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row as _;
-
 use super::Writer;
 use crate::domain::access::Realm;
 use crate::domain::directory::StoreError;
@@ -11,9 +9,9 @@ use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer, IIvrApplication, 
 use crate::domain::party::QueueRules;
 use crate::domain::plan::{Account, Admin, Customer, HuntGroup, IvrApplication, Name, Reseller};
 use crate::domain::principal::Subject;
+use crate::store::database::session::next_id;
+use crate::store::engine::{query, query_as, query_scalar};
 use crate::store::sql::import as sql;
-use crate::store::sqlite::failed;
-use crate::store::sqlite::session::next_id;
 
 /// What a number leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +41,15 @@ impl Writer<'_> {
             Some(i_user) => i_user,
             None => next_id(self.connection, IUser::KIND).await?,
         };
-        let was_blocked: Option<i64> = sqlx::query_scalar(sql::USER_BLOCKED)
+        let was_blocked: Option<i64> = query_scalar(sql::USER_BLOCKED)
             .bind(i_user)
             .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
-        sqlx::query(sql::PUT_USER)
+            .await?;
+        query(sql::PUT_USER)
             .bind(i_user)
             .bind(i64::from(admin.is_blocked))
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         let subject = Subject { realm: Realm::Admin, id: i_user };
         self.login(subject, Some(&admin.login)).await?;
         if admin.is_blocked && was_blocked == Some(0) {
@@ -63,23 +59,21 @@ impl Writer<'_> {
     }
 
     pub(super) async fn reseller(&mut self, reseller: &Reseller) -> Result<(), StoreError> {
-        let present: Option<(i64, i64)> = sqlx::query_as(sql::RESELLER)
+        let present: Option<(i64, i64)> = query_as(sql::RESELLER)
             .bind(&reseller.name.text)
             .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         self.count(present.is_some());
         let i_reseller = match present {
             Some((i_reseller, _)) => i_reseller,
             None => next_id(self.connection, IReseller::KIND).await?,
         };
-        sqlx::query(sql::PUT_RESELLER)
+        query(sql::PUT_RESELLER)
             .bind(i_reseller)
             .bind(&reseller.name.text)
             .bind(i64::from(reseller.is_blocked))
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         let subject = Subject { realm: Realm::Reseller, id: i_reseller };
         self.login(subject, reseller.login.as_ref()).await?;
         if reseller.is_blocked && present.is_some_and(|(_, was_blocked)| was_blocked == 0) {
@@ -89,11 +83,10 @@ impl Writer<'_> {
     }
 
     pub(super) async fn customer(&mut self, customer: &Customer) -> Result<(), StoreError> {
-        let present: Option<(i64, i64)> = sqlx::query_as(sql::CUSTOMER)
+        let present: Option<(i64, i64)> = query_as(sql::CUSTOMER)
             .bind(&customer.name.text)
             .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         self.count(present.is_some());
         let i_customer = match present {
             Some((i_customer, _)) => i_customer,
@@ -103,7 +96,7 @@ impl Writer<'_> {
             Some(reseller) => self.key(sql::RESELLER, reseller, "reseller").await?,
             None => None,
         };
-        sqlx::query(sql::PUT_CUSTOMER)
+        query(sql::PUT_CUSTOMER)
             .bind(i_customer)
             .bind(i_reseller)
             .bind(&customer.name.text)
@@ -112,8 +105,7 @@ impl Writer<'_> {
             .bind(customer.credit.opening_balance.0)
             .bind(i64::from(customer.is_blocked))
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         let subject = Subject { realm: Realm::Customer, id: i_customer };
         self.login(subject, customer.login.as_ref()).await?;
 
@@ -137,11 +129,10 @@ impl Writer<'_> {
     }
 
     async fn account(&mut self, i_customer: i64, account: &Account) -> Result<(), StoreError> {
-        let present: Option<(i64, i64, i64)> = sqlx::query_as(sql::ACCOUNT)
+        let present: Option<(i64, i64, i64)> = query_as(sql::ACCOUNT)
             .bind(&account.id.text)
             .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         if present.is_some_and(|(_, owner, _)| owner != i_customer) {
             self.foreign(&account.id, "account");
             return Ok(());
@@ -154,7 +145,7 @@ impl Writer<'_> {
             Some((i_account, ..)) => i_account,
             None => next_id(self.connection, IAccount::KIND).await?,
         };
-        sqlx::query(sql::PUT_ACCOUNT)
+        query(sql::PUT_ACCOUNT)
             .bind(i_account)
             .bind(i_customer)
             .bind(&account.id.text)
@@ -168,8 +159,7 @@ impl Writer<'_> {
             .bind(account.decision.as_ref().map(|decision| decision.timeout))
             .bind(account.decision.as_ref().map(|decision| &decision.fallback))
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         let numbers: Vec<&Name> = account.numbers.iter().chain([&account.id]).collect();
         self.numbers(i_customer, &numbers, Target::Account(i_account)).await?;
         let subject = Subject { realm: Realm::Account, id: i_account };
@@ -181,11 +171,10 @@ impl Writer<'_> {
     }
 
     async fn hunt_group(&mut self, i_customer: i64, group: &HuntGroup) -> Result<(), StoreError> {
-        let present: Option<(i64, i64)> = sqlx::query_as(sql::HUNT_GROUP)
+        let present: Option<(i64, i64)> = query_as(sql::HUNT_GROUP)
             .bind(&group.id.text)
             .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         if present.is_some_and(|(_, owner)| owner != i_customer) {
             self.foreign(&group.id, "hunt group");
             return Ok(());
@@ -195,7 +184,7 @@ impl Writer<'_> {
             Some((i_c_group, _)) => i_c_group,
             None => next_id(self.connection, ICGroup::KIND).await?,
         };
-        sqlx::query(sql::PUT_HUNT_GROUP)
+        query(sql::PUT_HUNT_GROUP)
             .bind(i_c_group)
             .bind(i_customer)
             .bind(&group.id.text)
@@ -203,21 +192,19 @@ impl Writer<'_> {
             .bind(group.decision.as_ref().map(|decision| decision.timeout))
             .bind(group.decision.as_ref().map(|decision| &decision.fallback))
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         self.numbers(i_customer, &[&group.id], Target::HuntGroup(i_c_group)).await?;
         self.queue(i_c_group, group.queue.as_deref(), &group.rules).await?;
         self.run(sql::MARK_MEMBERS, i_c_group).await?;
         for (position, member) in (0_i64..).zip(&group.members) {
             let Some(i_account) = self.own_account(i_customer, member).await? else { continue };
-            sqlx::query(sql::PUT_MEMBER)
+            query(sql::PUT_MEMBER)
                 .bind(i_c_group)
                 .bind(i_account)
                 .bind(position)
                 .bind(i64::from(!group.inactive.iter().any(|away| away.text == member.text)))
                 .execute(&mut *self.connection)
-                .await
-                .map_err(failed)?;
+                .await?;
         }
         self.run(sql::DROP_MARKED_MEMBERS, i_c_group).await
     }
@@ -229,16 +216,13 @@ impl Writer<'_> {
         rules: &QueueRules,
     ) -> Result<(), StoreError> {
         let Some(name) = name else { return self.run(sql::DROP_QUEUE, i_c_group).await };
-        let present: Option<i64> = sqlx::query_scalar(sql::QUEUE)
-            .bind(i_c_group)
-            .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+        let present: Option<i64> =
+            query_scalar(sql::QUEUE).bind(i_c_group).fetch_optional(&mut *self.connection).await?;
         let i_c_queue = match present {
             Some(i_c_queue) => i_c_queue,
             None => next_id(self.connection, ICQueue::KIND).await?,
         };
-        sqlx::query(sql::PUT_QUEUE)
+        query(sql::PUT_QUEUE)
             .bind(i_c_queue)
             .bind(i_c_group)
             .bind(name)
@@ -248,8 +232,7 @@ impl Writer<'_> {
             .bind(rules.max_wait)
             .bind(&rules.overflow)
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         Ok(())
     }
 
@@ -261,25 +244,23 @@ impl Writer<'_> {
         let Some(i_account) = self.own_account(i_customer, &application.account).await? else {
             return Ok(());
         };
-        let present: Option<i64> = sqlx::query_scalar(sql::APPLICATION)
+        let present: Option<i64> = query_scalar(sql::APPLICATION)
             .bind(i_customer)
             .bind(&application.name.text)
             .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         self.count(present.is_some());
         let i_ivr_application = match present {
             Some(key) => key,
             None => next_id(self.connection, IIvrApplication::KIND).await?,
         };
-        sqlx::query(sql::PUT_APPLICATION)
+        query(sql::PUT_APPLICATION)
             .bind(i_ivr_application)
             .bind(i_account)
             .bind(&application.name.text)
             .bind(application.on_app_gone.as_str())
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         let numbers: Vec<&Name> = application.access_numbers.iter().collect();
         self.numbers(i_customer, &numbers, Target::AccessNumber(i_ivr_application)).await
     }
@@ -293,12 +274,11 @@ impl Writer<'_> {
         target: Target,
     ) -> Result<(), StoreError> {
         let (kind, key) = target.columns();
-        let present: Vec<String> = sqlx::query_scalar(sql::NUMBERS_OF)
+        let present: Vec<String> = query_scalar(sql::NUMBERS_OF)
             .bind(kind)
             .bind(key)
             .fetch_all(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         let kept: HashSet<&str> = numbers.iter().map(|number| number.text.as_str()).collect();
         for number in present.iter().filter(|number| !kept.contains(number.as_str())) {
             self.put_number(i_customer, number, Target::Allocated).await?;
@@ -315,15 +295,12 @@ impl Writer<'_> {
         number: &Name,
         target: Target,
     ) -> Result<(), StoreError> {
-        let present = sqlx::query(sql::NUMBER)
-            .bind(&number.text)
-            .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+        let present =
+            query(sql::NUMBER).bind(&number.text).fetch_optional(&mut *self.connection).await?;
         if let Some(row) = present {
-            let owner: i64 = row.try_get("i_customer").map_err(failed)?;
-            let kind: String = row.try_get("kind").map_err(failed)?;
-            let key: Option<i64> = row.try_get("target").map_err(failed)?;
+            let owner: i64 = row.get("i_customer")?;
+            let kind: String = row.get("kind")?;
+            let key: Option<i64> = row.get("target")?;
             let is_present = (kind.as_str(), key) == target.columns();
             if owner != i_customer {
                 self.foreign(number, "number");
@@ -353,24 +330,20 @@ impl Writer<'_> {
         target: Target,
     ) -> Result<(), StoreError> {
         let (kind, key) = target.columns();
-        sqlx::query(sql::PUT_NUMBER)
+        query(sql::PUT_NUMBER)
             .bind(number)
             .bind(i_customer)
             .bind(kind)
             .bind(key)
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         Ok(())
     }
 
     /// An account of this customer by its id; a problem when there is none.
     async fn own_account(&mut self, i_customer: i64, id: &Name) -> Result<Option<i64>, StoreError> {
-        let found: Option<(i64, i64, i64)> = sqlx::query_as(sql::ACCOUNT)
-            .bind(&id.text)
-            .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+        let found: Option<(i64, i64, i64)> =
+            query_as(sql::ACCOUNT).bind(&id.text).fetch_optional(&mut *self.connection).await?;
         match found {
             Some((i_account, owner, _)) if owner == i_customer => Ok(Some(i_account)),
             Some(_) | None => {
@@ -381,7 +354,7 @@ impl Writer<'_> {
     }
 
     async fn run(&mut self, statement: &'static str, key: i64) -> Result<(), StoreError> {
-        sqlx::query(statement).bind(key).execute(&mut *self.connection).await.map_err(failed)?;
+        query(statement).bind(key).execute(&mut *self.connection).await?;
         Ok(())
     }
 

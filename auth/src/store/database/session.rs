@@ -1,26 +1,28 @@
 //! Sessions, revocations and keys.
 
 use mesh::clock::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
-use super::failed;
-use super::login::flag;
 use crate::domain::directory::StoreError;
 use crate::domain::principal::Subject;
 use crate::domain::secret::Secret;
 use crate::domain::session::{
     Exchange, Exchanged, Grant, NewSession, OpenSession, Revocation, Revoked, SessionId, StoredKey,
 };
+use crate::store::engine::{Executor, Pool, Row, Transaction, query, query_scalar};
 use crate::store::sql::{NEXT_ID, session as sql};
 
 const CORRUPT_SUBJECT: StoreError = StoreError::Corrupt { what: "subject" };
 
 pub(super) async fn open(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     session: &NewSession,
-) -> Result<(), StoreError> {
-    sqlx::query(sql::OPEN)
+) -> Result<bool, StoreError> {
+    let proven_by = session.proven_by.as_ref().map(Secret::expose);
+    if !lock_user(connection, session.subject, proven_by).await? {
+        connection.give_up();
+        return Ok(false);
+    }
+    query(sql::OPEN)
         .bind(&session.id.0)
         .bind(session.subject.realm.as_str())
         .bind(session.subject.id)
@@ -28,50 +30,61 @@ pub(super) async fn open(
         .bind(session.opened_at.as_micros())
         .bind(session.expires_at.as_micros())
         .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     let hash = &session.refresh_token_hash;
-    add_refresh_token(connection, hash, &session.id, session.expires_at).await
+    add_refresh_token(connection, hash, &session.id, session.expires_at).await?;
+    Ok(true)
+}
+
+/// False when there is no such user with this password.
+async fn lock_user(
+    connection: &mut Transaction,
+    subject: Subject,
+    password_hash: Option<&str>,
+) -> Result<bool, StoreError> {
+    let locked = query(sql::LOCK_USER)
+        .bind(subject.realm.as_str())
+        .bind(subject.id)
+        .bind(password_hash)
+        .execute(connection)
+        .await?;
+    Ok(locked > 0)
 }
 
 async fn add_refresh_token(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     hash: &Secret,
     session: &SessionId,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(sql::ADD_REFRESH_TOKEN)
+    query(sql::ADD_REFRESH_TOKEN)
         .bind(hash.expose())
         .bind(&session.0)
         .bind(expires_at.as_micros())
         .execute(connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     Ok(())
 }
 
 pub(super) async fn exchange(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     exchange: &Exchange,
 ) -> Result<Exchanged, StoreError> {
-    let used = sqlx::query(sql::USE_REFRESH_TOKEN)
+    // Before the session is looked at: what ends it later has a higher position.
+    let epoch = query_scalar(sql::REVOCATION_POSITION).fetch_one(&mut *connection).await?;
+    let used = query(sql::USE_REFRESH_TOKEN)
         .bind(exchange.presented_hash.expose())
         .bind(exchange.at.as_micros())
         .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     let Some(used) = used else { return Ok(Exchanged::Refused) };
-    let session_id = SessionId(used.try_get("session_id").map_err(failed)?);
-    let used_at = Timestamp::from_micros(used.try_get("used_at").map_err(failed)?);
-    let expires_at = Timestamp::from_micros(used.try_get("expires_at").map_err(failed)?);
+    let session_id = SessionId(used.get("session_id")?);
+    let used_at = Timestamp::from_micros(used.get("used_at")?);
+    let expires_at = Timestamp::from_micros(used.get("expires_at")?);
 
-    let session = sqlx::query(sql::SESSION)
-        .bind(&session_id.0)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
+    let session = query(sql::SESSION).bind(&session_id.0).fetch_one(&mut *connection).await?;
     let is_first_use = used_at == exchange.at;
-    let is_over = session.try_get::<Option<i64>, _>("ended_at").map_err(failed)?.is_some();
+    let is_over = session.get::<Option<i64>>("ended_at")?.is_some();
     // A token that was used and has expired since still tells that somebody kept a copy.
     if is_over || (is_first_use && expires_at <= exchange.at) {
         return Ok(Exchanged::Refused);
@@ -79,23 +92,22 @@ pub(super) async fn exchange(
     let grant = Grant {
         subject: subject(&session)?,
         opened_by: session
-            .try_get::<Option<&str>, _>("opened_by")
-            .map_err(failed)?
+            .get::<Option<String>>("opened_by")?
             .map(|opener| opener.parse().map_err(|_unknown| CORRUPT_SUBJECT))
             .transpose()?,
         at: used_at,
+        epoch,
         session_id,
     };
 
     if is_first_use {
         let id = &grant.session_id;
         add_refresh_token(connection, &exchange.successor_hash, id, exchange.expires_at).await?;
-        sqlx::query(sql::PROLONG)
+        query(sql::PROLONG)
             .bind(&id.0)
             .bind(exchange.expires_at.as_micros())
             .execute(connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         Ok(Exchanged::Rotated(grant))
     } else if exchange.at.since(used_at) <= exchange.tolerance {
         Ok(Exchanged::Repeated(grant))
@@ -105,45 +117,35 @@ pub(super) async fn exchange(
     }
 }
 
-fn subject(row: &SqliteRow) -> Result<Subject, StoreError> {
+fn subject(row: &Row) -> Result<Subject, StoreError> {
     Ok(Subject {
         realm: row
-            .try_get::<&str, _>("realm")
-            .map_err(failed)?
+            .get::<String>("realm")?
             .parse()
             .map_err(|_unknown| StoreError::Corrupt { what: "realm" })?,
-        id: row.try_get("subject").map_err(failed)?,
+        id: row.get("subject")?,
     })
 }
 
-pub(super) async fn find(
-    pool: &SqlitePool,
-    id: &SessionId,
-) -> Result<Option<OpenSession>, StoreError> {
-    let session =
-        sqlx::query(sql::SESSION).bind(&id.0).fetch_optional(pool).await.map_err(failed)?;
+pub(super) async fn find(pool: &Pool, id: &SessionId) -> Result<Option<OpenSession>, StoreError> {
+    let session = query(sql::SESSION).bind(&id.0).fetch_optional(pool).await?;
     let Some(session) = session else { return Ok(None) };
-    if session.try_get::<Option<i64>, _>("ended_at").map_err(failed)?.is_some() {
+    if session.get::<Option<i64>>("ended_at")?.is_some() {
         return Ok(None);
     }
     Ok(Some(OpenSession {
         subject: subject(&session)?,
-        expires_at: Timestamp::from_micros(session.try_get("expires_at").map_err(failed)?),
+        expires_at: Timestamp::from_micros(session.get("expires_at")?),
     }))
 }
 
 pub(super) async fn end(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     id: &SessionId,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let ended = sqlx::query(sql::END)
-        .bind(&id.0)
-        .bind(at.as_micros())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
-    if ended.rows_affected() > 0 {
+    let ended = query(sql::END).bind(&id.0).bind(at.as_micros()).execute(&mut *connection).await?;
+    if ended > 0 {
         revoke(connection, &Revoked::Session(id.clone()), true, at).await?;
     }
     Ok(())
@@ -152,18 +154,17 @@ pub(super) async fn end(
 /// Ends every session of a user but one, each by a revocation of its own, so that the one kept
 /// does not notice.
 pub(super) async fn end_others(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     subject: Subject,
     kept: &SessionId,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let live: Vec<String> = sqlx::query_scalar(sql::LIVE_OF_SUBJECT)
+    let live: Vec<String> = query_scalar(sql::LIVE_OF_SUBJECT)
         .bind(subject.realm.as_str())
         .bind(subject.id)
         .bind(at.as_micros())
         .fetch_all(&mut *connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     for id in live.into_iter().map(SessionId).filter(|id| id != kept) {
         end(connection, &id, at).await?;
     }
@@ -172,24 +173,23 @@ pub(super) async fn end_others(
 
 /// Ends every session of a user, and those that it opened for others.
 pub(super) async fn end_all(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     subject: Subject,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(sql::END_OF_SUBJECT)
+    lock_user(connection, subject, None).await?;
+    query(sql::END_OF_SUBJECT)
         .bind(subject.realm.as_str())
         .bind(subject.id)
         .bind(at.as_micros())
         .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     revoke(connection, &Revoked::User(subject), true, at).await?;
-    let opened: Vec<String> = sqlx::query_scalar(sql::LIVE_OPENED_BY)
+    let opened: Vec<String> = query_scalar(sql::LIVE_OPENED_BY)
         .bind(subject.to_string())
         .bind(at.as_micros())
         .fetch_all(&mut *connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     for id in opened {
         end(connection, &SessionId(id), at).await?;
     }
@@ -197,7 +197,7 @@ pub(super) async fn end_all(
 }
 
 pub(super) async fn revoke(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     revoked: &Revoked,
     ends: bool,
     at: Timestamp,
@@ -208,121 +208,116 @@ pub(super) async fn revoke(
         Revoked::Role(role) => ("role", role.clone()),
     };
     let position = next_id(connection, "revocation").await?;
-    sqlx::query(sql::REVOKE)
+    query(sql::REVOKE)
         .bind(position)
         .bind(kind)
         .bind(subject)
         .bind(i64::from(ends))
         .bind(at.as_micros())
         .execute(connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     Ok(())
 }
 
 pub(super) async fn next_id(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     kind: &'static str,
 ) -> Result<i64, StoreError> {
-    sqlx::query_scalar(NEXT_ID).bind(kind).fetch_one(connection).await.map_err(failed)
+    query_scalar(NEXT_ID).bind(kind).fetch_one(connection).await
 }
 
 pub(super) async fn revocations(
-    pool: &SqlitePool,
+    pool: &Pool,
     position: i64,
     since: Timestamp,
 ) -> Result<Vec<Revocation>, StoreError> {
-    sqlx::query(sql::REVOCATIONS)
+    query(sql::REVOCATIONS)
         .bind(position)
         .bind(since.as_micros())
         .fetch_all(pool)
-        .await
-        .map_err(failed)?
+        .await?
         .iter()
         .map(|row| {
-            let subject: String = row.try_get("subject").map_err(failed)?;
+            let subject: String = row.get("subject")?;
             Ok(Revocation {
-                position: row.try_get("position").map_err(failed)?,
-                revoked: match row.try_get::<&str, _>("kind").map_err(failed)? {
+                position: row.get("position")?,
+                revoked: match row.get::<String>("kind")?.as_str() {
                     "session" => Revoked::Session(SessionId(subject)),
                     "user" => Revoked::User(subject.parse().map_err(|_unknown| CORRUPT_SUBJECT)?),
                     "role" => Revoked::Role(subject),
                     _ => return Err(StoreError::Corrupt { what: "kind of revocation" }),
                 },
-                ends: flag(row, "ends")?,
-                at: Timestamp::from_micros(row.try_get("revoked_at").map_err(failed)?),
+                ends: row.flag("ends")?,
+                at: Timestamp::from_micros(row.get("revoked_at")?),
             })
         })
         .collect()
 }
 
-pub(super) async fn revocation_position(pool: &SqlitePool) -> Result<i64, StoreError> {
-    sqlx::query_scalar(sql::REVOCATION_POSITION).fetch_one(pool).await.map_err(failed)
+pub(super) async fn revocation_position(pool: &Pool) -> Result<i64, StoreError> {
+    query_scalar(sql::REVOCATION_POSITION).fetch_one(pool).await
 }
 
 pub(super) async fn purge(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     now: Timestamp,
     since: Timestamp,
 ) -> Result<(), StoreError> {
     for statement in [sql::PURGE_TOKENS, sql::PURGE_SESSIONS] {
-        sqlx::query(statement)
+        query(statement)
             .bind(now.as_micros())
             .bind(since.as_micros())
             .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
+            .await?;
     }
-    sqlx::query(sql::PURGE_REVOCATIONS)
-        .bind(since.as_micros())
-        .execute(connection)
-        .await
-        .map_err(failed)?;
+    query(sql::PURGE_REVOCATIONS).bind(since.as_micros()).execute(connection).await?;
     Ok(())
 }
 
-pub(super) async fn keys(connection: &mut SqliteConnection) -> Result<Vec<StoredKey>, StoreError> {
-    sqlx::query(sql::KEYS)
-        .fetch_all(connection)
-        .await
-        .map_err(failed)?
+pub(super) async fn keys(executor: impl Executor) -> Result<Vec<StoredKey>, StoreError> {
+    query(sql::KEYS)
+        .fetch_all(executor)
+        .await?
         .iter()
         .map(|row| {
             Ok(StoredKey {
-                kid: row.try_get("kid").map_err(failed)?,
-                pkcs8: Secret::new(row.try_get::<String, _>("private_key").map_err(failed)?),
-                created_at: Timestamp::from_micros(row.try_get("created_at").map_err(failed)?),
+                kid: row.get("kid")?,
+                pkcs8: Secret::new(row.get::<String>("private_key")?),
+                created_at: Timestamp::from_micros(row.get("created_at")?),
             })
         })
         .collect()
 }
 
 pub(super) async fn adopt_key(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     key: &StoredKey,
+    after: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    sqlx::query(sql::ADOPT_KEY)
+    query(sql::ADOPT_KEY)
         .bind(&key.kid)
         .bind(key.pkcs8.expose())
         .bind(key.created_at.as_micros())
+        .bind(after.map(Timestamp::as_micros))
         .execute(connection)
-        .await
-        .map_err(failed)?;
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn forget_keys(
+    connection: &mut Transaction,
+    before: Timestamp,
+) -> Result<(), StoreError> {
+    query(sql::FORGET_KEYS).bind(before.as_micros()).execute(connection).await?;
     Ok(())
 }
 
 pub(super) async fn secret(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     name: &str,
     proposed: &Secret,
 ) -> Result<Secret, StoreError> {
-    sqlx::query(sql::PROPOSE_SECRET)
-        .bind(name)
-        .bind(proposed.expose())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
-    let kept: String =
-        sqlx::query_scalar(sql::SECRET).bind(name).fetch_one(connection).await.map_err(failed)?;
+    query(sql::PROPOSE_SECRET).bind(name).bind(proposed.expose()).execute(&mut *connection).await?;
+    let kept: String = query_scalar(sql::SECRET).bind(name).fetch_one(connection).await?;
     Ok(Secret::new(kept))
 }

@@ -1,8 +1,6 @@
 //! Logins of a plan, and what happens to the sessions of those that it changes.
 
 use mesh::clock::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
 
 use super::Writer;
 use crate::domain::access::Realm;
@@ -11,10 +9,9 @@ use crate::domain::plan::Login;
 use crate::domain::principal::Subject;
 use crate::domain::secret::Secret;
 use crate::domain::session::Revoked;
+use crate::store::database::session::{end_all, revoke};
+use crate::store::engine::{Query, Transaction, query, query_scalar};
 use crate::store::sql::import as sql;
-use crate::store::sqlite::failed;
-use crate::store::sqlite::login::flag;
-use crate::store::sqlite::session::{end_all, revoke};
 
 impl Writer<'_> {
     /// Lets `subject` log in as `login` says. A plan without login leaves the present one alone.
@@ -38,26 +35,24 @@ impl Writer<'_> {
             }
             None => None,
         };
-        let present = sqlx::query(sql::CREDENTIAL)
+        let present = query(sql::CREDENTIAL)
             .bind(subject.realm.as_str())
             .bind(subject.id)
             .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         let Some(present) = present else { return self.add(subject, login, role).await };
 
-        bind(sqlx::query(sql::UPDATE_CREDENTIAL), subject, login, role.as_deref())
+        bind(query(sql::UPDATE_CREDENTIAL), subject, login, role.as_deref())
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
-        let hash: String = present.try_get("password_hash").map_err(failed)?;
+            .await?;
+        let hash: String = present.get("password_hash")?;
         let has_new_password =
             login.password_hash.as_ref().is_some_and(|new| *new != Secret::new(hash));
-        let must_change = login.must_change_password && !flag(&present, "must_change_password")?;
-        let role_before: Option<String> = present.try_get("role").map_err(failed)?;
+        let must_change = login.must_change_password && !present.flag("must_change_password")?;
+        let role_before: Option<String> = present.get("role")?;
         if has_new_password || must_change {
             end_all(self.connection, subject, self.at).await?;
-        } else if role_before != role || flag(&present, "is_super_user")? != login.is_super_user {
+        } else if role_before != role || present.flag("is_super_user")? != login.is_super_user {
             revoke(self.connection, &Revoked::User(subject), false, self.at).await?;
         }
         Ok(())
@@ -74,10 +69,9 @@ impl Writer<'_> {
             self.wrong(&login.login.place, what, "give `password_hash`");
             return Ok(());
         }
-        bind(sqlx::query(sql::ADD_CREDENTIAL), subject, login, role.as_deref())
+        bind(query(sql::ADD_CREDENTIAL), subject, login, role.as_deref())
             .execute(&mut *self.connection)
-            .await
-            .map_err(failed)?;
+            .await?;
         Ok(())
     }
 
@@ -101,12 +95,11 @@ impl Writer<'_> {
         realm: Realm,
         login: &str,
     ) -> Result<Option<i64>, StoreError> {
-        sqlx::query_scalar(sql::LOGIN)
+        query_scalar(sql::LOGIN)
             .bind(realm.as_str())
             .bind(login)
             .fetch_optional(&mut *self.connection)
             .await
-            .map_err(failed)
     }
 
     pub(super) async fn blocked(&mut self, party: Subject) -> Result<(), StoreError> {
@@ -114,12 +107,7 @@ impl Writer<'_> {
     }
 }
 
-fn bind<'q>(
-    query: sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
-    subject: Subject,
-    login: &'q Login,
-    role: Option<&'q str>,
-) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+fn bind(query: Query, subject: Subject, login: &Login, role: Option<&str>) -> Query {
     query
         .bind(subject.realm.as_str())
         .bind(subject.id)
@@ -133,24 +121,22 @@ fn bind<'q>(
 }
 
 /// Ends the sessions of everybody at or below a party that has been blocked.
-pub(in crate::store::sqlite) async fn end_below(
-    connection: &mut SqliteConnection,
+pub(in crate::store::database) async fn end_below(
+    connection: &mut Transaction,
     party: Subject,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let below = sqlx::query(sql::SUBJECTS_BELOW)
+    let below = query(sql::SUBJECTS_BELOW)
         .bind(party.realm.as_str())
         .bind(party.id)
         .fetch_all(&mut *connection)
-        .await
-        .map_err(failed)?;
+        .await?;
     for row in below {
         let realm = row
-            .try_get::<&str, _>("realm")
-            .map_err(failed)?
+            .get::<String>("realm")?
             .parse()
             .map_err(|_unknown| StoreError::Corrupt { what: "realm" })?;
-        let subject = Subject { realm, id: row.try_get("subject").map_err(failed)? };
+        let subject = Subject { realm, id: row.get("subject")? };
         end_all(connection, subject, at).await?;
     }
     Ok(())

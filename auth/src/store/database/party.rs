@@ -1,24 +1,20 @@
 //! Numbers, accounts, customers, hunt groups.
 
-use sqlx::Row as _;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-
-use super::failed;
-use super::login::flag;
 use crate::domain::directory::{AccountKey, CustomerKey, Page, StoreError, Within};
 use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer, IIvrApplication, IReseller};
 use crate::domain::party::{
     AccessNumber, Account, AccountDetails, CallQueue, Customer, Decision, Entry, HuntGroup, Member,
     QueueRules, Standing, owner,
 };
+use crate::store::engine::{Pool, Row, Transaction, query, query_scalar};
 use crate::store::sql::party as sql;
 
-pub(super) async fn number(pool: &SqlitePool, number: &str) -> Result<Option<Entry>, StoreError> {
-    let row = sqlx::query(sql::NUMBER).bind(number).fetch_optional(pool).await.map_err(failed)?;
+pub(super) async fn number(pool: &Pool, number: &str) -> Result<Option<Entry>, StoreError> {
+    let row = query(sql::NUMBER).bind(number).fetch_optional(pool).await?;
     let Some(row) = row else { return Ok(None) };
-    let target: Option<i64> = row.try_get("target").map_err(failed)?;
+    let target: Option<i64> = row.get("target")?;
     let missing = || StoreError::Corrupt { what: "target of a number" };
-    let entry = match (row.try_get::<&str, _>("kind").map_err(failed)?, target) {
+    let entry = match (row.get::<String>("kind")?.as_str(), target) {
         ("account", Some(target)) => {
             let found = account(pool, AccountKey::IAccount(IAccount(target))).await?;
             Entry::Account(found.ok_or_else(missing)?.account)
@@ -38,15 +34,11 @@ pub(super) async fn number(pool: &SqlitePool, number: &str) -> Result<Option<Ent
 }
 
 async fn access_number(
-    pool: &SqlitePool,
+    pool: &Pool,
     number: &str,
     i_ivr_application: IIvrApplication,
 ) -> Result<Option<AccessNumber>, StoreError> {
-    let row = sqlx::query(sql::APPLICATION_OWNER)
-        .bind(i_ivr_application.0)
-        .fetch_optional(pool)
-        .await
-        .map_err(failed)?;
+    let row = query(sql::APPLICATION_OWNER).bind(i_ivr_application.0).fetch_optional(pool).await?;
     let Some(row) = row else { return Ok(None) };
     let details = details(&row)?;
     Ok(Some(AccessNumber {
@@ -55,143 +47,134 @@ async fn access_number(
         is_enabled: details.has_user_application,
         application_owner: details.account,
         on_app_gone: row
-            .try_get::<&str, _>("on_app_gone")
-            .map_err(failed)?
+            .get::<String>("on_app_gone")?
             .parse()
             .map_err(|_unknown| StoreError::Corrupt { what: "on_app_gone" })?,
     }))
 }
 
 pub(super) async fn account(
-    pool: &SqlitePool,
+    pool: &Pool,
     key: AccountKey<'_>,
 ) -> Result<Option<AccountDetails>, StoreError> {
     let query = match key {
-        AccountKey::IAccount(i_account) => sqlx::query(sql::ACCOUNT).bind(i_account.0),
-        AccountKey::Id(id) => sqlx::query(sql::ACCOUNT_BY_ID).bind(id),
+        AccountKey::IAccount(i_account) => query(sql::ACCOUNT).bind(i_account.0),
+        AccountKey::Id(id) => query(sql::ACCOUNT_BY_ID).bind(id),
     };
-    query.fetch_optional(pool).await.map_err(failed)?.as_ref().map(details).transpose()
+    query.fetch_optional(pool).await?.as_ref().map(details).transpose()
 }
 
 pub(super) async fn accounts(
-    pool: &SqlitePool,
+    pool: &Pool,
     within: Within,
     id: Option<&str>,
     page: Page,
 ) -> Result<Vec<AccountDetails>, StoreError> {
-    sqlx::query(sql::ACCOUNTS)
+    query(sql::ACCOUNTS)
         .bind(within.i_reseller)
         .bind(within.i_customer.map(|customer| customer.0))
         .bind(id)
         .bind(page.limit)
         .bind(page.offset)
         .fetch_all(pool)
-        .await
-        .map_err(failed)?
+        .await?
         .iter()
         .map(details)
         .collect()
 }
 
 pub(super) async fn count_accounts(
-    pool: &SqlitePool,
+    pool: &Pool,
     within: Within,
     id: Option<&str>,
 ) -> Result<i64, StoreError> {
-    sqlx::query_scalar(sql::COUNT_ACCOUNTS)
+    query_scalar(sql::COUNT_ACCOUNTS)
         .bind(within.i_reseller)
         .bind(within.i_customer.map(|customer| customer.0))
         .bind(id)
         .fetch_one(pool)
         .await
-        .map_err(failed)
 }
 
 pub(super) async fn standing(
-    pool: &SqlitePool,
+    pool: &Pool,
     i_account: IAccount,
 ) -> Result<Option<Standing>, StoreError> {
-    sqlx::query(sql::STANDING)
+    query(sql::STANDING)
         .bind(i_account.0)
         .fetch_optional(pool)
-        .await
-        .map_err(failed)?
+        .await?
         .map(|row| {
             Ok(Standing {
-                is_blocked: flag(&row, "is_blocked")?,
-                has_credit: flag(&row, "has_credit")?,
+                is_blocked: row.flag("is_blocked")?,
+                has_credit: row.flag("has_credit")?,
             })
         })
         .transpose()
 }
 
 pub(super) async fn customer(
-    pool: &SqlitePool,
+    pool: &Pool,
     key: CustomerKey<'_>,
 ) -> Result<Option<Customer>, StoreError> {
     let query = match key {
-        CustomerKey::ICustomer(i_customer) => sqlx::query(sql::CUSTOMER).bind(i_customer.0),
-        CustomerKey::Name(name) => sqlx::query(sql::CUSTOMER_BY_NAME).bind(name),
-        CustomerKey::Login(login) => sqlx::query(sql::CUSTOMER_BY_LOGIN).bind(login),
+        CustomerKey::ICustomer(i_customer) => query(sql::CUSTOMER).bind(i_customer.0),
+        CustomerKey::Name(name) => query(sql::CUSTOMER_BY_NAME).bind(name),
+        CustomerKey::Login(login) => query(sql::CUSTOMER_BY_LOGIN).bind(login),
     };
     query
         .fetch_optional(pool)
-        .await
-        .map_err(failed)?
+        .await?
         .map(|row| {
             Ok(Customer {
                 i_customer: i_customer(&row)?,
-                name: row.try_get("name").map_err(failed)?,
-                login: row.try_get("login").map_err(failed)?,
+                name: row.get("name")?,
+                login: row.get("login")?,
                 i_reseller: i_reseller(&row)?,
-                currency: row.try_get("currency").map_err(failed)?,
-                is_blocked: flag(&row, "is_blocked")?,
+                currency: row.get("currency")?,
+                is_blocked: row.flag("is_blocked")?,
             })
         })
         .transpose()
 }
 
 pub(super) async fn hunt_groups(
-    pool: &SqlitePool,
+    pool: &Pool,
     within: Within,
     page: Page,
 ) -> Result<Vec<HuntGroup>, StoreError> {
     groups(pool, sql::HUNT_GROUPS, within, page).await
 }
 
-pub(super) async fn count_hunt_groups(
-    pool: &SqlitePool,
-    within: Within,
-) -> Result<i64, StoreError> {
+pub(super) async fn count_hunt_groups(pool: &Pool, within: Within) -> Result<i64, StoreError> {
     count(pool, sql::COUNT_HUNT_GROUPS, within).await
 }
 
 pub(super) async fn queues(
-    pool: &SqlitePool,
+    pool: &Pool,
     within: Within,
     page: Page,
 ) -> Result<Vec<HuntGroup>, StoreError> {
     groups(pool, sql::QUEUES, within, page).await
 }
 
-pub(super) async fn count_queues(pool: &SqlitePool, within: Within) -> Result<i64, StoreError> {
+pub(super) async fn count_queues(pool: &Pool, within: Within) -> Result<i64, StoreError> {
     count(pool, sql::COUNT_QUEUES, within).await
 }
 
 async fn groups(
-    pool: &SqlitePool,
+    pool: &Pool,
     statement: &'static str,
     within: Within,
     page: Page,
 ) -> Result<Vec<HuntGroup>, StoreError> {
-    let rows = sqlx::query(statement)
+    let rows = query(statement)
         .bind(within.i_reseller)
         .bind(within.i_customer.map(|customer| customer.0))
         .bind(page.limit)
         .bind(page.offset)
         .fetch_all(pool)
-        .await
-        .map_err(failed)?;
+        .await?;
     let mut groups = Vec::with_capacity(rows.len());
     for row in &rows {
         groups.push(read_hunt_group(pool, row).await?);
@@ -199,88 +182,71 @@ async fn groups(
     Ok(groups)
 }
 
-async fn count(
-    pool: &SqlitePool,
-    statement: &'static str,
-    within: Within,
-) -> Result<i64, StoreError> {
-    sqlx::query_scalar(statement)
+async fn count(pool: &Pool, statement: &'static str, within: Within) -> Result<i64, StoreError> {
+    query_scalar(statement)
         .bind(within.i_reseller)
         .bind(within.i_customer.map(|customer| customer.0))
         .fetch_one(pool)
         .await
-        .map_err(failed)
 }
 
 /// False when a group is not there; the caller rolls back.
 pub(super) async fn set_hunting(
-    connection: &mut sqlx::SqliteConnection,
+    connection: &mut Transaction,
     i_account: IAccount,
     subscribe: &[ICGroup],
     unsubscribe: &[ICGroup],
 ) -> Result<bool, StoreError> {
-    let own: Option<i64> = sqlx::query_scalar(sql::ACCOUNT_OWNER)
-        .bind(i_account.0)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed)?;
+    let own: Option<i64> =
+        query_scalar(sql::ACCOUNT_OWNER).bind(i_account.0).fetch_optional(&mut *connection).await?;
     for (groups, statement) in [(subscribe, sql::TAKE_PART), (unsubscribe, sql::REST)] {
         for group in groups {
-            let owner: Option<i64> = sqlx::query_scalar(sql::GROUP_OWNER)
+            let owner: Option<i64> = query_scalar(sql::GROUP_OWNER)
                 .bind(group.0)
                 .fetch_optional(&mut *connection)
-                .await
-                .map_err(failed)?;
+                .await?;
             if owner.is_none() || owner != own {
                 return Ok(false);
             }
-            sqlx::query(statement)
-                .bind(group.0)
-                .bind(i_account.0)
-                .execute(&mut *connection)
-                .await
-                .map_err(failed)?;
+            query(statement).bind(group.0).bind(i_account.0).execute(&mut *connection).await?;
         }
     }
     Ok(true)
 }
 
 pub(super) async fn hunt_group_of(
-    pool: &SqlitePool,
+    pool: &Pool,
     i_c_queue: ICQueue,
 ) -> Result<Option<HuntGroup>, StoreError> {
     hunt_group(pool, sql::HUNT_GROUP_OF, i_c_queue.0).await
 }
 
 async fn hunt_group(
-    pool: &SqlitePool,
+    pool: &Pool,
     statement: &'static str,
     key: i64,
 ) -> Result<Option<HuntGroup>, StoreError> {
-    match sqlx::query(statement).bind(key).fetch_optional(pool).await.map_err(failed)? {
+    match query(statement).bind(key).fetch_optional(pool).await? {
         Some(row) => read_hunt_group(pool, &row).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn read_hunt_group(pool: &SqlitePool, row: &SqliteRow) -> Result<HuntGroup, StoreError> {
-    let i_c_group = ICGroup(row.try_get("i_c_group").map_err(failed)?);
-    let queue_name: Option<String> = row.try_get("queue_name").map_err(failed)?;
-    let i_c_queue: Option<i64> = row.try_get("i_c_queue").map_err(failed)?;
-    let members = sqlx::query(sql::MEMBERS)
+async fn read_hunt_group(pool: &Pool, row: &Row) -> Result<HuntGroup, StoreError> {
+    let i_c_group = ICGroup(row.get("i_c_group")?);
+    let queue_name: Option<String> = row.get("queue_name")?;
+    let i_c_queue: Option<i64> = row.get("i_c_queue")?;
+    let members = query(sql::MEMBERS)
         .bind(i_c_group.0)
         .fetch_all(pool)
-        .await
-        .map_err(failed)?
+        .await?
         .iter()
-        .map(|row| {
-            Ok(Member { account: details(row)?.account, is_active: flag(row, "is_active")? })
-        })
+        .map(|row| Ok(Member { account: details(row)?.account, is_active: row.flag("is_active")? }))
         .collect::<Result<Vec<_>, StoreError>>()?;
     Ok(HuntGroup {
         i_c_group,
-        id: row.try_get("id").map_err(failed)?,
-        name: row.try_get("name").map_err(failed)?,
+        id: row.get("id")?,
+        name: row.get("name")?,
         i_customer: i_customer(row)?,
         i_reseller: i_reseller(row)?,
         queue: match i_c_queue.zip(queue_name) {
@@ -294,47 +260,47 @@ async fn read_hunt_group(pool: &SqlitePool, row: &SqliteRow) -> Result<HuntGroup
     })
 }
 
-fn details(row: &SqliteRow) -> Result<AccountDetails, StoreError> {
+fn details(row: &Row) -> Result<AccountDetails, StoreError> {
     Ok(AccountDetails {
         account: Account {
-            i_account: IAccount(row.try_get("i_account").map_err(failed)?),
-            id: row.try_get("id").map_err(failed)?,
-            name: row.try_get("name").map_err(failed)?,
+            i_account: IAccount(row.get("i_account")?),
+            id: row.get("id")?,
+            name: row.get("name")?,
             i_customer: i_customer(row)?,
             i_reseller: i_reseller(row)?,
-            is_blocked: flag(row, "is_blocked")?,
-            may_connect_two: flag(row, "may_connect_two")?,
+            is_blocked: row.flag("is_blocked")?,
+            may_connect_two: row.flag("may_connect_two")?,
             decision: decision(row)?,
         },
-        login: row.try_get("login").map_err(failed)?,
-        product: row.try_get("product").map_err(failed)?,
-        has_conferencing: flag(row, "has_conferencing")?,
-        has_user_application: flag(row, "has_user_application")?,
+        login: row.get("login")?,
+        product: row.get("product")?,
+        has_conferencing: row.flag("has_conferencing")?,
+        has_user_application: row.flag("has_user_application")?,
     })
 }
 
-fn i_customer(row: &SqliteRow) -> Result<ICustomer, StoreError> {
-    Ok(ICustomer(row.try_get("i_customer").map_err(failed)?))
+fn i_customer(row: &Row) -> Result<ICustomer, StoreError> {
+    Ok(ICustomer(row.get("i_customer")?))
 }
 
-fn i_reseller(row: &SqliteRow) -> Result<Option<IReseller>, StoreError> {
-    Ok(row.try_get::<Option<i64>, _>("i_reseller").map_err(failed)?.map(IReseller))
+fn i_reseller(row: &Row) -> Result<Option<IReseller>, StoreError> {
+    Ok(row.get::<Option<i64>>("i_reseller")?.map(IReseller))
 }
 
 /// How a queue deals with calls.
-pub(super) fn rules(row: &SqliteRow) -> Result<QueueRules, StoreError> {
+pub(super) fn rules(row: &Row) -> Result<QueueRules, StoreError> {
     Ok(QueueRules {
-        ring_all: flag(row, "ring_all")?,
-        agent_timeout: row.try_get("agent_timeout").map_err(failed)?,
-        max_waiting: row.try_get("max_waiting").map_err(failed)?,
-        max_wait: row.try_get("max_wait").map_err(failed)?,
-        overflow: row.try_get("overflow").map_err(failed)?,
+        ring_all: row.flag("ring_all")?,
+        agent_timeout: row.get("agent_timeout")?,
+        max_waiting: row.get("max_waiting")?,
+        max_wait: row.get("max_wait")?,
+        overflow: row.get("overflow")?,
     })
 }
 
 /// What happens to calls about which no application decides.
-pub(super) fn decision(row: &SqliteRow) -> Result<Option<Decision>, StoreError> {
-    let timeout: Option<i64> = row.try_get("decision_timeout").map_err(failed)?;
-    let fallback: Option<String> = row.try_get("decision_fallback").map_err(failed)?;
+pub(super) fn decision(row: &Row) -> Result<Option<Decision>, StoreError> {
+    let timeout: Option<i64> = row.get("decision_timeout")?;
+    let fallback: Option<String> = row.get("decision_fallback")?;
     Ok(timeout.zip(fallback).map(|(timeout, fallback)| Decision { timeout, fallback }))
 }

@@ -1,12 +1,15 @@
 use super::*;
 use crate::store::conformance;
 
+mod postgres;
+
+async fn open(url: &str) -> Result<SqlDirectory, StoreError> {
+    SqlDirectory::open(&Database::at(url), Timestamp::default()).await
+}
+
 #[tokio::test]
 async fn a_database_in_memory_is_a_directory() {
-    conformance::run(async || {
-        SqliteDirectory::open("sqlite::memory:", Timestamp::default()).await.unwrap()
-    })
-    .await;
+    conformance::run(async || open("sqlite::memory:").await.unwrap()).await;
 }
 
 #[tokio::test]
@@ -16,7 +19,7 @@ async fn a_database_in_a_file_is_a_directory() {
     conformance::run(|| {
         count += 1;
         let url = format!("sqlite://{}/new/{count}.db", folder.path().display());
-        async move { SqliteDirectory::open(&url, Timestamp::default()).await.unwrap() }
+        async move { open(&url).await.unwrap() }
     })
     .await;
 }
@@ -30,35 +33,38 @@ async fn what_was_written_is_there_after_a_restart() {
         pkcs8: Secret::new("key"),
         created_at: Timestamp::from_micros(1),
     };
-    let first = SqliteDirectory::open(&url, Timestamp::default()).await.unwrap();
-    first.adopt_key(&key).await.unwrap();
+    let first = open(&url).await.unwrap();
+    first.adopt_key(&key, None).await.unwrap();
     drop(first);
 
-    let second = SqliteDirectory::open(&url, Timestamp::default()).await.unwrap();
+    let second = open(&url).await.unwrap();
 
     assert_eq!(second.keys().await.unwrap(), [key]);
+}
+
+/// Has the database be one of a program that does not exist yet.
+async fn outdate(directory: &SqlDirectory) -> Result<(), StoreError> {
+    transaction!(directory.pool, Isolation::RowLocks, tx, {
+        tx.script("INSERT INTO schema_migrations (version, applied_at) VALUES (99, 0)").await
+    })
 }
 
 #[tokio::test]
 async fn a_database_of_a_newer_program_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/auth.db", folder.path().display());
-    let present = SqliteDirectory::open(&url, Timestamp::default()).await.unwrap();
-    sqlx::query("INSERT INTO schema_migrations (version, applied_at) VALUES (99, 0)")
-        .execute(&present.write)
-        .await
-        .unwrap();
+    outdate(&open(&url).await.unwrap()).await.unwrap();
 
-    let refused = SqliteDirectory::open(&url, Timestamp::default()).await.unwrap_err();
+    let refused = open(&url).await.unwrap_err();
 
     assert!(matches!(refused, StoreError::TooNew { found: 99, .. }), "{refused}");
 }
 
 #[tokio::test]
 async fn a_url_of_another_database_is_refused_without_its_password() {
-    let url = "postgres://cordboard:secret@db/cordboard";
+    let url = "mysql://cordboard:secret@db/cordboard";
 
-    let refused = SqliteDirectory::open(url, Timestamp::default()).await.unwrap_err().to_string();
+    let refused = open(url).await.unwrap_err().to_string();
 
     assert!(refused.contains("only `sqlite://PATH`") && !refused.contains("secret"), "{refused}");
 }

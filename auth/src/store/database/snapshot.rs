@@ -2,11 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-
-use super::failed;
-use super::login::flag;
 use super::party::{decision, rules};
 use crate::domain::access::Realm;
 use crate::domain::directory::StoreError;
@@ -22,10 +17,11 @@ use crate::domain::plan::{
 use crate::domain::principal::Subject;
 use crate::domain::secret::Secret;
 use crate::domain::snapshot::{Keys, Snapshot, within};
+use crate::store::engine::{Row, Transaction, query};
 use crate::store::sql::snapshot as sql;
 
 /// Reads everything; the connection has to be in a transaction, so that it is of one moment.
-pub(super) async fn snapshot(connection: &mut SqliteConnection) -> Result<Snapshot, StoreError> {
+pub(super) async fn snapshot(connection: &mut Transaction) -> Result<Snapshot, StoreError> {
     let mut reader = Reader { connection, keys: Keys::default(), logins: HashMap::new() };
     for row in reader.rows(sql::LOGINS).await? {
         let (subject, login) = login(&row)?;
@@ -45,14 +41,14 @@ pub(super) async fn snapshot(connection: &mut SqliteConnection) -> Result<Snapsh
 }
 
 struct Reader<'a> {
-    connection: &'a mut SqliteConnection,
+    connection: &'a mut Transaction,
     keys: Keys,
     logins: HashMap<Subject, Login>,
 }
 
 impl Reader<'_> {
-    async fn rows(&mut self, statement: &'static str) -> Result<Vec<SqliteRow>, StoreError> {
-        sqlx::query(statement).fetch_all(&mut *self.connection).await.map_err(failed)
+    async fn rows(&mut self, statement: &'static str) -> Result<Vec<Row>, StoreError> {
+        query(statement).fetch_all(&mut *self.connection).await
     }
 
     async fn roles(&mut self) -> Result<Vec<Role>, StoreError> {
@@ -100,8 +96,8 @@ impl Reader<'_> {
             self.keys.insert(IProduct::KIND, &name.text, key);
             products.push(Product {
                 name,
-                conferencing: flag(&row, "conferencing")?,
-                user_application: flag(&row, "user_application")?,
+                conferencing: row.flag("conferencing")?,
+                user_application: row.flag("user_application")?,
                 rating: rating.remove(&key).unwrap_or_default(),
             });
         }
@@ -114,7 +110,7 @@ impl Reader<'_> {
             let key = number(&row, "i_user")?;
             let Some(login) = self.login(Realm::Admin, key) else { continue };
             self.keys.insert(IUser::KIND, &login.login.text, key);
-            admins.push(Admin { login, is_blocked: flag(&row, "is_blocked")? });
+            admins.push(Admin { login, is_blocked: row.flag("is_blocked")? });
         }
         Ok(admins)
     }
@@ -125,7 +121,7 @@ impl Reader<'_> {
             let (key, name) = (number(&row, "i_reseller")?, name(&row, "name")?);
             self.keys.insert(IReseller::KIND, &name.text, key);
             let login = self.login(Realm::Reseller, key);
-            resellers.push(Reseller { name, login, is_blocked: flag(&row, "is_blocked")? });
+            resellers.push(Reseller { name, login, is_blocked: row.flag("is_blocked")? });
         }
         Ok(resellers)
     }
@@ -150,7 +146,7 @@ impl Reader<'_> {
                 login: self.login(Realm::Customer, key),
                 currency: text(&row, "currency")?,
                 credit: credit(&row)?,
-                is_blocked: flag(&row, "is_blocked")?,
+                is_blocked: row.flag("is_blocked")?,
                 numbers: numbers.remove(&("allocated".to_owned(), key)).unwrap_or_default(),
                 accounts: accounts.remove(&key).unwrap_or_default(),
                 hunt_groups: groups.remove(&key).unwrap_or_default(),
@@ -165,7 +161,7 @@ impl Reader<'_> {
     async fn numbers(&mut self) -> Result<HashMap<(String, i64), Vec<Name>>, StoreError> {
         let mut numbers: HashMap<_, Vec<Name>> = HashMap::new();
         for row in self.rows(sql::NUMBERS).await? {
-            let target: Option<i64> = row.try_get("target").map_err(failed)?;
+            let target: Option<i64> = row.get("target")?;
             let target = match target {
                 Some(target) => target,
                 None => number(&row, "i_customer")?,
@@ -193,7 +189,7 @@ impl Reader<'_> {
                 conferencing: optional_flag(row, "conferencing")?,
                 user_application: optional_flag(row, "user_application")?,
                 credit: credit(row)?,
-                is_blocked: flag(row, "is_blocked")?,
+                is_blocked: row.flag("is_blocked")?,
                 decision: decision(row)?,
                 numbers,
             })
@@ -202,13 +198,13 @@ impl Reader<'_> {
 
     async fn hunt_groups(&mut self) -> Result<HashMap<i64, Vec<HuntGroup>>, StoreError> {
         let mut members = group(&self.rows(sql::MEMBERS).await?, "i_c_group", |row| {
-            Ok((name(row, "id")?, flag(row, "is_active")?))
+            Ok((name(row, "id")?, row.flag("is_active")?))
         })?;
         let rows = self.rows(sql::HUNT_GROUPS).await?;
         group(&rows, "i_customer", |row| {
             let (key, id) = (number(row, "i_c_group")?, name(row, "id")?);
             self.keys.insert(ICGroup::KIND, &id.text, key);
-            let i_c_queue: Option<i64> = row.try_get("i_c_queue").map_err(failed)?;
+            let i_c_queue: Option<i64> = row.get("i_c_queue")?;
             if let Some(i_c_queue) = i_c_queue {
                 self.keys.insert(ICQueue::KIND, &id.text, i_c_queue);
             }
@@ -229,7 +225,7 @@ impl Reader<'_> {
     fn application(
         &mut self,
         customer: &str,
-        row: &SqliteRow,
+        row: &Row,
         numbers: &mut HashMap<(String, i64), Vec<Name>>,
     ) -> Result<IvrApplication, StoreError> {
         let (key, name_) = (number(row, "i_ivr_application")?, name(row, "name")?);
@@ -247,21 +243,21 @@ impl Reader<'_> {
     }
 }
 
-fn login(row: &SqliteRow) -> Result<(Subject, Login), StoreError> {
+fn login(row: &Row) -> Result<(Subject, Login), StoreError> {
     let subject = Subject { realm: word(row, "realm")?, id: number(row, "subject")? };
     let login = Login {
         login: name(row, "login")?,
         password_hash: Some(Secret::new(text(row, "password_hash")?)),
         api_token_sha256: optional(row, "api_token_sha256")?.map(Secret::new),
         role: optional(row, "role")?.map(unplaced),
-        is_super_user: flag(row, "is_super_user")?,
-        must_change_password: flag(row, "must_change_password")?,
-        is_demo: flag(row, "is_demo")?,
+        is_super_user: row.flag("is_super_user")?,
+        must_change_password: row.flag("must_change_password")?,
+        is_demo: row.flag("is_demo")?,
     };
     Ok((subject, login))
 }
 
-fn credit(row: &SqliteRow) -> Result<Credit, StoreError> {
+fn credit(row: &Row) -> Result<Credit, StoreError> {
     Ok(Credit {
         limit: Money(number(row, "credit_limit")?),
         opening_balance: Money(number(row, "balance")?),
@@ -270,9 +266,9 @@ fn credit(row: &SqliteRow) -> Result<Credit, StoreError> {
 
 /// Rows by one of their keys, in their order.
 fn group<T>(
-    rows: &[SqliteRow],
+    rows: &[Row],
     by: &str,
-    mut read: impl FnMut(&SqliteRow) -> Result<T, StoreError>,
+    mut read: impl FnMut(&Row) -> Result<T, StoreError>,
 ) -> Result<HashMap<i64, Vec<T>>, StoreError> {
     let mut groups: HashMap<i64, Vec<T>> = HashMap::new();
     for row in rows {
@@ -281,28 +277,28 @@ fn group<T>(
     Ok(groups)
 }
 
-fn number(row: &SqliteRow, column: &str) -> Result<i64, StoreError> {
-    row.try_get(column).map_err(failed)
+fn number(row: &Row, column: &str) -> Result<i64, StoreError> {
+    row.get(column)
 }
 
-fn text(row: &SqliteRow, column: &str) -> Result<String, StoreError> {
-    row.try_get(column).map_err(failed)
+fn text(row: &Row, column: &str) -> Result<String, StoreError> {
+    row.get(column)
 }
 
-fn optional(row: &SqliteRow, column: &str) -> Result<Option<String>, StoreError> {
-    row.try_get(column).map_err(failed)
+fn optional(row: &Row, column: &str) -> Result<Option<String>, StoreError> {
+    row.get(column)
 }
 
-fn optional_flag(row: &SqliteRow, column: &str) -> Result<Option<bool>, StoreError> {
-    let value: Option<i64> = row.try_get(column).map_err(failed)?;
+fn optional_flag(row: &Row, column: &str) -> Result<Option<bool>, StoreError> {
+    let value: Option<i64> = row.get(column)?;
     Ok(value.map(|value| value != 0))
 }
 
-fn word<W: std::str::FromStr>(row: &SqliteRow, column: &'static str) -> Result<W, StoreError> {
+fn word<W: std::str::FromStr>(row: &Row, column: &'static str) -> Result<W, StoreError> {
     text(row, column)?.parse().map_err(|_unknown| StoreError::Corrupt { what: column })
 }
 
-fn name(row: &SqliteRow, column: &str) -> Result<Name, StoreError> {
+fn name(row: &Row, column: &str) -> Result<Name, StoreError> {
     Ok(unplaced(text(row, column)?))
 }
 
