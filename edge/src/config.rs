@@ -1,6 +1,8 @@
 //! Settings of the edge.
 
-use std::net::{IpAddr, SocketAddr};
+mod address_range;
+
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -8,6 +10,8 @@ use mesh::net::tls;
 use proto::options::v1::Realm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use address_range::{AddressRange, ParseAddressRangeError};
 
 /// Settings of the section `edge`; those of `websocket` and `api` stand in fields of their own,
 /// since they keep the names that `PortaSwitch`'s manual gives.
@@ -85,8 +89,8 @@ pub struct Config {
     /// Pages (`Origin`) that may use the login cookie, e.g. `https://console.example.com`.
     /// The edge's own page may, always.
     pub allowed_origins: Vec<String>,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses, or ranges like `10.0.0.0/8`.
+    pub trusted_proxies: Vec<AddressRange>,
     /// Marks the login cookie `Secure` where TLS ends at a proxy; over TLS of its own the edge does
     /// so in any case.
     pub secure_cookie: bool,

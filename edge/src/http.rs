@@ -3,6 +3,8 @@
 mod credentials;
 mod document;
 mod form;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod handshake;
 pub(crate) mod remembered;
 mod reply;

@@ -13,6 +13,8 @@ pub mod config;
 mod drain;
 mod edge;
 mod entrance;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http;
 mod limit;
 mod live;

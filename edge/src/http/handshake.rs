@@ -76,7 +76,7 @@ pub(super) async fn answer(
 }
 
 /// Checks the handshake (RFC 6455 section 4.2.1) and returns the accept key.
-fn check(headers: &HeaderMap) -> Result<HeaderValue, Box<Reply>> {
+pub(super) fn check(headers: &HeaderMap) -> Result<HeaderValue, Box<Reply>> {
     let has = |name, token: &str| {
         headers
             .get_all(name)

@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use super::reply::{self, Reply};
 use super::{document, handshake, rest};
+use crate::config::AddressRange;
 use crate::edge::Edge;
 use crate::entrance::Entrance;
 
@@ -58,7 +59,9 @@ async fn serve(
     realm: Option<Realm>,
     stop: CancellationToken,
 ) {
-    let peer = connection.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    let peer = connection
+        .peer_addr()
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip().to_canonical());
     let entrance = Entrance { address: peer, realm, is_secure: connection.is_tls() };
     let header_read_timeout = edge.config.header_read_timeout;
     let service = service_fn(move |request| {
@@ -105,13 +108,17 @@ async fn answer(edge: &Arc<Edge>, door: Entrance, request: Request<Incoming>) ->
 }
 
 /// The client's address: the peer's, or what trusted proxies say.
-fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+pub(super) fn client_address(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[AddressRange],
+) -> IpAddr {
     let mut address = peer;
     let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let hops: Vec<IpAddr> =
         hops.flat_map(|value| value.split(',')).map_while(|hop| hop.trim().parse().ok()).collect();
     for hop in hops.into_iter().rev() {
-        if !trusted.contains(&address) {
+        if !trusted.iter().any(|range| range.contains(address)) {
             break;
         }
         address = hop;
@@ -128,7 +135,7 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", value.parse().unwrap());
         }
-        let trusted: Vec<IpAddr> = trusted.iter().map(|it| it.parse().unwrap()).collect();
+        let trusted: Vec<AddressRange> = trusted.iter().map(|it| it.parse().unwrap()).collect();
         client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
 
@@ -145,5 +152,9 @@ mod tests {
         assert_eq!(address("10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.0.0.2"], &trusted), "1.1.1.1");
         assert_eq!(address("10.0.0.1", &["6.6.6.6", "1.1.1.1"], &trusted), "1.1.1.1");
         assert_eq!(address("10.0.0.1", &[], &trusted), "10.0.0.1");
+        assert_eq!(
+            address("10.9.9.9", &["6.6.6.6, 1.1.1.1, 10.8.8.8"], &["10.0.0.0/8"]),
+            "1.1.1.1"
+        );
     }
 }

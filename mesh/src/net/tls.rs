@@ -12,6 +12,7 @@
 
 mod client;
 pub mod config;
+mod expiry;
 mod peers;
 mod server;
 mod watched;

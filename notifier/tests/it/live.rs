@@ -200,6 +200,34 @@ async fn a_revoked_token_ends_its_scopes_and_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn changed_rights_leave_the_edge_time_to_bring_a_new_token() {
+    let world = World::new();
+    let notifier = world.start("n").await;
+    let mut edge = notifier.edge().await;
+    let outdated = world.claims(Realm::Customer { i_customer: 7 });
+    let token = ISSUER_OF_TESTS.sign(&outdated);
+    edge.subscribe(1, customer(7), &token).await;
+    edge.subscribe(2, customer(7), &token).await;
+    let mut writer = world.writer();
+
+    let subject = Subject::User(outdated.sub.clone());
+    world.verifier.revoke(Revocation { subject, epoch: 5, ends: false });
+    writer.write(&[entry(7, 1)]).await;
+    let mut scopes = edge.event().await.scope_ids;
+    scopes.sort_unstable();
+    assert_eq!(scopes, [1, 2]);
+    let renewed = ISSUER_OF_TESTS.sign(&Claims { epoch: 5, ..outdated });
+    edge.subscribe(1, customer(7), &renewed).await;
+
+    let begin = tokio::time::Instant::now();
+    let Response::Refused(refused) = edge.next().await else { panic!("expected a refusal") };
+    assert_eq!((refused.scope_id, refused.reason.as_str()), (2, "AUTH_FAILED"));
+    assert!(begin.elapsed() < std::time::Duration::from_secs(1));
+    writer.write(&[entry(7, 2)]).await;
+    assert_eq!(edge.event().await.scope_ids, [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn revocations_too_many_to_follow_end_what_they_cover() {
     let world = World::new();
     let notifier = world.start("n").await;

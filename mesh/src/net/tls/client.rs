@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Identity;
 use super::watched::Watched;
-use super::{chain, key, peers, roots};
+use super::{chain, expiry, key, peers, roots};
 
 /// TLS towards other services. Clones share the files.
 #[derive(Clone, Debug)]
@@ -30,15 +30,18 @@ impl ClientTls {
     pub fn mesh(identity: Identity<'_>) -> anyhow::Result<Self> {
         let Identity { pair, authority, domain } = identity;
         let files = vec![pair.certificate.to_owned(), pair.key.to_owned(), authority.to_owned()];
-        let config = Watched::load(files, |contents| {
+        let file = pair.certificate.to_owned();
+        let config = Watched::load(files, move |contents| {
             let [certificate, private, authority] = contents else {
                 anyhow::bail!("three files are needed")
             };
+            let chain = chain(certificate)?;
+            expiry::record(&file, &chain);
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
             let mut config = ClientConfig::builder_with_provider(provider)
                 .with_protocol_versions(&[&version::TLS13])?
                 .with_root_certificates(roots(authority)?)
-                .with_client_auth_cert(chain(certificate)?, key(private)?)?;
+                .with_client_auth_cert(chain, key(private)?)?;
             config.alpn_protocols = vec![b"h2".to_vec()];
             // Each connection is for the certificates of its own time.
             config.resumption = Resumption::disabled();

@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 use super::config::{Identity, Pair};
 use super::peers::{self, Peers};
 use super::watched::Watched;
-use super::{HANDSHAKE_TIMEOUT, chain, key, roots};
+use super::{HANDSHAKE_TIMEOUT, chain, expiry, key, roots};
 
 /// TLS of a listener. Clones share the files.
 #[derive(Clone, Debug)]
@@ -37,12 +37,15 @@ impl ServerTls {
     /// When the files cannot be read or do not belong together.
     pub fn public(pair: Pair<'_>) -> anyhow::Result<Self> {
         let files = vec![pair.certificate.to_owned(), pair.key.to_owned()];
-        let config = Watched::load(files, |contents| {
+        let file = pair.certificate.to_owned();
+        let config = Watched::load(files, move |contents| {
             let [certificate, private] = contents else { anyhow::bail!("two files are needed") };
+            let chain = chain(certificate)?;
+            expiry::record(&file, &chain);
             let mut config = ServerConfig::builder_with_provider(provider())
                 .with_safe_default_protocol_versions()?
                 .with_no_client_auth()
-                .with_single_cert(chain(certificate)?, key(private)?)?;
+                .with_single_cert(chain, key(private)?)?;
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
             Ok(config)
         })?;
