@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_has_no_end() {
-        let (pem, _) = Authority::new().issue(&["auth"], Duration::from_secs(60));
+        let (pem, _) = Authority::new().issue(&["auth"], Duration::from_mins(1));
         let whole = chain(pem.as_bytes()).unwrap().remove(0);
 
         for length in 0..whole.len().min(200) {
