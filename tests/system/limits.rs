@@ -102,7 +102,7 @@ async fn a_refused_client_gets_its_code_and_the_end_of_the_connection_at_once() 
 
 #[tokio::test]
 async fn who_asks_too_fast_is_told_when_to_come_back_and_then_closed_with_4429() {
-    let up = system(&["edge.requests_per_second=20", "edge.request_burst=20"]).await;
+    let up = system(&["edge.requests_per_second=5", "edge.request_burst=10"]).await;
     let (_, mut raw) = shake(&up, &bearer(&token(&up).await)).await;
 
     for id in 0..40 {
