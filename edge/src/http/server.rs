@@ -1,12 +1,12 @@
 //! Accepts connections and gives each request to what answers it.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -114,16 +114,28 @@ pub(super) fn client_address(
     trusted: &[AddressRange],
 ) -> IpAddr {
     let mut address = peer;
-    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<IpAddr> =
-        hops.flat_map(|value| value.split(',')).map_while(|hop| hop.trim().parse().ok()).collect();
-    for hop in hops.into_iter().rev() {
+    // From the nearest on: what stands further left may be anything that the client wrote.
+    let values: Vec<&[u8]> =
+        headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+    for hop in values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
         if !trusted.iter().any(|range| range.contains(address)) {
             break;
         }
-        address = hop;
+        match address_of(hop) {
+            Some(hop) => address = hop,
+            None => break,
+        }
     }
     address
+}
+
+/// The address of a hop, which may have a port.
+fn address_of(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    let address = bare.parse::<IpAddr>().ok();
+    let address = address.or_else(|| hop.parse::<SocketAddr>().ok().map(|it| it.ip()))?;
+    Some(address.to_canonical())
 }
 
 #[cfg(test)]
@@ -133,7 +145,7 @@ mod tests {
     fn address(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let trusted: Vec<AddressRange> = trusted.iter().map(|it| it.parse().unwrap()).collect();
         client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
@@ -142,6 +154,29 @@ mod tests {
     #[test]
     fn a_stranger_s_header_is_not_believed() {
         assert_eq!(address("9.9.9.9", &["1.1.1.1"], &["10.0.0.1"]), "9.9.9.9");
+    }
+
+    #[test]
+    fn what_a_client_writes_before_the_proxy_hides_nothing() {
+        let trusted = ["10.0.0.0/8"];
+
+        for claimed in ["unknown", "", "1.1.1.1, unknown", "\u{e9}", "10.1.1.1, _hidden"] {
+            let forwarded = format!("{claimed}, 2.2.2.2");
+            assert_eq!(address("10.0.0.1", &[&forwarded], &trusted), "2.2.2.2", "{claimed}");
+            assert_eq!(address("10.0.0.1", &[claimed, "2.2.2.2"], &trusted), "2.2.2.2");
+        }
+        assert_eq!(address("10.0.0.1", &["unknown"], &trusted), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", &["6.6.6.6, unknown, 10.0.0.2"], &trusted), "10.0.0.2");
+    }
+
+    #[test]
+    fn a_hop_may_have_a_port_and_brackets() {
+        let of = |hop: &str| address("10.0.0.1", &[hop], &["10.0.0.1"]);
+
+        assert_eq!(of("1.1.1.1:4711"), "1.1.1.1");
+        assert_eq!(of("[2001:db8::1]:4711"), "2001:db8::1");
+        assert_eq!(of("[2001:db8::1]"), "2001:db8::1");
+        assert_eq!(of("::ffff:1.1.1.1"), "1.1.1.1");
     }
 
     #[test]
