@@ -121,10 +121,8 @@ pub(super) fn client_address(
         if !trusted.iter().any(|range| range.contains(address)) {
             break;
         }
-        match address_of(hop) {
-            Some(hop) => address = hop,
-            None => break,
-        }
+        let Some(hop) = address_of(hop) else { break };
+        address = hop;
     }
     address
 }
