@@ -251,6 +251,15 @@ pub struct Home {
     pub node_epoch: u64,
 }
 
+/// Who listens to an access number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// How many.
+    pub listeners: u64,
+    /// How long it is at least until the last of them is forgotten, unless one is noted again.
+    pub remaining: Duration,
+}
+
 /// What became of a record that is written once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Once {
@@ -414,11 +423,11 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
         ttl: Duration,
     ) -> Result<(), StoreError>;
 
-    /// How many listen to `access_number` now.
+    /// Who listens to `access_number` now.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<u64, StoreError>;
+    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<Presence, StoreError>;
 
     /// Accounting records after `after`, oldest first, up to `limit`. Their positions go on from
     /// epoch to epoch.

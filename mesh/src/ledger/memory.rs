@@ -20,10 +20,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::partition::Partition as Held;
-use self::shared::{Homes, Leases, OnceBook, Presence};
+use self::shared::{Homes, Leases, Listeners, OnceBook};
 use super::{
     Commit, CommitError, Committed, Home, LeaseError, Ledger, LogBounds, LogChunk, LogRead,
-    NodeLease, Once, Page, Partition, Position, ReadFrom, StoreError,
+    NodeLease, Once, Page, Partition, Position, Presence, ReadFrom, StoreError,
 };
 use crate::clock::{Clock, Timestamp};
 
@@ -70,7 +70,7 @@ struct Everything {
     leases: Leases,
     homes: Homes,
     once: HashMap<i64, OnceBook>,
-    presence: Presence,
+    listeners: Listeners,
     is_reachable: bool,
     answers_to_lose: u32,
 }
@@ -82,7 +82,7 @@ impl Everything {
             leases: Leases::default(),
             homes: Homes::default(),
             once: HashMap::new(),
-            presence: Presence::default(),
+            listeners: Listeners::default(),
             is_reachable: true,
             answers_to_lose: 0,
         }
@@ -323,13 +323,13 @@ impl Ledger for MemoryLedger {
         ttl: Duration,
     ) -> Result<(), StoreError> {
         let (mut held, now) = self.reach()?;
-        held.presence.note(i_customer, access_number, subscriber, now.plus(ttl));
+        held.listeners.note(i_customer, access_number, subscriber, now.plus(ttl));
         Ok(())
     }
 
-    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<u64, StoreError> {
+    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<Presence, StoreError> {
         let (mut held, now) = self.reach()?;
-        Ok(held.presence.count(i_customer, access_number, now))
+        Ok(held.listeners.of(i_customer, access_number, now))
     }
 
     async fn read_accounting(

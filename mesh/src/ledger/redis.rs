@@ -33,7 +33,7 @@ use self::source::Source;
 use super::protocol::{ENTRY_OVERHEAD_BYTES, nonce};
 use super::{
     Commit, CommitError, Committed, Home, LeaseError, Ledger, LogBounds, LogChunk, LogRead,
-    NodeLease, Once, Page, Partition, Position, ReadFrom, StoreError, partition_of,
+    NodeLease, Once, Page, Partition, Position, Presence, ReadFrom, StoreError, partition_of,
 };
 use crate::config::{Secret, read_secret};
 
@@ -377,9 +377,11 @@ impl Ledger for RedisLedger {
         self.run(&self.scripts.note_presence, &keys, arguments, Again::Harmless).await.map(drop)
     }
 
-    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<u64, StoreError> {
+    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<Presence, StoreError> {
         let keys = self.presence_key(i_customer, access_number);
-        read(self.run(&self.scripts.presence, &keys, |_| (), Again::Harmless).await?)
+        let answer = self.run(&self.scripts.presence, &keys, |_| (), Again::Harmless).await?;
+        let (listeners, remaining_millis) = read(answer)?;
+        Ok(Presence { listeners, remaining: Duration::from_millis(remaining_millis) })
     }
 
     async fn read_accounting(

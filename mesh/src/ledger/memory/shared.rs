@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::clock::Timestamp;
-use crate::ledger::{Home, NodeLease, Once};
+use crate::ledger::{Home, NodeLease, Once, Presence};
 
 /// Leases of the nodes.
 #[derive(Debug, Default)]
@@ -157,9 +157,9 @@ impl OnceBook {
 
 /// Who listens to which access number.
 #[derive(Debug, Default)]
-pub(super) struct Presence(HashMap<(i64, String), HashMap<String, Timestamp>>);
+pub(super) struct Listeners(HashMap<(i64, String), HashMap<String, Timestamp>>);
 
-impl Presence {
+impl Listeners {
     pub(super) fn note(
         &mut self,
         i_customer: i64,
@@ -171,14 +171,17 @@ impl Presence {
         listeners.insert(subscriber.to_owned(), expires);
     }
 
-    pub(super) fn count(&mut self, i_customer: i64, access_number: &str, now: Timestamp) -> u64 {
+    pub(super) fn of(&mut self, i_customer: i64, access_number: &str, now: Timestamp) -> Presence {
         let place = (i_customer, access_number.to_owned());
-        let Some(listeners) = self.0.get_mut(&place) else { return 0 };
+        let Some(listeners) = self.0.get_mut(&place) else { return Presence::default() };
         listeners.retain(|_, expires| *expires > now);
-        let count = u64::try_from(listeners.len()).unwrap_or(u64::MAX);
-        if count == 0 {
+        let Some(last) = listeners.values().max().copied() else {
             self.0.remove(&place);
+            return Presence::default();
+        };
+        Presence {
+            listeners: u64::try_from(listeners.len()).unwrap_or(u64::MAX),
+            remaining: last.since(now),
         }
-        count
     }
 }

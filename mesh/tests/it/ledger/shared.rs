@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesh::ledger::{Home, LeaseError, NodeLease, Once};
+use mesh::ledger::{Home, LeaseError, NodeLease, Once, Presence};
 
 use super::subject::{Kind, Subject, bytes, until};
 
@@ -229,7 +229,7 @@ pub(super) async fn the_oldest_of_too_many_records_go(kind: Kind) {
 
 pub(super) async fn presence_counts_each_listener_until_it_expires(kind: Kind) {
     let store = Subject::of(kind).await;
-    assert_eq!(store.presence(1, "12025551000").await.unwrap(), 0);
+    assert_eq!(store.presence(1, "12025551000").await.unwrap(), Presence::default());
 
     store.note_presence(1, "12025551000", "a", LONG).await.unwrap();
     store.note_presence(1, "12025551000", "b", SHORT).await.unwrap();
@@ -237,11 +237,13 @@ pub(super) async fn presence_counts_each_listener_until_it_expires(kind: Kind) {
     store.note_presence(1, "12025551001", "c", LONG).await.unwrap();
     store.note_presence(2, "12025551000", "d", LONG).await.unwrap();
 
-    assert_eq!(store.presence(1, "12025551000").await.unwrap(), 2);
+    let both = store.presence(1, "12025551000").await.unwrap();
+    assert_eq!(both.listeners, 2);
+    assert!(both.remaining > SHORT && both.remaining <= LONG, "{both:?}");
     until("the listener expires", async || {
-        (store.presence(1, "12025551000").await.unwrap() == 1).then_some(())
+        (store.presence(1, "12025551000").await.unwrap().listeners == 1).then_some(())
     })
     .await;
     store.note_presence(1, "12025551000", "b", LONG).await.unwrap();
-    assert_eq!(store.presence(1, "12025551000").await.unwrap(), 2);
+    assert_eq!(store.presence(1, "12025551000").await.unwrap().listeners, 2);
 }

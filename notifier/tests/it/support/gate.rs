@@ -9,7 +9,7 @@ use bytes::Bytes;
 use mesh::ledger::memory::MemoryLedger;
 use mesh::ledger::{
     Commit, CommitError, Committed, Home, LeaseError, Ledger, LogBounds, LogChunk, LogRead,
-    NodeLease, Once, Page, Partition, Position, ReadFrom, StoreError,
+    NodeLease, Once, Page, Partition, Position, Presence, ReadFrom, StoreError,
 };
 use tokio::sync::watch;
 
@@ -175,10 +175,11 @@ impl Ledger for Gate {
         subscriber: &str,
         ttl: Duration,
     ) -> Result<(), StoreError> {
+        self.check()?;
         self.memory.note_presence(i_customer, access_number, subscriber, ttl).await
     }
 
-    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<u64, StoreError> {
+    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<Presence, StoreError> {
         self.memory.presence(i_customer, access_number).await
     }
 
