@@ -13,6 +13,7 @@ mod domain;
 mod housekeeping;
 mod hub;
 mod metrics;
+mod presence;
 mod reader;
 mod replay;
 mod rpc;
@@ -37,6 +38,7 @@ use tonic::service::Routes;
 
 pub use config::Config;
 use hub::Hub;
+use presence::Presence;
 use reader::Reader;
 use replay::Source;
 use rpc::{NotifierServer, Shared};
@@ -97,6 +99,10 @@ pub async fn serve(
     let trimming = housekeeping::trim(Arc::clone(&hub), Arc::clone(&ledger), Arc::clone(&config));
     spawn(Box::pin(trimming));
 
+    let presence =
+        Arc::new(Presence::new(Arc::clone(&ledger), config.store_timeout, tasks.clone()));
+    spawn(Box::pin(Arc::clone(&presence).renew()));
+
     let source = Source {
         hub: Arc::clone(&hub),
         ledger,
@@ -104,8 +110,15 @@ pub async fn serve(
         config: Arc::clone(&config),
     };
     let drain_timeout = config.drain_timeout;
-    let shared =
-        Shared { hub, source, verifier, config, tasks: tasks.clone(), stop: ending.clone() };
+    let shared = Shared {
+        hub,
+        source,
+        presence,
+        verifier,
+        config,
+        tasks: tasks.clone(),
+        stop: ending.clone(),
+    };
     let serving = GrpcServer::new("notifier")
         .descriptor(proto::FILE_DESCRIPTOR_SET)
         .readiness(readiness)

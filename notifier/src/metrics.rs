@@ -24,6 +24,7 @@ struct Instruments {
     replay_events: Counter<u64>,
     replay_gaps: Counter<u64>,
     trims_failed: Counter<u64>,
+    presence_failed: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
@@ -62,6 +63,10 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
         replay_events: counter("notifier_replay_events", "Events replayed."),
         replay_gaps: counter("notifier_replay_gaps", "Replays that ended in a gap, by reason."),
         trims_failed: counter("notifier_trims_failed", "Trims of the log that failed."),
+        presence_failed: counter(
+            "notifier_presence_failed",
+            "Notes of who listens to an access number that were not written.",
+        ),
     }
 });
 
@@ -111,4 +116,9 @@ pub(crate) fn replay_lost(loss: Loss) {
 /// A trim failed.
 pub(crate) fn trim_failed() {
     INSTRUMENTS.trims_failed.add(1, &[]);
+}
+
+/// Who listens to an access number was not noted.
+pub(crate) fn presence_failed() {
+    INSTRUMENTS.presence_failed.add(1, &[]);
 }

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::domain::scope::{self, Access, Scope};
 use crate::hub::Hub;
+use crate::presence::Presence;
 use crate::replay::Source;
 use error::{Denial, RequestError};
 pub(crate) use server::NotifierServer;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     /// Past events.
     pub(crate) source: Source,
+    /// Who listens to access numbers.
+    pub(crate) presence: Arc<Presence>,
     /// Says whose a token is.
     pub(crate) verifier: Verifier,
     /// The settings.

@@ -9,6 +9,7 @@ use super::Hub;
 use crate::domain::frame::Frame;
 use crate::domain::outbox::Outbox;
 use crate::domain::scope::Access;
+use crate::presence::Listening;
 
 /// The scopes that one edge has on its live stream. When dropped, they leave and the stream ends.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct LiveScopes {
 struct Held {
     access: Access,
     caller: Arc<Caller>,
+    /// Held while the scope is an access number's.
+    _listening: Option<Listening>,
 }
 
 impl LiveScopes {
@@ -42,13 +45,19 @@ impl LiveScopes {
 
     /// Adds a scope; one that has this number already is replaced, without a break when it is the
     /// same scope for another caller.
-    pub(crate) fn add(&mut self, scope_id: u64, access: Access, caller: Arc<Caller>) {
+    pub(crate) fn add(
+        &mut self,
+        scope_id: u64,
+        access: Access,
+        caller: Arc<Caller>,
+        listening: Option<Listening>,
+    ) {
         if self.scopes.get(&scope_id).is_some_and(|held| held.access.scope != access.scope) {
             self.remove(scope_id);
         }
         let former = self.scopes.get(&scope_id).map(|held| &held.access);
         self.hub.join(&self.outbox, scope_id, &access, former);
-        self.scopes.insert(scope_id, Held { access, caller });
+        self.scopes.insert(scope_id, Held { access, caller, _listening: listening });
     }
 
     /// Takes a scope away.

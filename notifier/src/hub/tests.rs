@@ -185,11 +185,16 @@ fn a_stream_that_is_gone_leaves_nothing_behind() {
         Scope::Customer { i_customer: 2 },
         Scope::Queue { i_customer: 3, i_c_queue: 1 },
     ]) {
-        scopes.add(scope_id, Access { scope, within: None }, caller());
+        scopes.add(scope_id, Access { scope, within: None }, caller(), None);
     }
     // Again, and for something else.
-    scopes.add(0, everything(), caller());
-    scopes.add(2, Access { scope: Scope::Customer { i_customer: 1 }, within: None }, caller());
+    scopes.add(0, everything(), caller(), None);
+    scopes.add(
+        2,
+        Access { scope: Scope::Customer { i_customer: 1 }, within: None },
+        caller(),
+        None,
+    );
     assert_eq!((hub.figures().streams, hub.figures().scopes), (1, 4));
     assert!(hub.figures().buffered_bytes > 0);
 

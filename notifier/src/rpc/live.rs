@@ -22,7 +22,9 @@ use tracing::{debug, warn};
 use super::error::Denial;
 use super::{RequestError, Shared, parse};
 use crate::domain::outbox::{Outbox, TooSlow};
+use crate::domain::scope::Scope;
 use crate::hub::LiveScopes;
+use crate::presence::Number;
 use crate::{metrics, wire};
 
 /// What an edge gets.
@@ -147,7 +149,15 @@ impl Reader {
         self.shared.hub.until_started().await;
         let admitted = self.shared.admit(scope, &subscribe.token).await;
         let (access, caller) = admitted.map_err(Denial::reason)?;
-        self.scopes.add(scope_id, access, caller);
+        let listening = match &access.scope {
+            Scope::AccessNumber { i_customer, access_number } => {
+                let number =
+                    Number { i_customer: *i_customer, access_number: access_number.clone() };
+                Some(self.shared.presence.enter(number).await)
+            }
+            _ => None,
+        };
+        self.scopes.add(scope_id, access, caller, listening);
         Ok(())
     }
 

@@ -9,6 +9,8 @@ mod live;
 #[cfg(test)]
 mod loss;
 #[cfg(test)]
+mod presence;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod support;
