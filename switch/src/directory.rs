@@ -8,7 +8,9 @@ use mesh::client::Pool;
 use proto::auth::v1 as pb;
 use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
 
-use crate::domain::{AGENT_TIMEOUT, Account, Group, QueueSettings, ResolveFailure, Route};
+use crate::domain::{
+    AGENT_TIMEOUT, Account, Application, Group, OnAppGone, QueueSettings, ResolveFailure, Route,
+};
 use crate::driver::sim;
 
 /// Where a number leads, and in whose environment.
@@ -120,6 +122,12 @@ impl Directory for AuthDirectory {
             {
                 Ok(Route::Foreign { number: group.id, name: group.name })
             }
+            Destination { owner: Some(owner), route: Route::Application(application) }
+                if owner.i_customer != i_customer =>
+            {
+                let Application { number, owner, .. } = *application;
+                Ok(Route::Foreign { number, name: owner.name })
+            }
             found => Ok(found.route),
         }
     }
@@ -146,14 +154,28 @@ fn destination(answer: pb::ResolveNumberResponse) -> Destination {
             owner: Some(Owner { i_reseller: group.i_reseller, i_customer: group.i_customer }),
             route: Route::HuntGroup(Box::new(hunt_group(group))),
         },
-        Some(Found::AccessNumber(access)) => Destination {
-            owner: access
-                .owner
-                .map(|owner| Owner { i_reseller: owner.i_reseller, i_customer: owner.i_customer }),
-            route: Route::Unattended,
+        Some(Found::AccessNumber(access)) => match application(access) {
+            Some(application) => {
+                let of = &application.owner;
+                let owner = Owner { i_reseller: of.i_reseller, i_customer: of.i_customer };
+                let route = Route::Application(Box::new(application));
+                Destination { owner: Some(owner), route }
+            }
+            None => Destination { owner: None, route: Route::Nowhere },
         },
         Some(Found::Nowhere(_)) | None => Destination { owner: None, route: Route::Nowhere },
     }
+}
+
+/// The application behind an access number, unless its owner may have none.
+fn application(access: pb::AccessNumber) -> Option<Application> {
+    let on_app_gone = match access.on_app_gone.as_str() {
+        "terminate" => OnAppGone::Terminate,
+        "continue" => OnAppGone::Continue,
+        _ => OnAppGone::Fallback,
+    };
+    let owner = crate::wire::account(access.owner.filter(|_| access.enabled)?);
+    Some(Application { number: access.number, owner, on_app_gone })
 }
 
 fn hunt_group(group: pb::HuntGroup) -> Group {

@@ -11,6 +11,7 @@
 //! ([`Leg::state`]), who hears whom ([`media`]), and which events follow
 //! ([`Customer`] compares what each leg shows with what it told last).
 
+mod application;
 mod call;
 mod charge;
 mod command;
@@ -28,6 +29,7 @@ mod reference;
 mod tests;
 mod view;
 
+pub use application::{Application, Listeners, OnAppGone};
 pub use call::Call;
 pub use charge::{Charged, Rating, Service as ChargedService};
 pub use command::{

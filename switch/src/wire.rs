@@ -404,7 +404,7 @@ pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
         callee: Some(party(&view.callee)),
         i_customer: view.owner.i_customer,
         i_account: view.i_account,
-        access_number: view.seen_by.access_numbers.first().cloned(),
+        access_number: view.access_number.clone(),
         queue_info: view.queue_info.as_ref().map(queue_info),
         conference: None,
         start_time: view.start_time.as_micros(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
+use super::application::{Application, Asked};
 use super::command::{Action, CallerScope, Cause, Refusal, allowed_states};
 use super::dialogue::Dialogue;
 use super::effect::Route;
@@ -38,13 +39,18 @@ pub(super) enum Plan {
     Redirecting(Option<Cause>),
     /// Called legs are being tried; the first that answers gets the call.
     Reaching,
-    /// The first of two numbers hears why the second failed, and is then released.
+    /// A party hears why it goes no further (the first of two numbers why the second failed; a
+    /// caller that there is no application), and is then released.
     Announcing {
         /// What it hears.
         prompt: String,
-        /// Why the second failed.
+        /// Why it is released.
         reason: Reason,
     },
+    /// An application is asked to take the party that waits.
+    Offered(Asked),
+    /// An application has the party.
+    Served(Box<Application>),
     /// One party waits in a queue; agents may be ringing.
     Queued,
     /// Two parties talk.
@@ -67,15 +73,33 @@ pub(super) enum Plan {
 /// A blind transfer under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Transfer {
-    /// Whose command it was; waits unheard, or has gone.
-    pub(super) transferor: Tag,
+    /// Whose command it was.
+    pub(super) transferor: Transferor,
     /// Who is handed over; waits.
     pub(super) staying: Tag,
     /// Who is dialled, once the directory has said where.
     pub(super) target: Option<Tag>,
+    /// The application that is asked instead of somebody who is dialled.
+    pub(super) asked: Option<Asked>,
     /// The conversation's id from then on.
     pub(super) tracking_id: String,
     pub(super) cause: Cause,
+}
+
+/// Who hands a party over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Transferor {
+    /// The other party; waits unheard, or has gone.
+    Leg(Tag),
+    /// The application that has the party.
+    Application(Box<Application>),
+}
+
+impl Transferor {
+    /// True for the party whose leg this is.
+    pub(super) fn is_leg(&self, tag: &Tag) -> bool {
+        matches!(self, Self::Leg(own) if own == tag)
+    }
 }
 
 /// A party in a slot.
@@ -132,6 +156,10 @@ pub struct Call {
     pub(super) destination: String,
     pub(super) ring_timeout: Duration,
     pub(super) seen_by: Seen,
+    /// The access number through which it came last.
+    pub(super) access_number: Option<String>,
+    /// The access number for which the customer watches it.
+    pub(super) watched: Option<String>,
     /// The last stay in a queue.
     pub(super) stay: Option<Stay>,
     /// Where the call goes when nobody decides about a called leg, or about a call to a group.
@@ -179,6 +207,8 @@ impl Call {
             destination,
             ring_timeout: RING_TIMEOUT,
             seen_by: Seen::default(),
+            access_number: None,
+            watched: None,
             stay: None,
             fallbacks: BTreeMap::new(),
         }
@@ -258,7 +288,7 @@ impl Call {
 
     /// True for the party that waits unheard until its call has been handed over.
     pub(super) fn hands_over(&self, leg: &Leg) -> bool {
-        matches!(&self.plan, Plan::Transferring(transfer) if transfer.transferor == leg.tag)
+        matches!(&self.plan, Plan::Transferring(transfer) if transfer.transferor.is_leg(&leg.tag))
     }
 
     /// The state that a leg shows.
@@ -286,6 +316,12 @@ impl Call {
             Some(tag) => Some(self.leg(tag).ok_or_else(|| Refusal::CallNotFound(self.id.clone()))?),
         };
         let expected = allowed_states(action);
+        if action.means_ringing_leg()
+            && named.is_none_or(Leg::is_alive)
+            && let Some(leg) = self.offered()
+        {
+            return Ok(leg);
+        }
         let leg = match (action.means_ringing_leg(), named) {
             (_, Some(leg)) if !leg.is_alive() => leg,
             (true, named) => match self.ringing(named)? {
@@ -306,6 +342,17 @@ impl Call {
         } else {
             Err(Refusal::WrongState { state, expected })
         }
+    }
+
+    /// The leg whose party an application may take: it rings, or waits on the line.
+    pub(super) fn offered(&self) -> Option<&Leg> {
+        let asked = self.asked()?;
+        let leg = match &self.plan {
+            Plan::Transferring(transfer) => self.leg(&transfer.staying)?,
+            _ => self.living().find(|leg| leg.end == End::Caller)?,
+        };
+        let is_on_line = matches!(leg.phase, Phase::Early | Phase::Connected);
+        (leg.is_alive() && (asked.is_alerted || is_on_line)).then_some(leg)
     }
 
     /// The one leg whose phone rings; `named` decides when several do. A phone that is to listen
@@ -395,6 +442,7 @@ impl Call {
             caller: leg.caller.clone(),
             callee: leg.callee.clone(),
             i_account: leg.i_account,
+            access_number: self.access_number.clone(),
             start_time: leg.start_time,
             connect_time: leg.connect_time,
             update_time: leg.update_time,

@@ -3,6 +3,7 @@
 //! Each input changes one call (or several), and then the call is *settled*: what
 //! each leg hears and shows is derived anew, and only differences become effects.
 
+mod application;
 mod charges;
 mod commands;
 mod connection;
@@ -30,6 +31,7 @@ use super::queue::{Agents, Queue};
 use super::reason::Standard;
 use super::view::LegView;
 use crate::driver::{self, ChannelId, Event, Label, Op, PlaybackEnd, PlaybackId};
+use application::Watch;
 use timers::{Timer, Timers};
 
 /// All calls of one customer.
@@ -48,6 +50,8 @@ pub struct Customer {
     /// Queues that have had a call, by `i_c_queue`.
     queues: BTreeMap<i64, Queue>,
     agents: Agents,
+    /// Access numbers that have calls.
+    access: BTreeMap<String, Watch>,
     /// Something has changed for calls that wait, or for agents.
     must_serve: bool,
     effects: Vec<Effect>,
@@ -68,6 +72,7 @@ impl Customer {
             timers: Timers::default(),
             queues: BTreeMap::new(),
             agents: Agents::default(),
+            access: BTreeMap::new(),
             must_serve: false,
             effects: Vec::new(),
         }
@@ -92,6 +97,7 @@ impl Customer {
             && self.channels.is_empty()
             && self.queues.values().all(|queue| queue.waiting.is_empty())
             && self.agents.are_all_free()
+            && self.access.is_empty()
             && self.slots.is_empty()
             && self.live_legs == 0
     }
@@ -141,6 +147,9 @@ impl Customer {
                 self.converse(&call_id, &tag, |dialogue, now| {
                     dialogue.fetched(now, &playback, clip)
                 });
+            }
+            Input::Listeners { number, call_id, answer } => {
+                self.listeners(&number, call_id.as_ref(), answer);
             }
             Input::Tick => self.tick(),
             Input::Stop => {
@@ -210,6 +219,7 @@ impl Customer {
         }
         self.count_legs(&mut call);
         self.settle_charges(&mut call);
+        self.watch(&mut call);
         self.settle_media(&mut call);
         self.settle_states(&mut call, cause);
         if !matches!(call.plan, Plan::Parked(_) | Plan::Retrieving { .. }) || call.is_over() {

@@ -1,5 +1,6 @@
 //! What goes into the customer's state machine and what comes out of it.
 
+use super::application::{Application, Listeners};
 use super::charge::Charged;
 use super::command::{Command, Outcome};
 use super::names::{CallId, Tag};
@@ -60,6 +61,15 @@ pub enum Input {
         /// What was fetched.
         clip: Option<Clip>,
     },
+    /// The store's answer to [`Effect::AskListeners`].
+    Listeners {
+        /// The access number.
+        number: String,
+        /// The call for which it was asked.
+        call_id: Option<CallId>,
+        /// Who listens there.
+        answer: Listeners,
+    },
     /// Time has passed [`super::Customer::next_deadline`].
     Tick,
     /// The node stops: every call ends with "Switch Lost".
@@ -85,14 +95,23 @@ pub enum Route {
     },
     /// A hunt group of this environment.
     HuntGroup(Box<Group>),
-    /// A number of the environment behind which nobody can be reached now.
-    Unattended,
+    /// An access number of this environment.
+    Application(Box<Application>),
     /// Nothing.
     Nowhere,
 }
 
 impl Route {
-    /// The account to which it leads.
+    /// The account that pays for a call from outside.
+    #[must_use]
+    pub fn payer(&self) -> Option<i64> {
+        match self {
+            Self::Application(application) => Some(application.owner.i_account),
+            route => route.i_account(),
+        }
+    }
+
+    /// The account whose phone it is.
     #[must_use]
     pub fn i_account(&self) -> Option<i64> {
         match self {
@@ -100,7 +119,7 @@ impl Route {
             Self::Foreign { .. }
             | Self::HuntGroup(_)
             | Self::Pstn { .. }
-            | Self::Unattended
+            | Self::Application(_)
             | Self::Nowhere => None,
         }
     }
@@ -177,6 +196,13 @@ pub enum Effect {
         playback: PlaybackId,
         /// Where from.
         url: String,
+    },
+    /// Asks the store who listens to an access number; the answer comes as [`Input::Listeners`].
+    AskListeners {
+        /// The number.
+        number: String,
+        /// The call that waits for the answer; none when it is about all that the number has.
+        call_id: Option<CallId>,
     },
     /// Answers a command, when all effects before it are done.
     Reply {

@@ -6,6 +6,8 @@
 //! | --- | --- | --- |
 //! | `Trying` | its phone or far end is alerted | `Ringing` |
 //! | `Trying` | (incoming caller) the called leg is dialled | `Early` |
+//! | `Trying` | (caller) an application is asked to take it | `Ringing` |
+//! | `Ringing` | (caller) no application takes it, or one sends it on | `Early` |
 //! | `Trying`, `Ringing` | answers, and another end is there already | `Connected` |
 //! | `Trying`, `Ringing` | answers first | `Early` |
 //! | `Early` | the other end answers | `Connected` |

@@ -9,7 +9,9 @@ use crate::driver::Source;
 /// | leg | hears |
 /// | --- | --- |
 /// | trying, ringing, ended, or handing over | silence (it is not on the line, or waits unheard) |
-/// | early, or staying while its call is transferred | ringback, or the announcement |
+/// | calling, while an application is alerted | ringback |
+/// | any that is on the line, before it is released | the announcement |
+/// | early, or staying while its call is transferred | ringback |
 /// | parked, queued | music |
 /// | connected and holds | silence |
 /// | connected and held | music |
@@ -18,14 +20,18 @@ pub(super) fn hears(call: &Call, leg: &Leg) -> Source {
     if call.waits_for_target(leg) {
         return Source::Ringback;
     }
+    if let Plan::Announcing { prompt, .. } = &call.plan
+        && matches!(leg.phase, Phase::Early | Phase::Connected)
+        && leg.is_party()
+    {
+        return Source::Prompt(prompt.clone());
+    }
     match leg.phase {
+        Phase::Ringing if leg.awaits_answer => Source::Ringback,
         Phase::Trying | Phase::Ringing | Phase::Dequeued | Phase::Transferred | Phase::Ended(_) => {
             Source::Silence
         }
-        Phase::Early => match &call.plan {
-            Plan::Announcing { prompt, .. } => Source::Prompt(prompt.clone()),
-            _ => Source::Ringback,
-        },
+        Phase::Early => Source::Ringback,
         Phase::Parked | Phase::Queued => Source::Music,
         Phase::Connected if leg.holds || call.hands_over(leg) => Source::Silence,
         Phase::Connected if leg.is_party() && call.is_held(leg) => Source::Music,

@@ -38,6 +38,8 @@ pub struct LegView {
     pub callee: Party,
     /// The leg's own account.
     pub i_account: Option<i64>,
+    /// The access number through which the call came last.
+    pub access_number: Option<String>,
     /// When the leg came to be.
     pub start_time: Timestamp,
     /// When it was connected first.

@@ -6,20 +6,28 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use mesh::ledger::Presence;
 use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::lanes::Lanes;
 use super::shared::Shared;
-use crate::domain::{CallId, Command, Customer, Effect, Input, LegView, Outcome, Standard};
+use crate::domain::{
+    CallId, Command, Customer, Effect, Input, LegView, Listeners, Outcome, Standard,
+};
 use crate::driver::{ChannelId, Event, Handled, Label, Op};
 use crate::outbox::{Batch, Outbox};
 use crate::wire;
+
+/// How long a call that is offered waits for the store to say who listens.
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A command on its way to the actor.
 #[derive(Debug)]
@@ -255,6 +263,17 @@ impl Actor {
                         Input::Fetched { call_id, tag, playback, clip }
                     }));
                 }
+                Effect::AskListeners { number, call_id } => {
+                    let ledger = Arc::clone(&self.shared.ledger);
+                    let i_customer = owner.i_customer;
+                    self.asking.push(Box::pin(async move {
+                        let asking = ledger.presence(i_customer, &number);
+                        let answer = timeout(PRESENCE_TIMEOUT, asking).await;
+                        let answer =
+                            answer.ok().and_then(Result::ok).map_or(Listeners::Unknown, listeners);
+                        Input::Listeners { number, call_id, answer }
+                    }));
+                }
                 Effect::Reply { command_id, outcome } => {
                     waiters.push(Waiter::Command { command_id, outcome });
                 }
@@ -320,6 +339,14 @@ impl Actor {
                 drop(handled.send(Handled { label }));
             }
         }
+    }
+}
+
+/// What the store's answer says of who listens.
+fn listeners(presence: Presence) -> Listeners {
+    match presence {
+        Presence { listeners: 0, .. } => Listeners::Nobody,
+        Presence { remaining, .. } => Listeners::Somebody(remaining),
     }
 }
 

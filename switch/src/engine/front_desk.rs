@@ -146,9 +146,10 @@ async fn incoming(
         Standard::Unavailable
     })?;
     match (found.owner, found.route) {
-        (Some(owner), route @ (Route::Account(_) | Route::HuntGroup(_) | Route::Unattended)) => {
-            Ok((owner, Input::TrunkCall { channel, from, dialled, route }))
-        }
+        (
+            Some(owner),
+            route @ (Route::Account(_) | Route::HuntGroup(_) | Route::Application(_)),
+        ) => Ok((owner, Input::TrunkCall { channel, from, dialled, route })),
         _ => Err(Standard::NotFound),
     }
 }

@@ -49,15 +49,29 @@ impl Customer {
         }
     }
 
-    /// The owner of an application pays for the calls to its access number, as who is called.
-    #[expect(dead_code, reason = "calls to access numbers are to call it")]
+    /// The owner of an application pays for the calls that it takes, as who is called; from now
+    /// on, or on again.
     pub(super) fn charge_application(&mut self, call_id: &CallId, tag: &Tag, owner: i64) {
+        let now = self.now;
         let Some(leg) = self.calls.get_mut(call_id).and_then(|call| call.leg_mut(tag)) else {
             return;
         };
+        if let Some(charge) = leg.voice_charge_of(owner) {
+            charge.run(now);
+            return;
+        }
         let (cli, cld) = (leg.caller.number.clone(), leg.callee.number.clone());
-        if !leg.charges.iter().any(|charge| charge.payer == owner) {
-            leg.charges.push(Charge::voice(owner, Direction::Incoming, &cli, &cld));
+        leg.charges.push(Charge::voice(owner, Direction::Incoming, &cli, &cld));
+    }
+
+    /// The owner of an application has handed a call over that it was paying for.
+    pub(super) fn uncharge_application(&mut self, call_id: &CallId, tag: &Tag, owner: i64) {
+        let now = self.now;
+        let leg = self.calls.get_mut(call_id).and_then(|call| call.leg_mut(tag));
+        if let Some(charge) = leg.and_then(|leg| leg.voice_charge_of(owner))
+            && charge.direction == Direction::Incoming
+        {
+            charge.pause(now);
         }
     }
 
@@ -90,6 +104,14 @@ impl Customer {
         for charged in call.charged(leg) {
             self.effects.push(Effect::Account(Box::new(charged)));
         }
+    }
+}
+
+impl Leg {
+    fn voice_charge_of(&mut self, payer: i64) -> Option<&mut Charge> {
+        let is_it =
+            |charge: &&mut Charge| charge.payer == payer && charge.service == Service::Voice;
+        self.charges.iter_mut().find(is_it)
     }
 }
 

@@ -112,6 +112,10 @@ impl Customer {
             .ok_or_else(|| Refusal::CallNotFound(call_id.clone()))?;
         let leg = call.target(scope, &action, action.tag())?;
         let (tag, channel) = (leg.tag.clone(), leg.channel.clone());
+        if action.means_ringing_leg() && call.offered().is_some_and(|leg| leg.tag == tag) {
+            self.on_offer(&call_id, &tag, action, &cause)?;
+            return Ok(Answer::Now(Done::default()));
+        }
         match action {
             Action::Originate(_) | Action::ConnectTwo(_) | Action::Retrieve(..) => {}
             Action::Get(_) => return Ok(Answer::Now(self.legs_of(&call_id))),
@@ -164,7 +168,9 @@ impl Customer {
                 self.send_on(&call_id, &tag, destination, Some(&cause));
             }
             Action::TransferBlind(_, _, ref destination) => {
-                call.conversation(&tag, &action)?;
+                if call.served_by().is_none() {
+                    call.conversation(&tag, &action)?;
+                }
                 let destination = destination.clone();
                 let done = self.begin_transfer(&call_id, &tag, destination, &cause);
                 return Ok(Answer::Now(done));

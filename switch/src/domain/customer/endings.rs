@@ -13,7 +13,7 @@
 
 use super::Customer;
 use super::timers::{CallTimer, Timer};
-use crate::domain::call::{Call, Plan};
+use crate::domain::call::{Call, Plan, Transferor};
 use crate::domain::command::Cause;
 use crate::domain::dialogue::Dialogue;
 use crate::domain::leg::{End, Phase, Retold};
@@ -22,7 +22,7 @@ use crate::domain::queue::Leave;
 use crate::domain::reason::{self, Standard};
 use crate::driver::{self, Op, Reason};
 
-/// How long the announcement to the first of two numbers may last.
+/// How long an announcement before the release may last.
 const ANNOUNCEMENT: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Customer {
@@ -148,10 +148,15 @@ impl Customer {
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let Plan::Transferring(transfer) = call.plan.clone() else { return };
         let cause = cause.unwrap_or(&transfer.cause);
-        call.plan = Plan::Talking;
-        if call.leg(&transfer.transferor).is_none_or(|leg| !leg.is_alive()) {
-            self.end_call(call_id, reason, Some(cause));
-            return;
+        match transfer.transferor {
+            Transferor::Leg(tag) => {
+                call.plan = Plan::Talking;
+                if call.leg(&tag).is_none_or(|leg| !leg.is_alive()) {
+                    self.end_call(call_id, reason, Some(cause));
+                    return;
+                }
+            }
+            Transferor::Application(application) => call.plan = Plan::Served(application),
         }
         for leg in call.legs.iter_mut().filter(|leg| leg.is_alive() && leg.is_party()) {
             leg.retold = Some(Retold { reason: Some(reason.clone()) });
@@ -174,9 +179,14 @@ impl Customer {
 
     /// Tells the first of two numbers why the second failed.
     pub(super) fn announce(&mut self, call_id: &CallId, reason: &Reason) {
+        let prompt = if matches!(reason.code, 486 | 600) { "busy.au" } else { "no-answer.au" };
+        self.release_after(call_id, prompt, reason);
+    }
+
+    /// Releases the caller after it has heard something.
+    pub(super) fn release_after(&mut self, call_id: &CallId, prompt: &str, reason: &Reason) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(call_id) else { return };
-        let prompt = if matches!(reason.code, 486 | 600) { "busy.au" } else { "no-answer.au" };
         call.plan = Plan::Announcing { prompt: prompt.to_owned(), reason: reason.clone() };
         let at = now.plus(ANNOUNCEMENT);
         if let Some(leg) = call.at_mut(&End::Caller) {
@@ -196,6 +206,8 @@ impl Customer {
                 Timer::Call(call_id, CallTimer::Decision(tag)) => {
                     self.undecided(&call_id, tag.as_ref());
                 }
+                Timer::Call(call_id, CallTimer::Offer) => self.not_attended(&call_id),
+                Timer::AccessNumber(number) => self.look_at(number),
                 Timer::Queue(i_c_queue) => self.look_after(i_c_queue),
             }
         }
@@ -237,7 +249,7 @@ impl After {
             Plan::Transferring(transfer) if transfer.target.as_ref() == Some(tag) => {
                 Self::TransferFails
             }
-            Plan::Transferring(transfer) if transfer.transferor == *tag => Self::Nothing,
+            Plan::Transferring(transfer) if transfer.transferor.is_leg(tag) => Self::Nothing,
             Plan::Reaching if leg.end == End::Callee => {
                 let others =
                     call.living().any(|other| other.tag != *tag && other.end == End::Callee);

@@ -30,7 +30,10 @@ impl Customer {
         let payer = call.leg(tag).and_then(|leg| leg.i_account);
         call.destination.clone_from(&destination);
         match &mut call.plan {
-            Plan::Transferring(transfer) => transfer.target = None,
+            Plan::Transferring(transfer) => {
+                transfer.target = None;
+                transfer.asked = None;
+            }
             plan => *plan = Plan::Redirecting(cause.cloned()),
         }
         if let Some(leg) = call.at_mut(&End::Caller).filter(|leg| leg.phase == Phase::Dequeued) {

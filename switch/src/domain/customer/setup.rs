@@ -11,6 +11,7 @@
 //! | `AdmittingSecond` | the second number is known | `Reaching` |
 //! | `AdmittingSecond` | unknown, or not allowed | `Announcing`, then over |
 //! | `Reaching` | the destination is a queue | `Queued` |
+//! | `Reaching` | the destination is an access number | `Offered` |
 //! | `Reaching` | a called leg answers | `Talking`; the others end "Answered Elsewhere" |
 //! | `Reaching` | an application sends the call on | `Redirecting` |
 //!
@@ -123,7 +124,7 @@ impl Customer {
             },
         );
         if let Some(call) = self.calls.get_mut(&call_id) {
-            call.payer = route.i_account();
+            call.payer = route.payer();
         }
         self.see(&call_id, route);
         self.admit(&call_id);
@@ -132,8 +133,18 @@ impl Customer {
 
     /// The called account sees the call from now on.
     fn see(&mut self, call_id: &CallId, route: &Route) {
-        if let (Route::Account(account), Some(call)) = (route, self.calls.get_mut(call_id)) {
-            call.seen_by.i_accounts.insert(account.i_account);
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        match route {
+            Route::Account(account) => {
+                call.seen_by.i_accounts.insert(account.i_account);
+            }
+            // An application sees what it may answer, and not the phone from which it is called.
+            Route::Application(application)
+                if !matches!(call.plan, Plan::AdmittingOrigination | Plan::AdmittingFirst) =>
+            {
+                call.goes_through(application);
+            }
+            _ => {}
         }
     }
 
@@ -176,7 +187,6 @@ impl Customer {
         let plan = call.plan.clone();
         let answer = match answer {
             Ok(Route::Nowhere) => Err(Standard::NotFound.reason()),
-            Ok(Route::Unattended) => Err(Standard::NotAnswered.reason()),
             Ok(route) => Ok(route),
             Err(ResolveFailure::NotAllowed) => Err(Standard::NotAllowed.reason()),
             Err(ResolveFailure::Unavailable) => Err(Standard::Unavailable.reason()),
@@ -187,6 +197,8 @@ impl Customer {
                 | Plan::CallingFirst
                 | Plan::Reaching
                 | Plan::Queued
+                | Plan::Offered(_)
+                | Plan::Served(_)
                 | Plan::Announcing { .. }
                 | Plan::Talking
                 | Plan::Parked(_)
@@ -194,7 +206,7 @@ impl Customer {
                 _,
             ) => {}
             (Plan::Transferring(transfer), answer) => {
-                if transfer.target.is_none() {
+                if transfer.target.is_none() && transfer.asked.is_none() {
                     self.dial_target(call_id, answer.as_ref());
                 }
             }
@@ -262,6 +274,9 @@ impl Customer {
 
     /// Dials the destination; the caller waits on the line.
     fn reach(&mut self, call_id: &CallId, route: &Route, cause: Option<&Cause>) {
+        if let Route::Application(application) = route {
+            return self.offer_to_application(call_id, application, cause);
+        }
         let Some(call) = self.calls.get_mut(call_id) else { return };
         call.plan = Plan::Reaching;
         let caller = call.presented.clone();
@@ -373,6 +388,7 @@ impl Customer {
         match plan {
             Plan::CallingBack(route) => {
                 leg.phase = Phase::Early;
+                self.see(call_id, &route);
                 self.settle(call_id, cause.as_ref());
                 self.reach(call_id, &route, None);
             }
@@ -398,6 +414,8 @@ impl Customer {
             | Plan::AdmittingSecond
             | Plan::Redirecting(_)
             | Plan::Announcing { .. }
+            | Plan::Offered(_)
+            | Plan::Served(_)
             | Plan::Talking
             | Plan::Transferring(_)
             | Plan::Parked(_)
@@ -455,7 +473,8 @@ fn callee_of(route: &Route, dialled: &str) -> Party {
         Route::Foreign { number, name } => Party { name: name.clone(), ..Party::number(number) },
         Route::Pstn { number } => Party::number(number),
         Route::HuntGroup(group) => group.party(),
-        Route::Unattended | Route::Nowhere => Party::number(dialled),
+        Route::Application(application) => application.party(),
+        Route::Nowhere => Party::number(dialled),
     }
 }
 
@@ -465,7 +484,7 @@ pub(super) fn endpoint_of(route: &Route) -> Result<Endpoint, Standard> {
         Route::Account(account) => Ok(Endpoint::from(account)),
         Route::Foreign { number, .. } => Ok(Endpoint::Join { number: number.clone() }),
         Route::Pstn { number } => Ok(Endpoint::Trunk { number: number.clone() }),
-        Route::HuntGroup(_) | Route::Unattended => Err(Standard::NotAnswered),
+        Route::HuntGroup(_) | Route::Application(_) => Err(Standard::NotAnswered),
         Route::Nowhere => Err(Standard::NotFound),
     }
 }

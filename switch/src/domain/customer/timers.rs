@@ -14,6 +14,8 @@ pub(in crate::domain) enum Timer {
     Call(CallId, CallTimer),
     /// A queue is to be looked after.
     Queue(i64),
+    /// It is time to ask who listens to an access number.
+    AccessNumber(String),
 }
 
 /// What a call's timer is for.
@@ -23,6 +25,8 @@ pub(in crate::domain) enum CallTimer {
     Leg(Tag),
     /// The time for a leg's digits is over.
     Digits(Tag),
+    /// No application has taken the call.
+    Offer,
     /// The call has waited in its queue for as long as it may.
     Waited,
     /// Nobody has decided about a called leg, or about a call to a group.

@@ -9,7 +9,8 @@
 //! end, and the other party of the second call moves to the first.
 
 use super::Customer;
-use crate::domain::call::{Plan, Transfer};
+use crate::domain::application::{Application, Asked};
+use crate::domain::call::{Plan, Transfer, Transferor};
 use crate::domain::command::{Action, CallerScope, Cause, Done, Refusal};
 use crate::domain::effect::{Effect, Route};
 use crate::domain::leg::{End, Leg, Phase, Retold};
@@ -20,30 +21,32 @@ use crate::domain::reason::Standard;
 use crate::driver::Reason;
 
 impl Customer {
-    /// Begins a blind transfer.
+    /// Begins a blind transfer by the party of a leg, or by the application that has it.
     pub(super) fn begin_transfer(
         &mut self,
         call_id: &CallId,
-        transferor: &Tag,
+        tag: &Tag,
         destination: String,
         cause: &Cause,
     ) -> Done {
         let tracking_id = self.names.tracking_id();
         let Some(call) = self.calls.get_mut(call_id) else { return Done::default() };
-        let Some(staying) = call.other_party(transferor).map(|leg| leg.tag.clone()) else {
-            return Done::default();
+        let (transferor, staying, payer) = if let Some(application) = call.served_by() {
+            let payer = Some(application.owner.i_account);
+            (Transferor::Application(Box::new(application.clone())), tag.clone(), payer)
+        } else {
+            let Some(staying) = call.other_party(tag) else { return Done::default() };
+            let payer = call.leg(tag).and_then(|leg| leg.i_account).or(staying.i_account);
+            (Transferor::Leg(tag.clone()), staying.tag.clone(), payer)
         };
+        let payer = payer.or(call.payer);
         let previous = call.tracking_id.clone();
-        let payer = call
-            .leg(transferor)
-            .and_then(|leg| leg.i_account)
-            .or_else(|| call.leg(&staying).and_then(|leg| leg.i_account))
-            .or(call.payer);
         call.destination.clone_from(&destination);
         call.plan = Plan::Transferring(Transfer {
-            transferor: transferor.clone(),
+            transferor,
             staying,
             target: None,
+            asked: None,
             tracking_id: tracking_id.clone(),
             cause: cause.clone(),
         });
@@ -68,6 +71,9 @@ impl Customer {
                 None => self.fail_transfer(call_id, &Standard::NotAnswered.reason(), None),
             };
         }
+        if let Ok(Route::Application(application)) = answer {
+            return self.ask_to_take_over(call_id, &transfer.staying, application, &transfer.cause);
+        }
         let dialled = answer.map_err(Clone::clone).and_then(|route| {
             self.dial(call_id, End::Callee, caller, route).map_err(Standard::reason)
         });
@@ -84,9 +90,52 @@ impl Customer {
         }
     }
 
+    /// An application is asked to take the party that stays.
+    fn ask_to_take_over(
+        &mut self,
+        call_id: &CallId,
+        staying: &Tag,
+        application: &Application,
+        cause: &Cause,
+    ) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        if let Plan::Transferring(transfer) = &mut call.plan {
+            transfer.asked = Some(Asked::new(Box::new(application.clone())));
+        }
+        call.goes_through(application);
+        if let Some(leg) = call.leg_mut(staying) {
+            leg.retold = Some(Retold::default());
+        }
+        self.settle(call_id, Some(cause));
+        self.ask_for(call_id, application.number.clone());
+    }
+
+    /// An application has taken the party that stays.
+    pub(super) fn transfer_to_application(
+        &mut self,
+        call_id: &CallId,
+        transfer: Transfer,
+        application: Box<Application>,
+    ) {
+        self.hand_over(call_id, &transfer);
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        call.follow(transfer.tracking_id);
+        if let Some(leg) = call.leg_mut(&transfer.staying) {
+            leg.end = End::Caller;
+            leg.holds = false;
+            leg.caller = leg.party.clone();
+            leg.callee = application.party();
+            call.presented = leg.party.clone();
+        }
+        let owner = application.owner.i_account;
+        call.plan = Plan::Served(application);
+        self.charge_application(call_id, &transfer.staying, owner);
+        self.settle(call_id, Some(&transfer.cause));
+    }
+
     /// A queue answers at once: the transferor has done its part, and the other party waits there.
     fn transfer_to_queue(&mut self, call_id: &CallId, transfer: Transfer, group: &Group) {
-        self.hand_over(call_id, &transfer.transferor, &transfer.cause);
+        self.hand_over(call_id, &transfer);
         let Some(call) = self.calls.get_mut(call_id) else { return };
         call.follow(transfer.tracking_id);
         if let Some(leg) = call.leg_mut(&transfer.staying) {
@@ -103,7 +152,7 @@ impl Customer {
         let now = self.now;
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let Plan::Transferring(transfer) = call.plan.clone() else { return };
-        self.hand_over(call_id, &transfer.transferor, &transfer.cause);
+        self.hand_over(call_id, &transfer);
         let Some(call) = self.calls.get_mut(call_id) else { return };
         call.follow(transfer.tracking_id);
         call.plan = Plan::Talking;
@@ -115,8 +164,20 @@ impl Customer {
         self.settle(call_id, Some(&transfer.cause));
     }
 
+    /// The transferor has done its part.
+    fn hand_over(&mut self, call_id: &CallId, transfer: &Transfer) {
+        match &transfer.transferor {
+            Transferor::Leg(tag) => self.hand_over_leg(call_id, tag, &transfer.cause),
+            // An application has no leg that would end.
+            Transferor::Application(application) => {
+                let owner = application.owner.i_account;
+                self.uncharge_application(call_id, &transfer.staying, owner);
+            }
+        }
+    }
+
     /// The transferor's leg shows `transferred` and ends; of the others nothing is told yet.
-    fn hand_over(&mut self, call_id: &CallId, tag: &Tag, cause: &Cause) {
+    fn hand_over_leg(&mut self, call_id: &CallId, tag: &Tag, cause: &Cause) {
         let Some(leg) = self.calls.get_mut(call_id).and_then(|call| call.leg_mut(tag)) else {
             return;
         };
@@ -143,8 +204,8 @@ impl Customer {
     ) -> Result<Done, Refusal> {
         let (staying, own, moving) = self.attended_legs(call_id, tag, second_id, scope, action)?;
         let tracking_id = self.names.tracking_id();
-        self.hand_over(call_id, tag, cause);
-        self.hand_over(second_id, &own, cause);
+        self.hand_over_leg(call_id, tag, cause);
+        self.hand_over_leg(second_id, &own, cause);
         let Some(leg) = self.move_out(second_id, &moving, call_id, cause) else {
             return Err(Refusal::CallNotFound(second_id.clone()));
         };

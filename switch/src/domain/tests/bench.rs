@@ -8,9 +8,9 @@ use mesh::caller::{Owner, Scope};
 use mesh::clock::Timestamp;
 
 use crate::domain::{
-    AGENT_TIMEOUT, Account, Action, CallId, Cause, Charged, Command, Customer, Direction, Effect,
-    Figures, Group, Input, IvrInfo, LegView, Names, Originate, Outcome, Party, QueueSettings,
-    Refusal, ResolveFailure, Route, State, Tag,
+    AGENT_TIMEOUT, Account, Action, Application, CallId, Cause, Charged, Command, Customer,
+    Direction, Effect, Figures, Group, Input, IvrInfo, LegView, Listeners, Names, OnAppGone,
+    Originate, Outcome, Party, QueueSettings, Refusal, ResolveFailure, Route, State, Tag,
 };
 use crate::driver::{self, ChannelId, Endpoint, Event, Op, Shown, Source};
 
@@ -64,6 +64,12 @@ pub(super) fn to_group(group: &Group) -> Route {
     Route::HuntGroup(Box::new(group.clone()))
 }
 
+/// Access number 1733355700 of account 104.
+pub(super) fn visa_status(on_app_gone: OnAppGone) -> Route {
+    let number = "1733355700".to_owned();
+    Route::Application(Box::new(Application { number, owner: account("104"), on_app_gone }))
+}
+
 pub(super) fn to_pstn(number: &str) -> Route {
     Route::Pstn { number: number.to_owned() }
 }
@@ -93,6 +99,8 @@ pub(super) struct Bench {
     pub(super) figures: Vec<Figures>,
     /// Queues of which the directory was asked who takes part.
     pub(super) looks: Vec<i64>,
+    /// What the store was asked and has not answered: the access number, and for which call.
+    asks: Vec<(String, Option<CallId>)>,
     /// Calls that came in.
     accepted: Vec<CallId>,
     channels: HashMap<Tag, ChannelId>,
@@ -125,6 +133,7 @@ impl Bench {
             charged: Vec::new(),
             figures: Vec::new(),
             looks: Vec::new(),
+            asks: Vec::new(),
             accepted: Vec::new(),
             channels: HashMap::new(),
             commands: 0,
@@ -168,6 +177,7 @@ impl Bench {
                 Effect::TellQueue { figures, .. } => self.figures.push(figures),
                 Effect::Look { i_c_queue, .. } => self.looks.push(i_c_queue),
                 Effect::Fetch { .. } => {}
+                Effect::AskListeners { number, call_id } => self.asks.push((number, call_id)),
             }
         }
         effects
@@ -253,6 +263,21 @@ impl Bench {
         let from = Shown { number: from.to_owned(), name: "Mary Smith".to_owned() };
         self.feed(Input::TrunkCall { channel, from, dialled: to.to_owned(), route });
         self.accepted.last().unwrap().clone()
+    }
+
+    /// The store says who listens, to all that it has been asked.
+    pub(super) fn listeners(&mut self, answer: Listeners) {
+        for (number, call_id) in std::mem::take(&mut self.asks) {
+            self.feed(Input::Listeners { number, call_id, answer });
+        }
+    }
+
+    /// Time passes, and whenever the store is asked who listens it says this.
+    pub(super) fn pass_while(&mut self, millis: u64, answer: Listeners) {
+        for _ in 0..millis / 100 {
+            self.pass(100);
+            self.listeners(answer);
+        }
     }
 
     pub(super) fn event(&mut self, tag: &Tag, event: impl FnOnce(ChannelId) -> Event) {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, CUSTOMER, account, support, to_account, to_group, to_pstn};
+use super::bench::{Bench, CUSTOMER, account, support, to_account, to_group, to_pstn, visa_status};
 use crate::domain::{
-    Action, CallId, ChargedService, ConnectTwo, Direction, Effect, Input, Mode, Parked, Rating, Tag,
+    Action, CallId, ChargedService, ConnectTwo, Direction, Effect, Input, Listeners, Mode,
+    OnAppGone, Parked, Rating, Tag,
 };
 
 const PSTN: &str = "12065550100";
@@ -395,4 +396,70 @@ fn every_call_is_accounted_for_when_the_node_stops() {
     let accounts = effects.iter().filter(|effect| matches!(effect, Effect::Account(_)));
     assert_eq!(accounts.count(), 2);
     assert!(bench.charged.iter().all(|charged| charged.disconnect_cause == 503));
+}
+
+/// An application of 104 is asked to take a call.
+fn offered(bench: &mut Bench) {
+    bench.listeners(Listeners::Somebody(Duration::from_secs(10)));
+    bench.wait(4);
+}
+
+#[test]
+fn the_owner_pays_for_what_its_application_takes_until_it_hands_it_over() {
+    let mut bench = Bench::new();
+    let call = bench.trunk_calls_to(PSTN, "1733355700", visa_status(OnAppGone::Fallback));
+    offered(&mut bench);
+    bench.must("answer_call", Action::Answer(call.clone(), None)).unwrap();
+    bench.wait(20);
+    let hand_over = Action::TransferBlind(call.clone(), None, "101".to_owned());
+    bench.must("transfer_call", hand_over).unwrap();
+    bench.resolve(&call, Ok(to_account("101")));
+    let (trunk, alice) = (bench.tag(0), bench.tag(1));
+    bench.wait(5);
+    bench.answers(&alice);
+    bench.wait(30);
+
+    bench.hangs_up(&trunk);
+
+    assert_eq!(
+        charges(&bench),
+        [
+            "leg 1: 104 pays incoming 12065550100 → 1733355700 25s",
+            "leg 2: 101 pays incoming 12065550100 → 101 30s",
+            "leg 2: 104 pays outgoing 12065550100 → 101 30s",
+        ]
+    );
+}
+
+#[test]
+fn an_account_that_calls_an_access_number_pays_as_for_any_called_account() {
+    let mut bench = Bench::new();
+    let call = bench.phone_dials("101", "1733355700");
+    bench.resolve(&call, Ok(visa_status(OnAppGone::Fallback)));
+    offered(&mut bench);
+    bench.must("answer_call", Action::Answer(call, None)).unwrap();
+    bench.wait(20);
+
+    let alice = bench.tag(0);
+    bench.hangs_up(&alice);
+
+    assert_eq!(
+        charges(&bench),
+        [
+            "leg 1: 101 pays outgoing 101 → 1733355700 20s",
+            "leg 1: 104 pays incoming 101 → 1733355700 20s",
+        ]
+    );
+}
+
+#[test]
+fn a_call_that_no_application_takes_costs_nobody_anything() {
+    let mut bench = Bench::new();
+    bench.trunk_calls_to(PSTN, "1733355700", visa_status(OnAppGone::Fallback));
+    bench.listeners(Listeners::Nobody);
+
+    bench.pass(3_000);
+
+    assert!(bench.customer.is_idle());
+    assert!(charges(&bench).is_empty());
 }

@@ -198,22 +198,3 @@ fn a_hold_is_told_to_the_other_customer_as_over_a_trunk() {
     let theirs = two.theirs.told.iter();
     assert!(theirs.map(|view| &view.caused_by).all(Option::is_none), "the command is ours alone");
 }
-
-#[test]
-fn a_call_from_outside_to_a_number_behind_which_nobody_is_ends_with_480() {
-    let mut bench = Bench::new();
-
-    bench.feed(Input::TrunkCall {
-        channel: ChannelId("in".to_owned()),
-        from: Shown { number: "12065550100".to_owned(), name: String::new() },
-        dialled: "340".to_owned(),
-        route: Route::Unattended,
-    });
-
-    assert_eq!(
-        bench.rows(),
-        ["trunk | 12065550100 → 340 | incoming | true | trying terminated \
-          (480 Temporarily Unavailable)"]
-    );
-    assert!(bench.customer.is_idle());
-}

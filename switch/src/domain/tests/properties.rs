@@ -11,10 +11,10 @@ use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 
 use self::checker::Checker;
-use super::bench::{CUSTOMER, account, account_scope, support, to_group};
+use super::bench::{CUSTOMER, account, account_scope, support, to_group, visa_status};
 use crate::domain::{
-    Action, CallId, Command, ConnectTwo, DigitRules, Input, Media, Mode, Originate, Parked, Play,
-    ResolveFailure, Route, Tag,
+    Action, CallId, Command, ConnectTwo, DigitRules, Input, Listeners, Media, Mode, OnAppGone,
+    Originate, Parked, Play, ResolveFailure, Route, Tag,
 };
 use crate::driver::{Cause, ChannelId, Clip, Event, Shown};
 
@@ -69,6 +69,10 @@ enum Step {
         kind: u8,
         channel: Index,
     },
+    Listeners {
+        call: Option<Index>,
+        answer: u8,
+    },
     Resolved {
         call: Index,
         answer: u8,
@@ -102,6 +106,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..40_u8).prop_map(|route| Step::TrunkCall { route }),
         16 => (0..30_u8, any::<Index>())
             .prop_map(|(kind, channel)| Step::Channel { kind, channel }),
+        6 => (prop::option::of(any::<Index>()), 0..6_u8)
+            .prop_map(|(call, answer)| Step::Listeners { call, answer }),
         6 => (any::<Index>(), 0..42_u8).prop_map(|(call, answer)| Step::Resolved { call, answer }),
         3 => (0..90_u64).prop_map(|seconds| Step::Wait { seconds }),
     ]
@@ -126,7 +132,11 @@ fn id(number: u8) -> String {
 fn route(number: u8) -> Route {
     match number {
         0 => Route::Nowhere,
-        1 => Route::Unattended,
+        // One that calls on and on would never be left by itself.
+        1 | 12..=14 => visa_status(match number {
+            12 => OnAppGone::Terminate,
+            _ => OnAppGone::Fallback,
+        }),
         2 => Route::Foreign { number: "201".to_owned(), name: String::new() },
         9..=11 => {
             let mut group = support(&["102", "103"]);
@@ -290,6 +300,15 @@ impl World {
                     _ => Event::Digit { channel, digit: '5' },
                 })
             }
+            Step::Listeners { call, answer } => Input::Listeners {
+                number: "1733355700".to_owned(),
+                call_id: call.map(|call| call.get(&self.calls).clone()),
+                answer: match answer {
+                    0..=1 => Listeners::Nobody,
+                    2 => Listeners::Unknown,
+                    _ => Listeners::Somebody(Duration::from_secs(10)),
+                },
+            },
             Step::Resolved { call, answer } => {
                 let call_id = call.get(&self.calls).clone();
                 let answer = match answer {
@@ -392,6 +411,12 @@ proptest! {
             // The directory always answers at last.
             for call in world.calls.clone() {
                 world.happen(&Input::Resolved { call_id: call, answer: Ok(route(4)) });
+            }
+            // And the store says that nobody listens.
+            for call_id in world.calls.clone().into_iter().map(Some).chain([None]) {
+                let number = "1733355700".to_owned();
+                let answer = Listeners::Nobody;
+                world.happen(&Input::Listeners { number, call_id, answer });
             }
             world.checker.wait(31);
             world.happen(&Input::Tick);

@@ -74,11 +74,7 @@ fn a_call_may_be_redirected_out_of_the_environment() {
 
 #[test]
 fn a_redirect_to_nobody_ends_the_call() {
-    let answers = [
-        (Ok(Route::Nowhere), 404),
-        (Ok(Route::Unattended), 480),
-        (Err(ResolveFailure::NotAllowed), 403),
-    ];
+    let answers = [(Ok(Route::Nowhere), 404), (Err(ResolveFailure::NotAllowed), 403)];
     for (answer, code) in answers {
         let (mut bench, call, trunk, alice) = ringing();
         bench.must("redirect_call", redirect(&call)).unwrap();

@@ -162,7 +162,6 @@ fn a_target_that_refuses_brings_the_earlier_conversation_back() {
 fn a_target_that_the_directory_does_not_give_brings_the_earlier_conversation_back() {
     let answers = [
         (Ok(Route::Nowhere), 404),
-        (Ok(Route::Unattended), 480),
         (Err(ResolveFailure::NotAllowed), 403),
         (Err(ResolveFailure::Unavailable), 503),
     ];

@@ -166,7 +166,10 @@ impl Checker {
                 Effect::Over(call_id) => self.over(call_id),
                 Effect::Account(charged) => self.account(charged),
                 Effect::Refresh { view, call_sequence } => self.refresh(view, *call_sequence),
-                Effect::TellQueue { .. } | Effect::Look { .. } | Effect::Fetch { .. } => {}
+                Effect::TellQueue { .. }
+                | Effect::Look { .. }
+                | Effect::Fetch { .. }
+                | Effect::AskListeners { .. } => {}
             }
         }
         match input {
@@ -396,8 +399,13 @@ impl Checker {
             let waiting = self.parties(call).filter(|(_, leg)| leg.waits()).count();
             let parked = self.parties(call).filter(|(_, leg)| leg.last.state == State::Parked);
             let parked = parked.count();
-            let is_sound =
-                matches!((through, waiting, parked), (0 | 2, 0, 0) | (0 | 1, 1, 0) | (0, 0, 1));
+            // An application has no leg of its own.
+            let is_served = call.legs.values().any(|leg| leg.last.access_number.is_some());
+            let is_sound = match (through, waiting, parked) {
+                (0 | 2, 0, 0) | (0 | 1, 1, 0) | (0, 0, 1) => true,
+                (1, 0, 0) => is_served,
+                _ => false,
+            };
             assert!(is_sound, "{call_id}: {through} through, {waiting} waiting, {parked} parked");
             assert!(self.parties(call).next().is_some(), "{call_id} has listeners alone");
         }
@@ -412,11 +420,15 @@ impl Checker {
                 let Some(channel) = &leg.channel else { continue };
                 let is_listener = self.supervisors.contains_key(tag);
                 let hears = self.hears.get(channel).cloned().unwrap_or_default();
-                if matches!(hears, Source::Prompt(_)) && leg.last.state == State::Early {
+                let is_on_line = leg.last.state == State::Early || leg.is_through();
+                if matches!(hears, Source::Prompt(_)) && is_on_line {
                     continue;
                 }
                 let expected = match leg.last.state {
                     State::Early => Source::Ringback,
+                    State::Ringing if call.tags[0] == *tag && leg.last.access_number.is_some() => {
+                        Source::Ringback
+                    }
                     _ if is_handed_over && !is_listener => Source::Silence,
                     State::Held | State::Parked | State::Queued => Source::Music,
                     State::Connected => Source::Parties(self.audible(call, tag)),
