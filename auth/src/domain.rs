@@ -5,6 +5,7 @@
 //! socket or a database; times come in as [`mesh::clock::Timestamp`].
 
 pub mod access;
+pub mod application;
 pub mod directory;
 pub mod error;
 pub mod id;

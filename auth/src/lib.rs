@@ -34,6 +34,7 @@ use proto::auth::v1::authentication_service_server::AuthenticationServiceServer;
 use proto::auth::v1::authorization_service_server::AuthorizationServiceServer;
 use proto::auth::v1::customer_service_server::CustomerServiceServer;
 use proto::auth::v1::generic_service_server::GenericServiceServer;
+use proto::auth::v1::ivr_applications_service_server::IvrApplicationsServiceServer;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -165,10 +166,12 @@ fn routes(
     let authorization = rpc::AuthorizationRpc { directory: Arc::clone(directory) };
     let customer = rpc::CustomerRpc { directory: Arc::clone(directory) };
     let account = rpc::AccountRpc { directory: Arc::clone(directory) };
+    let applications = rpc::IvrApplicationsRpc { directory: Arc::clone(directory) };
     Routes::new(AuthenticationServiceServer::new(authentication))
         .add_service(AuthorizationServiceServer::new(authorization))
         .add_service(CustomerServiceServer::new(customer))
         .add_service(AccountServiceServer::new(account))
+        .add_service(IvrApplicationsServiceServer::new(applications))
         .add_service(GenericServiceServer::new(rpc::GenericRpc))
 }
 

@@ -1,6 +1,7 @@
 //! The RPCs: parse, ask the domain, map.
 
 mod account;
+mod application;
 mod authentication;
 mod authorization;
 mod customer;
@@ -9,6 +10,7 @@ mod generic;
 mod list;
 
 pub(crate) use account::AccountRpc;
+pub(crate) use application::IvrApplicationsRpc;
 pub(crate) use authentication::AuthenticationRpc;
 pub(crate) use authorization::AuthorizationRpc;
 pub(crate) use customer::CustomerRpc;

@@ -126,7 +126,7 @@ impl Lists {
             |_elapsed| Refusal::Store(StoreError { message: "no answer in time".to_owned() });
         let asking = self.ledger.presence(i_customer, &name);
         let subscribers = timeout_at(session.deadline, asking).await.map_err(late)?;
-        Ok(subscribers.map_err(Refusal::Store)? > 0)
+        Ok(subscribers.map_err(Refusal::Store)?.listeners > 0)
     }
 
     /// Finds out what may be listed.

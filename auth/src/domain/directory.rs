@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use mesh::clock::Timestamp;
 
 use crate::domain::access::{Component, Level, Realm};
-use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer};
+use crate::domain::application::{AccessNumberEntry, Choice, IvrApplication, Led, NewApplication};
+use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer, IIvrApplication};
 use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing};
 use crate::domain::plan::{Plan, Problem};
 use crate::domain::principal::{Credential, Principal, Subject};
@@ -76,6 +77,17 @@ pub struct Within {
     pub i_reseller: Option<i64>,
     /// Of this customer.
     pub i_customer: Option<ICustomer>,
+}
+
+/// The IVR applications that a list is of; each field narrows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applications {
+    /// Of this part of the directory.
+    pub within: Within,
+    /// Of this account.
+    pub i_account: Option<IAccount>,
+    /// This one alone.
+    pub i_ivr_application: Option<IIvrApplication>,
 }
 
 /// What a customer is looked up by.
@@ -225,6 +237,41 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// The hunt group that a queue belongs to.
     async fn hunt_group_of(&self, i_c_queue: ICQueue) -> Result<Option<HuntGroup>, StoreError>;
+
+    /// IVR applications, in the order of their names.
+    async fn applications(
+        &self,
+        of: Applications,
+        page: Page,
+    ) -> Result<Vec<IvrApplication>, StoreError>;
+
+    /// How many IVR applications there are of those.
+    async fn count_applications(&self, of: Applications) -> Result<i64, StoreError>;
+
+    /// The numbers that lead to IVR applications, in their own order.
+    async fn access_numbers(
+        &self,
+        of: Applications,
+        page: Page,
+    ) -> Result<Vec<AccessNumberEntry>, StoreError>;
+
+    /// How many numbers lead to those.
+    async fn count_access_numbers(&self, of: Applications) -> Result<i64, StoreError>;
+
+    /// Makes an application of an account that is there; `None` when its customer has one of this
+    /// name.
+    async fn add_application(
+        &self,
+        new: &NewApplication,
+    ) -> Result<Option<IIvrApplication>, StoreError>;
+
+    /// Leads a number in its normal form to an application that is there.
+    async fn lead_to_application(
+        &self,
+        number: &str,
+        to: IIvrApplication,
+        among: Choice,
+    ) -> Result<Led, StoreError>;
 
     /// Everything in it, at one moment.
     async fn snapshot(&self) -> Result<Snapshot, StoreError>;

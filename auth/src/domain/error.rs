@@ -58,6 +58,18 @@ pub enum LookupError {
     /// No such hunt group in the caller's scope.
     #[error("hunt group not found")]
     HuntgroupNotFound,
+    /// No such IVR application in the caller's scope.
+    #[error("IVR application not found")]
+    IvrApplicationNotFound,
+    /// The number is not one of those to choose from.
+    #[error("access number not found")]
+    AccessNumberNotFound,
+    /// The number leads elsewhere.
+    #[error("the number leads elsewhere already")]
+    AccessNumberTaken,
+    /// The option that the method needs is off for the account.
+    #[error("the option `user_application` is off for the account, or for its product")]
+    ServiceDisabled,
     /// A field of the request that must be given is not, or is not one of those expected.
     #[error("`{0}` is missing or wrong")]
     Invalid(&'static str),

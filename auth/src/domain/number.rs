@@ -43,6 +43,16 @@ pub fn normalise(dialled: &str) -> &str {
     dialled.strip_prefix('+').unwrap_or(dialled)
 }
 
+/// Most characters of a number.
+pub const MAX_NUMBER_CHARS: usize = 32;
+
+/// True for a number that the directory can have: digits, `*` and `#`, in its normal form.
+#[must_use]
+pub fn is_number(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_digit() || b"*#".contains(&byte);
+    !text.is_empty() && text.len() <= MAX_NUMBER_CHARS && text.bytes().all(is_plain)
+}
+
 /// Routes a number, given what the directory has under its normal form.
 #[must_use]
 pub fn route(origin: Origin, dialled: &str, entry: Option<Entry>) -> Route {

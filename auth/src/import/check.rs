@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::{file, place};
 use crate::domain::access::{Component, DEFAULT_ROLE, Level, Realm};
 use crate::domain::money::Money;
-use crate::domain::number::normalise;
+use crate::domain::number::{MAX_NUMBER_CHARS, is_number, normalise};
 use crate::domain::party::OnAppGone;
 use crate::domain::plan::{
     Account, Admin, Credit, Customer, HuntGroup, IvrApplication, Login, Name, Place, Plan, Problem,
@@ -22,7 +22,6 @@ use crate::password;
 /// Longest name.
 const MAX_NAME_CHARS: usize = 128;
 /// Longest number or account id.
-const MAX_NUMBER_CHARS: usize = 32;
 /// Currency of what says nothing about it.
 const DEFAULT_CURRENCY: &str = "USD";
 
@@ -393,11 +392,7 @@ impl Checker<'_> {
     fn number(&mut self, key: &str, field: &str, number: &Spanned<String>) -> Name {
         let text = normalise(number.as_ref()).to_owned();
         let name = Name { text, place: self.place(key, field, Some(number)) };
-        let is_plain = |byte: u8| byte.is_ascii_digit() || b"*#".contains(&byte);
-        if name.text.is_empty()
-            || name.text.len() > MAX_NUMBER_CHARS
-            || !name.text.bytes().all(is_plain)
-        {
+        if !is_number(&name.text) {
             let what = format!("`{}` is no number", number.as_ref());
             self.wrong(&name.place, what, "must be 1 to 32 digits, `*` or `#`");
         }

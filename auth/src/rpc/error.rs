@@ -119,9 +119,13 @@ impl RpcError for SessionError {
 impl RpcError for LookupError {
     fn code(&self) -> Code {
         match self {
-            Self::CustomerNotFound | Self::AccountNotFound | Self::HuntgroupNotFound => {
-                Code::NotFound
-            }
+            Self::CustomerNotFound
+            | Self::AccountNotFound
+            | Self::HuntgroupNotFound
+            | Self::IvrApplicationNotFound
+            | Self::AccessNumberNotFound => Code::NotFound,
+            Self::AccessNumberTaken => Code::FailedPrecondition,
+            Self::ServiceDisabled => Code::PermissionDenied,
             Self::Invalid(_) => Code::InvalidArgument,
             Self::Store(error) => error.code(),
         }
@@ -132,6 +136,10 @@ impl RpcError for LookupError {
             Self::CustomerNotFound => "CUSTOMER_NOT_FOUND",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
             Self::HuntgroupNotFound => "HUNTGROUP_NOT_FOUND",
+            Self::IvrApplicationNotFound => "IVR_APPLICATION_NOT_FOUND",
+            Self::AccessNumberNotFound => "ACCESS_NUMBER_NOT_FOUND",
+            Self::AccessNumberTaken => "ACCESS_NUMBER_TAKEN",
+            Self::ServiceDisabled => "SERVICE_DISABLED",
             Self::Invalid(_) => "INVALID_PARAM",
             Self::Store(error) => error.reason(),
         }
@@ -143,6 +151,10 @@ impl RpcError for LookupError {
             Self::CustomerNotFound
             | Self::AccountNotFound
             | Self::HuntgroupNotFound
+            | Self::IvrApplicationNotFound
+            | Self::AccessNumberNotFound
+            | Self::AccessNumberTaken
+            | Self::ServiceDisabled
             | Self::Store(_) => BTreeMap::new(),
         }
     }
@@ -153,6 +165,10 @@ impl RpcError for LookupError {
             Self::CustomerNotFound
             | Self::AccountNotFound
             | Self::HuntgroupNotFound
+            | Self::IvrApplicationNotFound
+            | Self::AccessNumberNotFound
+            | Self::AccessNumberTaken
+            | Self::ServiceDisabled
             | Self::Invalid(_) => None,
         }
     }

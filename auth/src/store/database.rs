@@ -5,6 +5,7 @@
 //! what operators do is serializable.
 
 mod admin;
+mod application;
 mod apply;
 mod login;
 mod party;
@@ -18,10 +19,11 @@ use mesh::clock::Timestamp;
 use super::engine::{Isolation, Pool, transaction};
 use crate::config::Database;
 use crate::domain::access::{Component, Level, Realm};
+use crate::domain::application::{AccessNumberEntry, Choice, IvrApplication, Led, NewApplication};
 use crate::domain::directory::{
-    AccountKey, Applied, ApplyError, CustomerKey, Directory, Page, StoreError, Within,
+    AccountKey, Applications, Applied, ApplyError, CustomerKey, Directory, Page, StoreError, Within,
 };
-use crate::domain::id::{IAccount, ICGroup, ICQueue};
+use crate::domain::id::{IAccount, ICGroup, ICQueue, IIvrApplication};
 use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing};
 use crate::domain::plan::Plan;
 use crate::domain::principal::{Credential, Subject};
@@ -30,6 +32,7 @@ use crate::domain::session::{
     Exchange, Exchanged, NewSession, OpenSession, Revocation, SessionId, StoredKey,
 };
 use crate::domain::snapshot::Snapshot;
+use crate::store::sql::party as sql;
 
 /// The directory in one database.
 #[derive(Clone, Debug)]
@@ -202,6 +205,48 @@ impl Directory for SqlDirectory {
 
     async fn hunt_group_of(&self, i_c_queue: ICQueue) -> Result<Option<HuntGroup>, StoreError> {
         party::hunt_group_of(&self.pool, i_c_queue).await
+    }
+
+    async fn applications(
+        &self,
+        of: Applications,
+        page: Page,
+    ) -> Result<Vec<IvrApplication>, StoreError> {
+        application::applications(&self.pool, of, page).await
+    }
+
+    async fn count_applications(&self, of: Applications) -> Result<i64, StoreError> {
+        application::count(&self.pool, sql::COUNT_APPLICATIONS, of).await
+    }
+
+    async fn access_numbers(
+        &self,
+        of: Applications,
+        page: Page,
+    ) -> Result<Vec<AccessNumberEntry>, StoreError> {
+        application::access_numbers(&self.pool, of, page).await
+    }
+
+    async fn count_access_numbers(&self, of: Applications) -> Result<i64, StoreError> {
+        application::count(&self.pool, sql::COUNT_ACCESS_NUMBERS, of).await
+    }
+
+    async fn add_application(
+        &self,
+        new: &NewApplication,
+    ) -> Result<Option<IIvrApplication>, StoreError> {
+        transaction!(self.pool, Isolation::Serializable, tx, { application::add(tx, new).await })
+    }
+
+    async fn lead_to_application(
+        &self,
+        number: &str,
+        to: IIvrApplication,
+        among: Choice,
+    ) -> Result<Led, StoreError> {
+        transaction!(self.pool, Isolation::Serializable, tx, {
+            application::lead(tx, number, to, among).await
+        })
     }
 
     async fn is_empty(&self) -> Result<bool, StoreError> {

@@ -17,6 +17,7 @@ use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
 use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
 use proto::auth::v1::customer_service_client::CustomerServiceClient;
 use proto::auth::v1::generic_service_client::GenericServiceClient;
+use proto::auth::v1::ivr_applications_service_client::IvrApplicationsServiceClient;
 use proto::options::v1::Realm;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -82,6 +83,10 @@ impl Auth {
 
     pub(crate) fn customers(&self) -> CustomerServiceClient<Pool> {
         CustomerServiceClient::new(self.pool())
+    }
+
+    pub(crate) fn applications(&self) -> IvrApplicationsServiceClient<Pool> {
+        IvrApplicationsServiceClient::new(self.pool())
     }
 
     pub(crate) fn generic(&self) -> GenericServiceClient<Pool> {

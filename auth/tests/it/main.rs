@@ -2,6 +2,8 @@
 
 // `cfg(test)` says to clippy that helpers are test code too.
 #[cfg(test)]
+mod applications;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod harness;

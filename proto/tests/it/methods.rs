@@ -329,6 +329,10 @@ fn what_works_is_not_called_planned() {
         "Customer/update_huntgroups_subscription",
         "Account/get_account_list",
         "Account/get_account_info",
+        "IVRApplications/add_access_number",
+        "IVRApplications/add_ivr_application",
+        "IVRApplications/get_access_number_list",
+        "IVRApplications/get_ivr_application_list",
         "Generic/get_version",
     ]);
     assert_eq!(works, expected);

@@ -260,7 +260,7 @@ async fn read_hunt_group(pool: &Pool, row: &Row) -> Result<HuntGroup, StoreError
     })
 }
 
-fn details(row: &Row) -> Result<AccountDetails, StoreError> {
+pub(super) fn details(row: &Row) -> Result<AccountDetails, StoreError> {
     Ok(AccountDetails {
         account: Account {
             i_account: IAccount(row.get("i_account")?),

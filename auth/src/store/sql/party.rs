@@ -52,6 +52,52 @@ pub(in crate::store) const APPLICATION_OWNER: &str = account!(
     "JOIN ivr_applications v ON v.i_account = a.i_account WHERE v.i_ivr_application = $1"
 );
 
+/// `$1` to `$4` narrow a list of applications, or of what leads to them.
+macro_rules! of_applications {
+    ($select:literal, $order:literal) => {
+        concat!(
+            $select,
+            " WHERE ($1 IS NULL OR cu.i_reseller = $1) AND ($2 IS NULL OR a.i_customer = $2)
+                AND ($3 IS NULL OR a.i_account = $3)
+                AND ($4 IS NULL OR v.i_ivr_application = $4) ",
+            $order
+        )
+    };
+}
+
+pub(in crate::store) const APPLICATIONS: &str = account!(
+    ", v.i_ivr_application, v.name AS application, v.on_app_gone",
+    "JOIN ivr_applications v ON v.i_account = a.i_account
+    WHERE ($1 IS NULL OR cu.i_reseller = $1) AND ($2 IS NULL OR a.i_customer = $2)
+        AND ($3 IS NULL OR a.i_account = $3) AND ($4 IS NULL OR v.i_ivr_application = $4)
+    ORDER BY v.name, v.i_ivr_application LIMIT $5 OFFSET $6"
+);
+pub(in crate::store) const COUNT_APPLICATIONS: &str = of_applications!(
+    "SELECT COUNT(*) FROM ivr_applications v
+    JOIN accounts a ON a.i_account = v.i_account
+    JOIN customers cu ON cu.i_customer = a.i_customer",
+    ""
+);
+pub(in crate::store) const ACCESS_NUMBERS: &str = of_applications!(
+    "SELECT n.number, v.i_ivr_application, v.name, a.i_account, a.id, a.i_customer
+    FROM numbers n
+    JOIN ivr_applications v ON n.kind = 'access_number' AND n.target = v.i_ivr_application
+    JOIN accounts a ON a.i_account = v.i_account
+    JOIN customers cu ON cu.i_customer = a.i_customer",
+    "ORDER BY n.number LIMIT $5 OFFSET $6"
+);
+pub(in crate::store) const COUNT_ACCESS_NUMBERS: &str = of_applications!(
+    "SELECT COUNT(*) FROM numbers n
+    JOIN ivr_applications v ON n.kind = 'access_number' AND n.target = v.i_ivr_application
+    JOIN accounts a ON a.i_account = v.i_account
+    JOIN customers cu ON cu.i_customer = a.i_customer",
+    ""
+);
+/// The environment of an application.
+pub(in crate::store) const APPLICATION_CUSTOMER: &str = "
+    SELECT a.i_customer FROM ivr_applications v JOIN accounts a ON a.i_account = v.i_account
+    WHERE v.i_ivr_application = $1";
+
 pub(in crate::store) const STANDING: &str = "
     SELECT CASE WHEN a.is_blocked + cu.is_blocked + COALESCE(r.is_blocked, 0) > 0
             THEN 1 ELSE 0 END AS is_blocked,
