@@ -49,7 +49,9 @@ pub(super) async fn of(
     if let Some(access_number) = &params.access_number {
         let of = Of::AccessNumber(access_number.clone());
         let i_customer = check(call, of).await?.ok_or_else(absent)?;
-        return Ok(Scope::AccessNumber { i_customer, access_number: access_number.clone() });
+        // As the directory keeps it, and events name it.
+        let access_number = access_number.strip_prefix('+').unwrap_or(access_number).to_owned();
+        return Ok(Scope::AccessNumber { i_customer, access_number });
     }
     if let Some(i_c_queue) = params.i_c_queue {
         let i_customer = check(call, Of::ICQueue(i_c_queue)).await?.ok_or_else(absent)?;
