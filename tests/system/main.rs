@@ -22,3 +22,4 @@ mod scope;
 mod sessions;
 mod structure;
 mod tls;
+mod visa_center;
