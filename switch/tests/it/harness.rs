@@ -31,7 +31,7 @@ use switch::{Config, Deps};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use auth::account;
+pub(crate) use auth::{ACCESS_NUMBER, account};
 
 pub(crate) const NODE: &str = "main-0";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,6 +8,7 @@
     reason = "a test fails where what it needs is not there"
 )]
 
+mod applications;
 mod calls;
 mod commands;
 mod harness;

@@ -9,14 +9,17 @@ use proto::auth::v1::authorization_service_server::{
 use proto::auth::v1::get_account_request::By;
 use proto::auth::v1::resolve_number_response::Route;
 use proto::auth::v1::{
-    CheckScopeRequest, CheckScopeResponse, GetAccountRequest, GetAccountResponse, Nowhere,
-    ResolveNumberRequest, ResolveNumberResponse,
+    AccessNumber, CheckScopeRequest, CheckScopeResponse, GetAccountRequest, GetAccountResponse,
+    Nowhere, ResolveNumberRequest, ResolveNumberResponse,
 };
 use proto::switch::v1::Account;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
+
+/// Leads to an application of 104.
+pub(crate) const ACCESS_NUMBER: &str = "1733355700";
 
 #[derive(Clone, Debug)]
 struct Auth;
@@ -58,6 +61,15 @@ impl AuthorizationService for Auth {
                 Route::Account(found)
             }
             Some(found) => Route::ForeignAccount(found),
+            None if number == ACCESS_NUMBER && i_customer <= 1 => {
+                Route::AccessNumber(AccessNumber {
+                    number,
+                    i_ivr_application: 1,
+                    owner: account("104"),
+                    enabled: true,
+                    on_app_gone: "terminate".to_owned(),
+                })
+            }
             None if number.len() >= 7 => Route::Pstn(number),
             None => Route::Nowhere(Nowhere {}),
         };
