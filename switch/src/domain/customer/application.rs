@@ -30,6 +30,7 @@ use super::timers::{CallTimer, Timer};
 use crate::domain::application::{Application, Asked, Listeners, OnAppGone};
 use crate::domain::call::{Call, Plan};
 use crate::domain::command::{Action, Cause, Refusal};
+use crate::domain::dialogue::Dialogue;
 use crate::domain::effect::Effect;
 use crate::domain::leg::{End, Phase, Retold, State};
 use crate::domain::names::{CallId, Tag};
@@ -161,11 +162,15 @@ impl Customer {
 
     /// The party hears the fallback prompt and is then released.
     fn fall_back(&mut self, call_id: &CallId) {
-        if let Some(leg) = self.calls.get_mut(call_id).and_then(|call| call.at_mut(&End::Caller))
-            && matches!(leg.phase, Phase::Trying | Phase::Ringing)
-        {
+        let Some(leg) = self.calls.get_mut(call_id).and_then(|call| call.at_mut(&End::Caller))
+        else {
+            return;
+        };
+        if matches!(leg.phase, Phase::Trying | Phase::Ringing) {
             leg.phase = Phase::Early;
         }
+        let tag = leg.tag.clone();
+        self.converse(call_id, &tag, Dialogue::stop_playing);
         self.release_after(call_id, FALLBACK, &Standard::NotAnswered.reason());
         self.settle(call_id, None);
     }
