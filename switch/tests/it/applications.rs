@@ -84,7 +84,8 @@ async fn a_store_that_is_away_keeps_nobody_from_answering() {
     world.ledger.set_reachable(false);
 
     let call = mary_calls(&node).await;
-    eventually(PATIENCE, "the offer", || async { node.command(answer(&call)).await }).await;
+    let answered = || async { node.command(answer(&call)).await.map_err(|fault| fault.reason) };
+    eventually(PATIENCE, "the offer", answered).await;
     world.ledger.set_reachable(true);
     listens(&world, 60).await;
 

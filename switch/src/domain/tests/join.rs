@@ -4,7 +4,7 @@ use mesh::caller::Owner;
 
 use super::bench::{Bench, account};
 use crate::domain::{Account, Action, CallId, Command, Effect, Input, Route, State};
-use crate::driver::{Cause, ChannelId, Endpoint, Event, Op, Shown};
+use crate::driver::{Cause, ChannelId, Endpoint, Event, Op};
 
 /// Two environments and the join between them.
 struct Two {
