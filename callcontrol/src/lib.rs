@@ -18,7 +18,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use mesh::Clock;
 use mesh::client::Pool;
-use mesh::command::{Commands, Directory, Homes, Nodes, SwitchClient};
+use mesh::command::{Commands, Directory, Nodes, Settings, SwitchClient};
 use mesh::health::{Component, Readiness};
 use mesh::ledger::{Ledger, StoreError};
 use mesh::net::{Listener, Network};
@@ -132,17 +132,13 @@ fn rpc(
     switch: SwitchClient,
 ) -> Rpc {
     let directory = Directory::new(auth);
-    let site = config.site.clone();
-    let homes = Homes::new(Arc::clone(ledger), nodes.clone(), site, config.home_cache);
-    let calls = Commands {
-        ledger: Arc::clone(ledger),
-        clock: clock.clone(),
-        nodes: nodes.clone(),
-        homes,
-        switch,
+    let settings = Settings {
+        site: config.site.clone(),
+        home_cache: config.home_cache,
         request_id_ttl: config.request_id_ttl,
         request_id_cap: config.request_id_cap,
     };
+    let calls = Commands::new(settings, Arc::clone(ledger), clock.clone(), nodes.clone(), switch);
     let lists =
         Lists { ledger: Arc::clone(ledger), clock: clock.clone(), directory: directory.clone() };
     Rpc { calls: Arc::new(calls), lists: Arc::new(lists), directory }

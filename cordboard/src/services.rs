@@ -204,7 +204,14 @@ impl Host {
                 self.launch(kind, |stop| callcontrol::serve(config, deps, listener, stop))
             }
             ServiceKind::Conference => {
-                let deps = conference::Deps { verifier: self.verifier(), readiness };
+                let deps = conference::Deps {
+                    ledger,
+                    auth: self.pool(ServiceKind::Auth),
+                    network: self.network.clone(),
+                    clock,
+                    verifier: self.verifier(),
+                    readiness,
+                };
                 let config = self.config.conference.clone();
                 self.launch(kind, |stop| conference::serve(config, deps, listener, stop))
             }

@@ -20,11 +20,10 @@ mod repeat;
 mod session;
 mod switch;
 
-pub use commands::{Commands, Repeatable};
+pub use commands::{Commands, Repeatable, Settings};
 pub use directory::{Directory, Line};
 pub use engine_id::EngineId;
-pub use homes::Homes;
-pub use nodes::{Node, Nodes};
+pub use nodes::Nodes;
 pub use refusal::Refusal;
 pub use session::Session;
 pub use switch::SwitchClient;

@@ -10,6 +10,7 @@ pub mod calls_index;
 pub mod client;
 pub mod clock;
 pub mod command;
+pub mod conferences_index;
 pub mod config;
 pub mod cursor;
 pub mod deadline;

@@ -143,6 +143,8 @@ async fn carry_out(
             tracking_id: done.tracking.as_ref().map(|(new, _)| new.clone()),
             previous_tracking_id: done.tracking.map(|(_, previous)| previous),
             slot: done.slot,
+            conference: done.conference.map(|view| wire::conference::conference(&view)),
+            participant: done.participant.map(|view| wire::conference::participant(&view)),
         }),
     }
 }

@@ -95,7 +95,7 @@ impl AuthDirectory {
 impl Directory for AuthDirectory {
     async fn account(&self, account_id: &str) -> Result<Option<Account>, DirectoryError> {
         let by = pb::get_account_request::By::AccountId(account_id.to_owned());
-        let request = pb::GetAccountRequest { by: Some(by) };
+        let request = pb::GetAccountRequest { by: Some(by), with_services: false };
         let answer = self.client().await.get_account(request).await;
         let answer = answer.map_err(|status| DirectoryError(Box::new(status)))?.into_inner();
         Ok(answer.account.map(crate::wire::account))

@@ -15,6 +15,7 @@ mod application;
 mod call;
 mod charge;
 mod command;
+mod conference;
 mod customer;
 mod dialogue;
 mod effect;
@@ -33,14 +34,18 @@ pub use application::{Application, Listeners, OnAppGone};
 pub use call::Call;
 pub use charge::{Charged, Rating, Service as ChargedService};
 pub use command::{
-    Action, CallerScope, Cause, Command, ConnectTwo, Done, Originate, Outcome, Parked, Refusal,
-    allowed_states,
+    Action, CallerScope, Cause, Command, ConferenceAction, ConnectTwo, CreateConference, Done,
+    NewOwner, Originate, Outcome, Parked, Refusal, Whom, allowed_states,
+};
+pub use conference::{
+    ConferenceNews, ConferenceRef, ConferenceView, Ear, Interval, IntervalKind, JoinMode,
+    ParticipantState, ParticipantView, Role, Row,
 };
 pub use customer::Customer;
 pub use dialogue::{DigitRules, Media, Play};
 pub use effect::{Effect, Input, ResolveFailure, Route};
 pub use leg::{Direction, Leg, Mode, State};
-pub use names::{CallId, Names, Tag};
+pub use names::{CallId, ConferenceId, Names, Tag};
 pub use party::{Account, Party};
 pub use queue::{
     AGENT_TIMEOUT, Decision, Figures, Group, Leave, QueueInfo, QueueSettings, SERVICE_TIME,

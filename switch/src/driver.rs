@@ -111,6 +111,11 @@ pub enum PlaybackEnd {
     Failed,
 }
 
+/// Names a room in which many hear each other; made by the engine, and there as long as somebody
+/// speaks into it or hears it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MixId(pub String);
+
 /// What a channel hears.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Source {
@@ -125,6 +130,16 @@ pub enum Source {
     Prompt(String),
     /// These channels, mixed; empty when there is nobody to hear.
     Parties(BTreeSet<ChannelId>),
+    /// Everybody who speaks into a room, but itself; so whoever comes or goes there changes
+    /// nothing here.
+    Mix {
+        /// The room.
+        mix: MixId,
+        /// Heard besides.
+        beside: BTreeSet<ChannelId>,
+        /// Not heard, although they speak into the room.
+        except: BTreeSet<ChannelId>,
+    },
 }
 
 /// Something that the engine wants done.
@@ -173,6 +188,13 @@ pub enum Op {
         /// What.
         source: Source,
     },
+    /// Sets into which room the channel's party speaks from now on.
+    Speak {
+        /// The channel.
+        channel: ChannelId,
+        /// The room; none when it speaks into none.
+        mix: Option<MixId>,
+    },
     /// Plays digits to the channel's party.
     SendDigits {
         /// The channel.
@@ -219,6 +241,7 @@ impl Op {
             | Self::PickUp { channel }
             | Self::Hangup { channel, .. }
             | Self::Hear { channel, .. }
+            | Self::Speak { channel, .. }
             | Self::SendDigits { channel, .. }
             | Self::Play { channel, .. }
             | Self::StopPlay { channel, .. }

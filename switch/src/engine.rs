@@ -179,9 +179,17 @@ impl Engine {
             self.0.homes.settle(owner.i_customer).await.map_err(Rejection::Elsewhere)?;
             self.actor_of(owner, None).ok_or(Rejection::Stopping)?
         } else {
-            let i_customer = call_id.as_ref().and_then(|id| self.0.shared.customer_of_call(id));
+            let shared = &self.0.shared;
+            let conference = command.action.conference_id();
+            let i_customer = match conference {
+                Some(id) => shared.customer_of_conference(id),
+                None => call_id.as_ref().and_then(|id| shared.customer_of_call(id)),
+            };
             i_customer.and_then(|i_customer| self.existing(i_customer)).ok_or_else(|| {
-                Rejection::Refused(Refusal::CallNotFound(call_id.unwrap_or_default()))
+                Rejection::Refused(match conference {
+                    Some(id) => Refusal::ConferenceNotFound(id.clone()),
+                    None => Refusal::CallNotFound(call_id.unwrap_or_default()),
+                })
             })?
         };
         let (reply, answer) = oneshot::channel();

@@ -10,6 +10,7 @@
 //! | has lost something, or came back empty | writes the commit under way and every living leg again, under the new epoch |
 //! | says that this node is fenced | stops for good; the engine hangs up what it still has |
 
+mod conferences;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -151,6 +152,12 @@ impl Writing {
     }
 
     fn commit(&self, work: &Work, sequence: u64, log_epoch: Option<Epoch>) -> Commit {
+        let (mut state, mut index) = (work.state.clone(), work.index.clone());
+        for conference in &work.conferences {
+            let (record, places) = mesh::conferences_index::changes(conference);
+            state.push(record);
+            index.extend(places);
+        }
         Commit {
             partition: self.partition,
             writer: Writer {
@@ -160,8 +167,8 @@ impl Writing {
                 log_epoch,
             },
             require: Vec::new(),
-            state: work.state.clone(),
-            index: work.index.clone(),
+            state,
+            index,
             events: work.events.clone(),
             accounting: work.accounting.clone(),
             renew_epoch: work.after_gap,
@@ -226,10 +233,11 @@ impl Writing {
             let first = Work {
                 events: work.events.clone(),
                 accounting: work.accounting.clone(),
+                conferences: work.conferences.clone(),
                 ..strangers
             };
             let living = queue.living();
-            let chunks = std::iter::once(first).chain(
+            let chunks = std::iter::once(first).chain(queue.living_conferences()).chain(
                 living.chunks(SNAPSHOT_LEGS).map(|legs| queue.everything(legs, &found, now)),
             );
             for chunk in chunks.filter(|chunk| !chunk.is_empty()) {

@@ -1,6 +1,7 @@
 //! The rim of the domain: its types to and from the messages of the contract.
 
 pub(crate) mod accounting;
+pub(crate) mod conference;
 mod dialogue;
 
 use mesh::caller::{Owner, Scope};
@@ -151,6 +152,7 @@ pub(crate) fn command(
             let (call_id, tag) = target(supervise.call)?;
             Action::Supervise(call_id, tag, mode, Box::new(needed(supervise.account)?))
         }
+        Is::Conference(command) => conference::action(command)?,
     };
     Ok((Command { id: request.command_id, scope, cause, action }, owner))
 }
@@ -248,6 +250,27 @@ pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
             fault.metadata.insert("params".to_owned(), "target_call".to_owned());
             fault
         }
+        Refusal::ConferenceNotFound(_) => {
+            fault_of(tonic::Code::NotFound, "CONFERENCE_NOT_FOUND", message)
+        }
+        Refusal::ParticipantNotFound(_) => {
+            fault_of(tonic::Code::NotFound, "PARTICIPANT_NOT_FOUND", message)
+        }
+        Refusal::NotOwner => fault_of(tonic::Code::PermissionDenied, "NOT_OWNER", message),
+        Refusal::ServiceDisabled => {
+            fault_of(tonic::Code::PermissionDenied, "SERVICE_DISABLED", message)
+        }
+        Refusal::InConference(state) => {
+            let mut fault = fault_of(tonic::Code::FailedPrecondition, "IN_CONFERENCE", message);
+            fault.metadata.insert("state".to_owned(), state.name().to_owned());
+            fault
+        }
+        Refusal::AlreadyIn => fault_of(tonic::Code::FailedPrecondition, "IN_CONFERENCE", message),
+        Refusal::ConferenceFull => {
+            fault_of(tonic::Code::FailedPrecondition, "CONFERENCE_FULL", message)
+        }
+        Refusal::SameConference => invalid("from_i_conference", message),
+        Refusal::TalksWithItself => invalid("mode", message),
         Refusal::TagRequired => fault_of(tonic::Code::InvalidArgument, "TAG_REQUIRED", message),
         Refusal::WrongState { state, expected } => {
             let expected: Vec<_> = expected.iter().map(|state| state.name()).collect();
@@ -257,6 +280,12 @@ pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
             fault
         }
     }
+}
+
+fn invalid(param: &str, message: String) -> pb::Fault {
+    let mut fault = fault_of(tonic::Code::InvalidArgument, "INVALID_PARAM", message);
+    fault.metadata.insert("params".to_owned(), param.to_owned());
+    fault
 }
 
 /// A fault of the command API itself.
@@ -406,24 +435,31 @@ pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
         i_account: view.i_account,
         access_number: view.access_number.clone(),
         queue_info: view.queue_info.as_ref().map(queue_info),
-        conference: None,
+        conference: view.conference.as_ref().map(|conference| call_pb::ConferenceRef {
+            i_conference: conference.id.0.clone(),
+            name: conference.name.clone(),
+        }),
         start_time: view.start_time.as_micros(),
         connect_time: view.connect_time.map(Timestamp::as_micros),
         update_time: view.update_time.as_micros(),
         duration: i64::try_from(view.duration_seconds).unwrap_or(i64::MAX),
         reason: view.reason.as_ref().map(|reason| reason.text.clone()),
         reason_code: view.reason.as_ref().map(|reason| i32::from(reason.code)),
-        caused_by: view.caused_by.as_ref().map(|cause| call_pb::CausedBy {
-            request_id: cause.request_id.clone(),
-            login: cause.login.clone(),
-            method: cause.method.clone(),
-        }),
+        caused_by: view.caused_by.as_ref().map(caused_by),
         moved_to: view
             .moved_to
             .as_ref()
             .map(|call_id| call_pb::CallRef { id: call_id.0.clone(), tag: None }),
         sequence: i64::try_from(view.sequence).unwrap_or(i64::MAX),
         site: site.to_owned(),
+    }
+}
+
+fn caused_by(cause: &Cause) -> call_pb::CausedBy {
+    call_pb::CausedBy {
+        request_id: cause.request_id.clone(),
+        login: cause.login.clone(),
+        method: cause.method.clone(),
     }
 }
 

@@ -44,7 +44,8 @@ impl AuthorizationService for AuthorizationRpc {
         &self,
         request: Request<pb::GetAccountRequest>,
     ) -> Answer<pb::GetAccountResponse> {
-        let found = match request.into_inner().by {
+        let request = request.into_inner();
+        let found = match request.by {
             None => return Err(status(&LookupError::Invalid("by"))),
             Some(By::IAccount(key)) => {
                 let key = AccountKey::IAccount(IAccount(key));
@@ -60,8 +61,18 @@ impl AuthorizationService for AuthorizationRpc {
             }
         };
         let account = found.map_err(|error| status(&error))?;
+        let may_confer = match account.as_ref().filter(|_| request.with_services) {
+            Some(account) => {
+                let key = AccountKey::IAccount(account.i_account);
+                let details = self.directory.account(key).await;
+                let details = details.map_err(|error| status(&error))?;
+                details.is_some_and(|details| details.has_conferencing)
+            }
+            None => false,
+        };
         Ok(Response::new(pb::GetAccountResponse {
             blocked: account.as_ref().is_some_and(|account| account.is_blocked),
+            may_confer,
             may_connect_two: account.as_ref().is_some_and(|account| account.may_connect_two),
             account: account.map(wire_account),
         }))

@@ -123,7 +123,7 @@ async fn an_account_is_found_by_key_id_and_number() {
     let with_number = DEMO.replace("id = \"101\"", "id = \"101\"\nnumbers = [\"12065550101\"]");
     let auth = Auth::start_with("", &with_number).await;
     let find = async |by: By| {
-        let request = pb::GetAccountRequest { by: Some(by) };
+        let request = pb::GetAccountRequest { by: Some(by), with_services: true };
         let answer = auth.authorization().get_account(request).await.unwrap().into_inner();
         answer.account.map(|account| account.account_id)
     };
@@ -158,6 +158,6 @@ async fn an_account_may_connect_two_when_its_product_rates_incoming() {
 }
 
 async fn get_account(auth: &Auth, by: pb::get_account_request::By) -> pb::GetAccountResponse {
-    let request = pb::GetAccountRequest { by: Some(by) };
+    let request = pb::GetAccountRequest { by: Some(by), with_services: true };
     auth.authorization().get_account(request).await.unwrap().into_inner()
 }

@@ -66,7 +66,10 @@ fn permissions(caller: &Caller) -> Permissions {
 /// The account's id; without auth the answer goes without it.
 async fn account_id(call: &Call<'_>, i_account: i64) -> Option<String> {
     let mut client = AuthorizationServiceClient::new(call.edge.auth.clone());
-    let asked = request(call, GetAccountRequest { by: Some(By::IAccount(i_account)) });
+    let asked = request(
+        call,
+        GetAccountRequest { by: Some(By::IAccount(i_account)), ..Default::default() },
+    );
     match client.get_account(asked).await {
         Ok(response) => response.into_inner().account.map(|account| account.account_id),
         Err(status) => {

@@ -26,19 +26,19 @@ use super::switch::{SendError, SwitchClient, decode_outcome, encode_outcome};
 #[derive(Debug)]
 pub struct Commands {
     /// Where records of `request_id` lie.
-    pub ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Ledger>,
     /// The clock.
-    pub clock: Clock,
+    clock: Clock,
     /// The nodes.
-    pub nodes: Nodes,
+    nodes: Nodes,
     /// The customers' homes.
-    pub homes: Homes,
+    homes: Homes,
     /// The way to the nodes.
-    pub switch: SwitchClient,
+    switch: SwitchClient,
     /// Life of a `request_id`.
-    pub request_id_ttl: Duration,
+    request_id_ttl: Duration,
     /// How many are kept for a customer.
-    pub request_id_cap: u64,
+    request_id_cap: u64,
 }
 
 /// A `request_id` and what it is given for.
@@ -107,7 +107,34 @@ const NO_NODE: u64 = 0;
 /// How long the store may take to note what became of a command.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What of [`Commands`] is a matter of configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The site of this process: new customers get a home here, when a node here takes them.
+    pub site: String,
+    /// How long a customer's home is believed without asking the store.
+    pub home_cache: Duration,
+    /// Life of a `request_id`.
+    pub request_id_ttl: Duration,
+    /// How many are kept for a customer.
+    pub request_id_cap: u64,
+}
+
 impl Commands {
+    /// Sends to `nodes` over `switch`.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        ledger: Arc<dyn Ledger>,
+        clock: Clock,
+        nodes: Nodes,
+        switch: SwitchClient,
+    ) -> Self {
+        let Settings { site, home_cache, request_id_ttl, request_id_cap } = settings;
+        let homes = Homes::new(Arc::clone(&ledger), nodes.clone(), site, home_cache);
+        Self { ledger, clock, nodes, homes, switch, request_id_ttl, request_id_cap }
+    }
+
     /// Reads the legs of a call.
     ///
     /// # Errors

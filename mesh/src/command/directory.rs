@@ -61,7 +61,7 @@ impl Directory {
         let named = named.or_else(|| account_id.map(|id| By::AccountId(id.to_owned())));
         let own = session.scope().i_account().map(By::IAccount);
         let by = named.or(own).ok_or(Refusal::MissingParam("account_id"))?;
-        let request = session.request(GetAccountRequest { by: Some(by) });
+        let request = session.request(GetAccountRequest { by: Some(by), with_services: false });
         let answer = self.client.clone().get_account(request).await.map_err(Refusal::Directory)?;
         let answer = answer.into_inner();
         let may_connect_two = answer.may_connect_two;
@@ -70,6 +70,29 @@ impl Directory {
             && i_account.is_none_or(|i_account| i_account == account.i_account);
         if is_named && reaches(session.scope(), &account) {
             Ok(Line { account, may_connect_two })
+        } else {
+            Err(Refusal::AccountNotFound)
+        }
+    }
+
+    /// An account of the session's environment, also another than the session's own, and whether
+    /// its service configuration includes conferencing.
+    ///
+    /// # Errors
+    /// `AccountNotFound` when there is none there.
+    pub async fn colleague(
+        &self,
+        session: &Session,
+        account_id: &str,
+    ) -> Result<(Account, bool), Refusal> {
+        let by = Some(By::AccountId(account_id.to_owned()));
+        let request = session.request(GetAccountRequest { by, with_services: true });
+        let answer = self.client.clone().get_account(request).await.map_err(Refusal::Directory)?;
+        let answer = answer.into_inner();
+        let account = answer.account.ok_or(Refusal::AccountNotFound)?;
+        let owner = Owner { i_reseller: account.i_reseller, i_customer: account.i_customer };
+        if account.account_id == account_id && session.scope().reaches(owner) {
+            Ok((account, answer.may_confer))
         } else {
             Err(Refusal::AccountNotFound)
         }

@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 3;
 
 /// Finds homes.
 #[derive(Debug)]
-pub struct Homes {
+pub(super) struct Homes {
     ledger: Arc<dyn Ledger>,
     nodes: Nodes,
     site: String,
@@ -36,7 +36,7 @@ pub struct Homes {
 impl Homes {
     /// Finds homes among `nodes`, those of `site` first.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         ledger: Arc<dyn Ledger>,
         nodes: Nodes,
         site: String,
@@ -50,7 +50,7 @@ impl Homes {
     /// # Errors
     /// `NoSwitch` when no node takes it, `Store` when the home is not known and cannot be asked
     /// for.
-    pub async fn of(&self, i_customer: i64) -> Result<Arc<Node>, Refusal> {
+    pub(super) async fn of(&self, i_customer: i64) -> Result<Arc<Node>, Refusal> {
         let known = self.known.lock().get(&i_customer).cloned();
         if let Some((home, since)) = &known
             && since.elapsed() < self.believed_for
@@ -68,7 +68,7 @@ impl Homes {
     }
 
     /// Asks the store the next time: the node says that it is not the home.
-    pub fn doubt(&self, i_customer: i64) {
+    pub(super) fn doubt(&self, i_customer: i64) {
         self.known.lock().remove(&i_customer);
     }
 

@@ -8,10 +8,11 @@ use mesh::clock::Timestamp;
 
 use super::application::{Application, Asked};
 use super::command::{Action, CallerScope, Cause, Refusal, allowed_states};
+use super::customer::Invite;
 use super::dialogue::Dialogue;
 use super::effect::Route;
 use super::leg::{Direction, End, Leg, Phase, State};
-use super::names::{CallId, Tag};
+use super::names::{CallId, ConferenceId, Tag};
 use super::party::Party;
 use super::queue::{QueueInfo, Stay};
 use super::view::{LegView, Seen};
@@ -57,6 +58,10 @@ pub(super) enum Plan {
     Talking,
     /// One party is being handed over.
     Transferring(Transfer),
+    /// Waits for the directory; somebody is to be called into a conference.
+    Inviting(Box<Invite>),
+    /// Its legs are participants of a conference.
+    Conferring(ConferenceId),
     /// One party waits in a slot.
     Parked(Parking),
     /// One party waits in a slot, and a phone rings to take it.
@@ -237,6 +242,8 @@ impl Call {
             charges: Vec::new(),
             hears: crate::driver::Source::Silence,
             dialogue: Dialogue::default(),
+            speaks_in: None,
+            seat: None,
             picked_up_by: None,
             waiting: Vec::new(),
             retold: None,
@@ -293,6 +300,9 @@ impl Call {
 
     /// The state that a leg shows.
     pub(super) fn state(&self, leg: &Leg) -> State {
+        if let Some(seat) = &leg.seat {
+            return leg.state(seat.is_held);
+        }
         if self.waits_for_target(leg) {
             return State::Early;
         }
@@ -403,6 +413,9 @@ impl Call {
         if !expected.contains(&state) {
             return Err(Refusal::WrongState { state, expected });
         }
+        if matches!(self.plan, Plan::Conferring(_)) {
+            return Err(Refusal::InConference(state));
+        }
         if let Some(other) = self.other_party(tag).filter(|_| self.plan == Plan::Talking) {
             return Ok(other);
         }
@@ -450,6 +463,7 @@ impl Call {
             reason,
             moved_to: None,
             queue_info: self.queue_info(leg, now),
+            conference: leg.seat.as_ref().map(|seat| seat.conference.clone()),
             charges: if leg.is_alive() { self.charged(leg) } else { Vec::new() },
             caused_by,
             sequence: self.sequence,

@@ -109,15 +109,8 @@ impl Charge {
 
 impl Leg {
     /// The conference's owner pays for the participant from now on, in place of whoever did.
-    #[expect(dead_code, reason = "conferences are to call it")]
     pub(super) fn begin_conferencing(&mut self, owner: i64, cli: &str, cld: &str, now: Timestamp) {
         begin_conferencing(&mut self.charges, owner, (cli, cld), now);
-    }
-
-    /// The participant has left; the leg may go on.
-    #[expect(dead_code, reason = "conferences are to call it")]
-    pub(super) fn end_conferencing(&mut self, now: Timestamp) {
-        pause_conferencing(&mut self.charges, None, now);
     }
 }
 

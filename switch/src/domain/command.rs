@@ -2,9 +2,10 @@
 
 use mesh::caller::Scope;
 
+use super::conference::{ConferenceView, JoinMode, ParticipantView};
 use super::dialogue::{DigitRules, Play};
 use super::leg::{Mode, State};
-use super::names::{CallId, Tag};
+use super::names::{CallId, ConferenceId, Tag};
 use super::party::Account;
 use super::view::LegView;
 
@@ -78,6 +79,87 @@ pub enum Action {
     PickUpCall(CallId, Option<Tag>, Box<Account>),
     /// Listens in on a leg with an account's phone.
     Supervise(CallId, Option<Tag>, Mode, Box<Account>),
+    /// Does something to a conference.
+    Conference(Box<ConferenceAction>),
+}
+
+/// What to do to a conference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConferenceAction {
+    /// Turns a call into one.
+    Create(CreateConference),
+    /// Brings somebody in, who hears these prompts first.
+    Add(ConferenceId, Whom, Vec<String>),
+    /// Mutes or holds a participant, or ends that.
+    Update {
+        /// The conference.
+        id: ConferenceId,
+        /// The participant.
+        participant: Tag,
+        /// Whether the others are not to hear it.
+        mute: Option<bool>,
+        /// Whether it is to be held.
+        hold: Option<bool>,
+    },
+    /// Takes a participant out.
+    Delete(ConferenceId, Tag),
+    /// Takes an account out.
+    Leave(ConferenceId, Account),
+    /// Calls an account's phone in, or changes how it takes part.
+    Join(ConferenceId, Account, JoinMode),
+    /// Ends it.
+    Terminate(ConferenceId),
+    /// Gives it another owner or name.
+    Change {
+        /// The conference.
+        id: ConferenceId,
+        /// The new owner.
+        owner: Option<NewOwner>,
+        /// The new name.
+        name: Option<String>,
+    },
+    /// Moves everybody from one into another.
+    Merge {
+        /// The one that goes on.
+        id: ConferenceId,
+        /// The one that ends.
+        from: ConferenceId,
+    },
+}
+
+/// Turns a call into a conference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateConference {
+    /// The call.
+    pub call_id: CallId,
+    /// The converting leg.
+    pub tag: Option<Tag>,
+    /// Its name.
+    pub name: String,
+    /// Who owns it.
+    pub owner: NewOwner,
+    /// The invitation; the usual one when there is none.
+    pub prompts: Vec<String>,
+}
+
+/// An account that is to own a conference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOwner {
+    /// The account.
+    pub account: Account,
+    /// True when its service configuration includes conferencing.
+    pub may_confer: bool,
+}
+
+/// Who is brought into a conference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Whoever has this number.
+    Number(String),
+    /// An account of the environment.
+    Account(Account),
+    /// The parties of a call.
+    Call(CallId, Option<Tag>),
 }
 
 /// How a parked call is named.
@@ -134,6 +216,10 @@ pub struct Done {
     pub tracking: Option<(String, String)>,
     /// Where a call was parked.
     pub slot: Option<String>,
+    /// The conference that came to be.
+    pub conference: Option<Box<ConferenceView>>,
+    /// The participant that was brought in.
+    pub participant: Option<Box<ParticipantView>>,
 }
 
 /// What became of a command, or why it was refused.
@@ -172,6 +258,33 @@ pub enum Refusal {
     /// Several legs ring: the command has to say which one it means.
     #[error("several legs ring; name one of them by `call.tag`")]
     TagRequired,
+    /// There is no such conference in the caller's scope.
+    #[error("no conference with id {0}")]
+    ConferenceNotFound(ConferenceId),
+    /// There is no such participant, or it has left.
+    #[error("no participant with id {0}")]
+    ParticipantNotFound(Tag),
+    /// Only the owner may do it.
+    #[error("only the owner of the conference may do this")]
+    NotOwner,
+    /// The owner's service configuration does not include conferencing.
+    #[error("the owner's service configuration does not include conferencing")]
+    ServiceDisabled,
+    /// The call is in a conference.
+    #[error("the call is in a conference")]
+    InConference(State),
+    /// The account is in the conference already, or is being called in.
+    #[error("the account is in the conference already")]
+    AlreadyIn,
+    /// Too many have been in the conference.
+    #[error("the conference has had as many participants as it may")]
+    ConferenceFull,
+    /// A conference cannot be merged with itself.
+    #[error("`from_i_conference` has to be another conference")]
+    SameConference,
+    /// The owner is the moderator.
+    #[error("the moderator cannot talk privately with itself")]
+    TalksWithItself,
 }
 
 impl Action {
@@ -182,6 +295,11 @@ impl Action {
             Self::Originate(originate) => Some(&originate.call_id),
             Self::ConnectTwo(connect) => Some(&connect.call_id),
             Self::Retrieve(Parked::Slot(_), _) => None,
+            Self::Conference(action) => match action.as_ref() {
+                ConferenceAction::Create(create) => Some(&create.call_id),
+                ConferenceAction::Add(_, Whom::Call(call_id, _), _) => Some(call_id),
+                _ => None,
+            },
             Self::Retrieve(Parked::Call(call_id), _)
             | Self::Get(call_id)
             | Self::Answer(call_id, _)
@@ -203,10 +321,31 @@ impl Action {
         }
     }
 
+    /// The conference that it acts on.
+    #[must_use]
+    pub fn conference_id(&self) -> Option<&ConferenceId> {
+        let Self::Conference(action) = self else { return None };
+        match action.as_ref() {
+            ConferenceAction::Create(_) => None,
+            ConferenceAction::Add(id, ..)
+            | ConferenceAction::Update { id, .. }
+            | ConferenceAction::Delete(id, _)
+            | ConferenceAction::Leave(id, _)
+            | ConferenceAction::Join(id, ..)
+            | ConferenceAction::Terminate(id)
+            | ConferenceAction::Change { id, .. }
+            | ConferenceAction::Merge { id, .. } => Some(id),
+        }
+    }
+
     /// The leg that it names.
     pub(super) fn tag(&self) -> Option<&Tag> {
         match self {
-            Self::Originate(_) | Self::ConnectTwo(_) | Self::Retrieve(..) | Self::Get(_) => None,
+            Self::Originate(_)
+            | Self::ConnectTwo(_)
+            | Self::Retrieve(..)
+            | Self::Get(_)
+            | Self::Conference(_) => None,
             Self::Answer(_, tag)
             | Self::Reject(_, tag, _)
             | Self::Terminate(_, tag, _)
@@ -249,6 +388,7 @@ pub const fn allowed_states(action: &Action) -> &'static [State] {
         | Action::TransferBlind(..)
         | Action::TransferAttended(..)
         | Action::Park(..)
+        | Action::Conference(_)
         | Action::Supervise(..) => &[Connected, Held, Holding],
         // The party is on the line, whoever else is.
         Action::Play(..) | Action::StopPlay(..) | Action::Collect(..) | Action::StopCollect(..) => {

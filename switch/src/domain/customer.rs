@@ -6,6 +6,7 @@
 mod application;
 mod charges;
 mod commands;
+mod conferences;
 mod connection;
 mod dialogues;
 mod endings;
@@ -23,15 +24,17 @@ use mesh::clock::Timestamp;
 
 use super::call::{Call, Plan};
 use super::command::{Cause, Done, Refusal};
+use super::conference::Conference;
 use super::effect::{Effect, Input};
 use super::leg::{Leg, State};
 use super::media;
-use super::names::{CallId, Names, Tag};
+use super::names::{CallId, ConferenceId, Names, Tag};
 use super::queue::{Agents, Queue};
 use super::reason::Standard;
 use super::view::LegView;
 use crate::driver::{self, ChannelId, Event, Label, Op, PlaybackEnd, PlaybackId};
 use application::Watch;
+pub(super) use conferences::Invite;
 use timers::{Timer, Timers};
 
 /// All calls of one customer.
@@ -46,6 +49,10 @@ pub struct Customer {
     channels: HashMap<ChannelId, (CallId, Tag)>,
     /// Parked calls by slot.
     slots: BTreeMap<String, CallId>,
+    /// Conferences that go on.
+    conferences: BTreeMap<ConferenceId, Conference>,
+    /// Those that are not what the store has of them.
+    changed_conferences: BTreeSet<ConferenceId>,
     timers: Timers,
     /// Queues that have had a call, by `i_c_queue`.
     queues: BTreeMap<i64, Queue>,
@@ -69,6 +76,8 @@ impl Customer {
             live_legs: 0,
             channels: HashMap::new(),
             slots: BTreeMap::new(),
+            conferences: BTreeMap::new(),
+            changed_conferences: BTreeSet::new(),
             timers: Timers::default(),
             queues: BTreeMap::new(),
             agents: Agents::default(),
@@ -99,6 +108,7 @@ impl Customer {
             && self.agents.are_all_free()
             && self.access.is_empty()
             && self.slots.is_empty()
+            && self.conferences.is_empty()
             && self.live_legs == 0
     }
 
@@ -160,6 +170,7 @@ impl Customer {
             }
         }
         self.serve_queues();
+        self.keep_conferences();
         std::mem::take(&mut self.effects)
     }
 
@@ -217,6 +228,7 @@ impl Customer {
             self.calls.insert(call_id.clone(), call);
             return;
         }
+        let followed = self.follow(&mut call, cause);
         self.count_legs(&mut call);
         self.settle_charges(&mut call);
         self.watch(&mut call);
@@ -230,6 +242,9 @@ impl Customer {
             self.effects.push(Effect::Over(call.id));
         } else {
             self.calls.insert(call_id.clone(), call);
+        }
+        if let Some(followed) = followed {
+            self.followed(followed, cause);
         }
     }
 
@@ -275,6 +290,14 @@ impl Customer {
             }));
             if let Some(leg) = call.legs.get_mut(index) {
                 leg.hears = source;
+            }
+        }
+        for leg in call.legs.iter_mut().filter(|leg| leg.is_connected()) {
+            let mix = leg.seat.as_ref().and_then(|seat| seat.speaks_in.clone());
+            if mix != leg.speaks_in && self.channels.contains_key(&leg.channel) {
+                leg.speaks_in.clone_from(&mix);
+                let channel = leg.channel.clone();
+                self.effects.push(Effect::Drive(Op::Speak { channel, mix }));
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::application::{Application, Listeners};
 use super::charge::Charged;
 use super::command::{Command, Outcome};
+use super::conference::{ConferenceNews, ConferenceView};
 use super::names::{CallId, Tag};
 use super::party::Account;
 use super::queue::{Figures, Group};
@@ -163,6 +164,10 @@ pub enum Effect {
     },
     /// Accounts for what somebody paid for a leg that has ended.
     Account(Box<Charged>),
+    /// Tells of a conference or a participant.
+    TellConference(Box<ConferenceNews>),
+    /// Has what the store has of a conference be this; one that has ended is over.
+    KeepConference(Box<ConferenceView>),
     /// Asks the directory what a number is; the answer comes as [`Input::Resolved`].
     Resolve {
         /// The call that waits.

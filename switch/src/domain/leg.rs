@@ -26,11 +26,12 @@ use mesh::clock::Timestamp;
 
 use super::charge::Charge;
 use super::command::Cause;
+use super::conference::ConferenceRef;
 use super::dialogue::Dialogue;
 use super::names::Tag;
 use super::party::Party;
 use super::view::LegView;
-use crate::driver::{ChannelId, Reason, Source};
+use crate::driver::{ChannelId, MixId, Reason, Source};
 
 /// State of a leg as the public API names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -155,6 +156,18 @@ pub(super) struct Retold {
     pub(super) reason: Option<Reason>,
 }
 
+/// What a leg's conference makes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) conference: ConferenceRef,
+    /// A command holds it.
+    pub(super) is_held: bool,
+    /// What it hears once it is through.
+    pub(super) hears: Source,
+    /// The room into which it speaks.
+    pub(super) speaks_in: Option<MixId>,
+}
+
 /// Direction as the public API tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -195,6 +208,10 @@ pub struct Leg {
     pub(super) hears: Source,
     /// What an application plays to its party and collects from it.
     pub(super) dialogue: Dialogue,
+    /// The room into which the driver was last told that it speaks.
+    pub(super) speaks_in: Option<MixId>,
+    /// Its place in a conference.
+    pub(super) seat: Option<Seat>,
     /// The command that made this leg answer, until it does.
     pub(super) picked_up_by: Option<Cause>,
     /// Commands that wait for the answer.

@@ -13,10 +13,14 @@ use crate::driver::Source;
 /// | any that is on the line, before it is released | the announcement |
 /// | early, or staying while its call is transferred | ringback |
 /// | parked, queued | music |
+/// | connected, in a conference | silence if it holds, else what the conference's matrix says |
 /// | connected and holds | silence |
 /// | connected and held | music |
 /// | connected | every other connected leg that does not hold, is not being transferred, and may be heard |
 pub(super) fn hears(call: &Call, leg: &Leg) -> Source {
+    if let (Phase::Connected, Some(seat)) = (&leg.phase, &leg.seat) {
+        return if leg.holds { Source::Silence } else { seat.hears.clone() };
+    }
     if call.waits_for_target(leg) {
         return Source::Ringback;
     }

@@ -8,11 +8,21 @@ use crate::driver::{ChannelId, PlaybackId};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub String);
 
+/// A conference's id, of the same form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConferenceId(pub String);
+
 /// A leg's tag, unique in the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(pub String);
 
 impl fmt::Display for CallId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ConferenceId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -50,6 +60,11 @@ impl Names {
     /// A new call.
     pub(super) fn call(&mut self) -> CallId {
         CallId(format!("{}.{}", self.node, (self.fresh)()))
+    }
+
+    /// A new conference.
+    pub(super) fn conference(&mut self) -> ConferenceId {
+        ConferenceId(format!("{}.{}", self.node, (self.fresh)()))
     }
 
     /// A new leg and the channel that it will have when it is dialled.

@@ -6,6 +6,7 @@ mod attended;
 mod bench;
 mod charges;
 mod commands;
+mod conferences;
 mod connections;
 mod endings;
 mod join;

@@ -7,6 +7,7 @@ use mesh::clock::Timestamp;
 
 use super::charge::Charged;
 use super::command::Cause;
+use super::conference::ConferenceRef;
 use super::leg::{Direction, State};
 use super::names::{CallId, Tag};
 use super::party::Party;
@@ -54,6 +55,8 @@ pub struct LegView {
     pub moved_to: Option<CallId>,
     /// The stay in a queue.
     pub queue_info: Option<QueueInfo>,
+    /// The conference that the leg is in.
+    pub conference: Option<ConferenceRef>,
     /// What is paid for it, for whoever has to end it for a lost node.
     pub charges: Vec<Charged>,
     /// The command that caused this state.

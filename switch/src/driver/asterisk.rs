@@ -34,7 +34,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Channel, ChannelId, Driver, DriverError, Event, Label, Op, Reason, Signal, Source};
+use super::{
+    Channel, ChannelId, Driver, DriverError, Event, Label, MixId, Op, Reason, Signal, Source,
+};
 
 pub use config::{Config, Url};
 
@@ -137,6 +139,7 @@ impl Driver for Asterisk {
             Op::PickUp { .. } | Op::StopPlay { .. } => Ok(()),
             Op::Hangup { channel, reason } => inner.hang_up(&channel, &reason).await,
             Op::Hear { channel, source } => inner.hear(&channel, source).await,
+            Op::Speak { channel, mix } => inner.speak(&channel, mix).await,
             Op::SendDigits { channel, digits } => inner.send_digits(&channel, &digits).await,
             Op::Play { .. } => Err(DriverError::Refused("prompts are not played".to_owned())),
             Op::Label { channel, label } => inner.label(&channel, label).await,
@@ -201,6 +204,14 @@ impl Inner {
     async fn hear(&self, channel: &ChannelId, source: Source) -> Result<(), DriverError> {
         match self.book.lock().lines.get_mut(channel) {
             Some(line) => line.wanted = source,
+            None => return Ok(()),
+        }
+        Ok(self.arrange(channel).await?)
+    }
+
+    async fn speak(&self, channel: &ChannelId, mix: Option<MixId>) -> Result<(), DriverError> {
+        match self.book.lock().lines.get_mut(channel) {
+            Some(line) => line.speaks_in = mix,
             None => return Ok(()),
         }
         Ok(self.arrange(channel).await?)

@@ -244,6 +244,19 @@ impl Actor {
                         Input::Resolved { call_id, answer }
                     }));
                 }
+                Effect::TellConference(news) => {
+                    let entry = wire::conference::news(&news, owner, now, &self.traceparent);
+                    batch.events.push(Bytes::from(entry.encode_to_vec()));
+                }
+                Effect::KeepConference(view) => {
+                    let record = wire::conference::record(&view, &self.shared.place);
+                    batch.conferences.push(record);
+                    if view.end_time.is_none() {
+                        self.shared.note_conference(view.id, owner.i_customer);
+                    } else {
+                        self.shared.forget_conference(&view.id);
+                    }
+                }
                 Effect::TellQueue { figures, seen_by } => {
                     let entry = wire::queue_entry(figures, &seen_by, owner, now);
                     batch.events.push(Bytes::from(entry.encode_to_vec()));

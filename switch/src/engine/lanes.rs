@@ -163,6 +163,7 @@ async fn carry_out(driver: &dyn Driver, op: Op) -> bool {
         | Op::Hangup { .. }
         | Op::Hear { .. }
         | Op::StopPlay { .. }
+        | Op::Speak { .. }
         | Op::Label { .. } => true,
         Op::Dial { .. } | Op::SendDigits { .. } | Op::Play { .. } => false,
     };

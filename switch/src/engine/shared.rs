@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::Parts;
 use crate::audio::Audio;
 use crate::directory::Directory;
-use crate::domain::CallId;
+use crate::domain::{CallId, ConferenceId};
 use crate::driver::{ChannelId, Driver, Op};
 use crate::outbox::Outbox;
 use crate::wire::Place;
@@ -39,6 +39,7 @@ pub(super) struct Shared {
     pub(super) bounds: Bounds,
     pub(super) outboxes: Vec<Outbox>,
     calls: Mutex<HashMap<CallId, i64>>,
+    conferences: Mutex<HashMap<ConferenceId, i64>>,
     channels: Mutex<HashMap<ChannelId, i64>>,
     load: AtomicI64,
 }
@@ -55,6 +56,7 @@ impl Shared {
             bounds: parts.bounds,
             outboxes: parts.outboxes,
             calls: Mutex::default(),
+            conferences: Mutex::default(),
             channels: Mutex::default(),
             load: AtomicI64::new(0),
         }
@@ -70,6 +72,19 @@ impl Shared {
     /// The customer that a call belongs to.
     pub(super) fn customer_of_call(&self, call_id: &CallId) -> Option<i64> {
         self.calls.lock().get(call_id).copied()
+    }
+
+    /// The customer that a conference belongs to.
+    pub(super) fn customer_of_conference(&self, id: &ConferenceId) -> Option<i64> {
+        self.conferences.lock().get(id).copied()
+    }
+
+    pub(super) fn note_conference(&self, id: ConferenceId, i_customer: i64) {
+        self.conferences.lock().insert(id, i_customer);
+    }
+
+    pub(super) fn forget_conference(&self, id: &ConferenceId) {
+        self.conferences.lock().remove(id);
     }
 
     /// The customer that a channel belongs to.
@@ -116,6 +131,7 @@ impl Shared {
             | Op::Answer { .. }
             | Op::PickUp { .. }
             | Op::Hear { .. }
+            | Op::Speak { .. }
             | Op::SendDigits { .. }
             | Op::Play { .. }
             | Op::StopPlay { .. }
@@ -136,6 +152,7 @@ impl Shared {
     /// Forgets every call and channel: the node has been fenced.
     pub(super) fn clear(&self) {
         self.calls.lock().clear();
+        self.conferences.lock().clear();
         self.channels.lock().clear();
         self.load.store(0, Ordering::Relaxed);
         for outbox in &self.outboxes {

@@ -8,9 +8,10 @@ use mesh::clock::Timestamp;
 use mesh::ledger::{IndexChange, StateChange};
 use parking_lot::Mutex;
 use proto::call::v1::{CallInfo, State};
-use proto::switch::v1::LegRecord;
+use proto::switch::v1::{ConferenceRecord, LegRecord};
 use tokio::sync::{Notify, oneshot};
 
+use super::conferences::Conferences;
 use super::{Bounds, retold};
 
 /// The outcome of one transition.
@@ -22,6 +23,8 @@ pub struct Batch {
     pub events: Vec<Bytes>,
     /// Accounting records, in order.
     pub accounting: Vec<Bytes>,
+    /// New states of conferences.
+    pub conferences: Vec<ConferenceRecord>,
 }
 
 /// What one commit writes.
@@ -31,6 +34,7 @@ pub(super) struct Work {
     pub(super) index: Vec<IndexChange>,
     pub(super) events: Vec<Bytes>,
     pub(super) accounting: Vec<Bytes>,
+    pub(super) conferences: Vec<ConferenceRecord>,
     /// Events before this were dropped.
     pub(super) after_gap: bool,
 }
@@ -41,6 +45,7 @@ impl Work {
             && self.index.is_empty()
             && self.events.is_empty()
             && self.accounting.is_empty()
+            && self.conferences.is_empty()
             && !self.after_gap
     }
 
@@ -80,6 +85,7 @@ struct Inner {
     unpaid: VecDeque<Bytes>,
     /// What the store has, or will have after the commit under way.
     written: Legs,
+    conferences: Conferences,
     /// True while nobody is told, since it may take long.
     is_away: bool,
     /// Who waits for the commit under way.
@@ -98,6 +104,7 @@ impl Queue {
         let inner = &mut *inner;
         if inner.folded.is_some() {
             inner.unpaid.extend(batch.accounting);
+            inner.conferences.fold(batch.conferences);
             inner.fold_in(batch.legs);
             // The store is away, as the closed channel tells who waits.
             return acknowledged;
@@ -131,12 +138,14 @@ impl Queue {
             inner.begin_retelling(folded);
         }
         let mut newest = Vec::new();
+        let mut conferences = Vec::new();
         if inner.retelling.is_empty() && !work.after_gap {
             while work.events.len() < self.bounds.commit_events
                 && let Some((batch, ack)) = inner.waiting.pop_front()
             {
                 inner.bytes = inner.bytes.saturating_sub(batch.size());
                 newest.extend(batch.legs);
+                conferences.extend(batch.conferences);
                 work.events.extend(batch.events);
                 work.accounting.extend(batch.accounting);
                 inner.under_way.push(ack);
@@ -146,6 +155,7 @@ impl Queue {
             newest.extend(inner.retelling.drain(..count));
             work.events = newest.iter().map(|(_, record)| retold(record, now)).collect();
         }
+        work.conferences = inner.conferences.take(conferences);
         let room = self.bounds.commit_events.saturating_sub(work.accounting.len());
         let count = inner.unpaid.len().min(room);
         work.accounting.extend(inner.unpaid.drain(..count));
@@ -218,6 +228,13 @@ impl Queue {
         work
     }
 
+    /// Writes the conferences again that go on, some at a time.
+    pub(super) fn living_conferences(&self) -> Vec<Work> {
+        let living = self.inner.lock().conferences.living();
+        let chunks = living.chunks(super::SNAPSHOT_LEGS);
+        chunks.map(|some| Work { conferences: some.to_vec(), ..Work::default() }).collect()
+    }
+
     pub(super) fn set_flowing(&self, flowing: bool) {
         let mut inner = self.inner.lock();
         inner.is_away = !flowing;
@@ -264,6 +281,7 @@ impl Inner {
             && self.retelling.is_empty()
             && self.folded.is_none()
             && self.unpaid.is_empty()
+            && self.conferences.is_empty()
             && !self.is_working
     }
 
@@ -274,6 +292,7 @@ impl Inner {
         self.fold_in(retelling);
         for (batch, _) in std::mem::take(&mut self.waiting) {
             self.unpaid.extend(batch.accounting);
+            self.conferences.fold(batch.conferences);
             self.fold_in(batch.legs);
         }
         self.bytes = 0;
@@ -307,13 +326,19 @@ impl Batch {
     /// True when it says nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.legs.is_empty() && self.events.is_empty() && self.accounting.is_empty()
+        self.legs.is_empty()
+            && self.events.is_empty()
+            && self.accounting.is_empty()
+            && self.conferences.is_empty()
     }
 
     fn size(&self) -> usize {
         // A record is about as large as the event that tells it.
         let accounting = self.accounting.iter().map(Bytes::len).sum::<usize>();
-        self.events.iter().map(|event| event.len() * 2).sum::<usize>() + accounting + 64
+        let conferences =
+            self.conferences.iter().map(|it| it.participants.len() * 256).sum::<usize>();
+        let events = self.events.iter().map(|event| event.len() * 2).sum::<usize>();
+        events + accounting + conferences + 64
     }
 }
 

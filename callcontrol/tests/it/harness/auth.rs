@@ -78,7 +78,7 @@ impl AuthorizationService for Auth {
         Ok(Response::new(GetAccountResponse {
             may_connect_two: found.is_some_and(|found| MAY_CONNECT_TWO.contains(&found.0)),
             account: found.map(account),
-            blocked: false,
+            ..GetAccountResponse::default()
         }))
     }
 

@@ -59,13 +59,17 @@ impl Customer {
                 self.may_use(&scope, &account)?;
                 self.retrieve(&parked, &account, &scope, &cause).map(Answer::Now)
             }
+            action @ Action::Conference(_) => {
+                let done = self.on_conference(id, &scope, &cause, &action)?;
+                Ok(done.map_or(Answer::Later, Answer::Now))
+            }
             action => self.on_call(id, &scope, cause, action),
         }
     }
 
     /// Whoever commands an account's phone is in this environment, and in the account realm it is
     /// the account itself.
-    fn may_use(&self, scope: &CallerScope, account: &Account) -> Result<(), Refusal> {
+    pub(super) fn may_use(&self, scope: &CallerScope, account: &Account) -> Result<(), Refusal> {
         let is_own = scope.i_account().is_none_or(|own| own == account.i_account);
         let is_here = account.i_customer == self.owner.i_customer;
         if scope.reaches(self.owner) && is_own && is_here {
@@ -117,7 +121,10 @@ impl Customer {
             return Ok(Answer::Now(Done::default()));
         }
         match action {
-            Action::Originate(_) | Action::ConnectTwo(_) | Action::Retrieve(..) => {}
+            Action::Originate(_)
+            | Action::ConnectTwo(_)
+            | Action::Retrieve(..)
+            | Action::Conference(_) => {}
             Action::Get(_) => return Ok(Answer::Now(self.legs_of(&call_id))),
             Action::Answer(..) => {
                 if let Some(leg) = call.leg_mut(&tag) {
@@ -135,7 +142,14 @@ impl Customer {
                 let mut reason = Standard::ByApi.reason();
                 reason.code = code.unwrap_or(reason.code);
                 // Who listens in ends that, and not the call of others.
-                if named.is_some() || call.listener(scope).is_some() {
+                let in_conference = matches!(call.plan, Plan::Conferring(_));
+                let is_alone = call.listener(scope).is_some()
+                    // Of a call in a conference an account ends its own leg.
+                    || (in_conference && scope.i_account().is_some());
+                if self.is_others_seat(scope, &call_id, &tag) {
+                    return Err(Refusal::NotOwner);
+                }
+                if named.is_some() || is_alone {
                     self.leg_gone(&call_id, &tag, &reason, Some(&cause));
                 } else {
                     self.end_call(&call_id, &reason, Some(&cause));

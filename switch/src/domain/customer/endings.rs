@@ -8,6 +8,7 @@
 //! | is reaching | a called leg, while others ring | only that leg ends |
 //! | is reaching the second of two numbers | the called leg | the first hears why, and is then released |
 //! | waits in a queue | the leg of an agent to whom it is offered | the call stays in the queue |
+//! | is in a conference | any | only that leg ends |
 //! | a phone takes a parked party | the phone's | the party stays parked; after a recall the call ends |
 //! | any other | any | every leg ends, with the same reason |
 
@@ -90,6 +91,9 @@ impl Customer {
 
     /// Ends every living leg of a call with one reason.
     pub(super) fn end_call(&mut self, call_id: &CallId, reason: &Reason, cause: Option<&Cause>) {
+        if self.end_invite(call_id) {
+            return;
+        }
         self.admit(call_id);
         self.leave_queue(call_id, Leave::Abandoned, cause);
         let Some(call) = self.calls.get(call_id) else { return };
@@ -208,6 +212,9 @@ impl Customer {
                 }
                 Timer::Call(call_id, CallTimer::Offer) => self.not_attended(&call_id),
                 Timer::AccessNumber(number) => self.look_at(number),
+                Timer::Call(call_id, CallTimer::Invitation(tag)) => {
+                    self.prompt_heard(&call_id, &tag);
+                }
                 Timer::Queue(i_c_queue) => self.look_after(i_c_queue),
             }
         }
@@ -263,6 +270,7 @@ impl After {
             }
             Plan::Retrieving { tag: new, is_recall: false, .. } if new == tag => Self::StaysParked,
             Plan::Queued if leg.end == End::Callee => Self::StaysQueued,
+            Plan::Conferring(_) => Self::Nothing,
             _ => Self::CallEnds,
         }
     }

@@ -132,7 +132,7 @@ impl Customer {
     }
 
     /// The called account sees the call from now on.
-    fn see(&mut self, call_id: &CallId, route: &Route) {
+    pub(super) fn see(&mut self, call_id: &CallId, route: &Route) {
         let Some(call) = self.calls.get_mut(call_id) else { return };
         match route {
             Route::Account(account) => {
@@ -201,10 +201,12 @@ impl Customer {
                 | Plan::Served(_)
                 | Plan::Announcing { .. }
                 | Plan::Talking
+                | Plan::Conferring(_)
                 | Plan::Parked(_)
                 | Plan::Retrieving { .. },
                 _,
             ) => {}
+            (Plan::Inviting(_), answer) => self.invited(call_id, answer),
             (Plan::Transferring(transfer), answer) => {
                 if transfer.target.is_none() && transfer.asked.is_none() {
                     self.dial_target(call_id, answer.as_ref());
@@ -408,11 +410,17 @@ impl Customer {
             Plan::Retrieving { tag: new, .. } if new == *tag => {
                 self.retrieved(call_id, tag, cause.as_ref());
             }
+            Plan::Conferring(_) => {
+                leg.phase = Phase::Connected;
+                leg.connect_time = Some(self.now);
+                self.settle(call_id, cause.as_ref());
+            }
             Plan::AdmittingOrigination
             | Plan::AdmittingDialled
             | Plan::AdmittingFirst
             | Plan::AdmittingSecond
             | Plan::Redirecting(_)
+            | Plan::Inviting(_)
             | Plan::Announcing { .. }
             | Plan::Offered(_)
             | Plan::Served(_)

@@ -29,6 +29,8 @@ pub(in crate::domain) enum CallTimer {
     Offer,
     /// The call has waited in its queue for as long as it may.
     Waited,
+    /// A prompt of an invitation to a conference ends.
+    Invitation(Tag),
     /// Nobody has decided about a called leg, or about a call to a group.
     Decision(Option<Tag>),
 }

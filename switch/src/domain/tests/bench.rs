@@ -12,7 +12,8 @@ use crate::domain::{
     Direction, Effect, Figures, Group, Input, IvrInfo, LegView, Listeners, Names, OnAppGone,
     Originate, Outcome, Party, QueueSettings, Refusal, ResolveFailure, Route, State, Tag,
 };
-use crate::driver::{self, ChannelId, Endpoint, Event, Op, Shown, Source};
+use crate::domain::{ConferenceNews, ConferenceView};
+use crate::driver::{self, ChannelId, Endpoint, Event, MixId, Op, Shown, Source};
 
 pub(super) const OWNER: Owner = Owner { i_reseller: 7, i_customer: 1 };
 
@@ -97,6 +98,10 @@ pub(super) struct Bench {
     /// What was paid for legs that have ended.
     pub(super) charged: Vec<Charged>,
     pub(super) figures: Vec<Figures>,
+    /// What was told of conferences.
+    pub(super) news: Vec<ConferenceNews>,
+    /// What the store was to have of them, the newest last.
+    pub(super) kept: Vec<ConferenceView>,
     /// Queues of which the directory was asked who takes part.
     pub(super) looks: Vec<i64>,
     /// What the store was asked and has not answered: the access number, and for which call.
@@ -134,6 +139,8 @@ impl Bench {
             figures: Vec::new(),
             looks: Vec::new(),
             asks: Vec::new(),
+            news: Vec::new(),
+            kept: Vec::new(),
             accepted: Vec::new(),
             channels: HashMap::new(),
             commands: 0,
@@ -175,6 +182,8 @@ impl Bench {
                 Effect::Over(call_id) => self.over.push(call_id),
                 Effect::Account(charged) => self.charged.push(*charged),
                 Effect::TellQueue { figures, .. } => self.figures.push(figures),
+                Effect::TellConference(news) => self.news.push(*news),
+                Effect::KeepConference(view) => self.kept.push(*view),
                 Effect::Look { i_c_queue, .. } => self.looks.push(i_c_queue),
                 Effect::Fetch { .. } => {}
                 Effect::AskListeners { number, call_id } => self.asks.push((number, call_id)),
@@ -388,6 +397,17 @@ impl Bench {
             _ => None,
         })
         .unwrap_or_default()
+    }
+
+    /// The room into which a leg's party speaks.
+    pub(super) fn speaks(&self, tag: &Tag) -> Option<MixId> {
+        let of = self.channel(tag);
+        let mut ops = self.ops.iter().rev();
+        let found = ops.find_map(|op| match op {
+            Op::Speak { channel, mix } if *channel == of => Some(mix.clone()),
+            _ => None,
+        });
+        found.flatten()
     }
 
     /// Whom the switch was told to dial.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::plan::{Placed, RoomId};
-use crate::driver::{ChannelId, Label, Source};
+use crate::driver::{ChannelId, Label, MixId, Source};
 
 /// Who made a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) struct Line {
     pub(super) label: Label,
     /// What its party is to hear.
     pub(super) wanted: Source,
+    /// The room into which its party speaks.
+    pub(super) speaks_in: Option<MixId>,
     /// What it hears, as far as Asterisk has confirmed it.
     pub(super) placed: Placed,
     /// Somebody is moving it.
@@ -67,6 +69,7 @@ impl Lines {
             stage,
             label,
             wanted: Source::default(),
+            speaks_in: None,
             placed: Placed::Nowhere,
             is_claimed: false,
             inner: None,
@@ -104,6 +107,16 @@ impl Lines {
     pub(super) fn take_if_empty(&mut self, room: &RoomId) -> Vec<RoomId> {
         let is_used = self.lines.values().any(|line| line.placed.room() == Some(room));
         if is_used { Vec::new() } else { self.rooms.take(room).into_iter().collect() }
+    }
+
+    /// What a channel hears, a mix given as those who speak in it.
+    pub(super) fn spelt_out(&self, channel: &ChannelId, source: &Source) -> Source {
+        let Source::Mix { mix, beside, except } = source else { return source.clone() };
+        let speaks = |(id, line): &(&ChannelId, &Line)| {
+            line.speaks_in.as_ref() == Some(mix) && *id != channel && !except.contains(*id)
+        };
+        let speakers = self.lines.iter().filter(speaks).map(|(id, _)| id.clone());
+        Source::Parties(speakers.chain(beside.iter().cloned()).collect())
     }
 
     /// A room is gone, and not because of us: nobody is in it any more. Gives those who were.

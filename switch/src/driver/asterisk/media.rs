@@ -249,7 +249,7 @@ fn over(outcome: Result<(), AriError>) -> Result<(), AriError> {
 fn together(book: &Lines, channel: &ChannelId) -> BTreeMap<ChannelId, Seat> {
     let seat_of = |id: &ChannelId| {
         let line = book.lines.get(id)?;
-        let wanted = (line.stage == Stage::Answered).then(|| line.wanted.clone());
+        let wanted = (line.stage == Stage::Answered).then(|| book.spelt_out(id, &line.wanted));
         Some(Seat { wanted, placed: line.placed.clone() })
     };
     let mut seats = BTreeMap::new();

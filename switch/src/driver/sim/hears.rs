@@ -122,9 +122,9 @@ fn add(lines: &HashMap<ChannelId, Line>, listener: &ChannelId, mix: &mut Mix) {
             Source::Ringback => mix.is_ringback = true,
             Source::Music => mix.is_music = true,
             Source::Prompt(path) => mix.prompt = Some(path.clone()),
-            Source::Parties(speakers) => {
+            source @ (Source::Parties(_) | Source::Mix { .. }) => {
                 mix.is_listening = true;
-                for speaker in speakers {
+                for speaker in speakers(lines, ear, source) {
                     let Some(line) = lines.get(speaker).filter(|line| line.is_answered()) else {
                         continue;
                     };
@@ -145,4 +145,39 @@ fn add(lines: &HashMap<ChannelId, Line>, listener: &ChannelId, mix: &mut Mix) {
             }
         }
     }
+}
+
+/// Whose voices a source carries to `ear`, whether they have answered or not.
+fn speakers<'a>(
+    lines: &'a HashMap<ChannelId, Line>,
+    ear: &ChannelId,
+    source: &'a Source,
+) -> Vec<&'a ChannelId> {
+    match source {
+        Source::Parties(speakers) => speakers.iter().collect(),
+        Source::Mix { mix, beside, except } => {
+            let speaks = |(id, line): &(&ChannelId, &Line)| {
+                line.speaks_in.as_ref() == Some(mix) && *id != ear && !except.contains(*id)
+            };
+            lines.iter().filter(speaks).map(|(id, _)| id).chain(beside).collect()
+        }
+        Source::Silence | Source::Ringback | Source::Music | Source::Prompt(_) => Vec::new(),
+    }
+}
+
+/// Whether the voice of one channel reaches the ear of another.
+pub(super) fn is_heard(
+    lines: &HashMap<ChannelId, Line>,
+    ear: &ChannelId,
+    speaker: &ChannelId,
+) -> bool {
+    lines.get(ear).is_some_and(|line| match &line.source {
+        Source::Mix { mix, beside, except } => {
+            let speaks = |line: &Line| line.speaks_in.as_ref() == Some(mix);
+            let in_room = ear != speaker && !except.contains(speaker);
+            beside.contains(speaker) || (in_room && lines.get(speaker).is_some_and(speaks))
+        }
+        Source::Parties(speakers) => speakers.contains(speaker),
+        Source::Silence | Source::Ringback | Source::Music | Source::Prompt(_) => false,
+    })
 }

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::driver::{Cause, ChannelId, Clip, Label, PlaybackId, Reason, Shown, Source};
+use crate::driver::{Cause, ChannelId, Clip, Label, MixId, PlaybackId, Reason, Shown, Source};
 
 use super::behaviour::text_of;
 
@@ -37,6 +37,8 @@ pub(super) struct Line {
     pub(super) is_dialled: bool,
     pub(super) stage: Stage,
     pub(super) source: Source,
+    /// The room into which its party speaks.
+    pub(super) speaks_in: Option<MixId>,
     pub(super) label: Label,
     /// What a dialled party is shown.
     pub(super) shown: Option<Shown>,

@@ -17,6 +17,7 @@ use crate::driver::{Cause, Channel, ChannelId, Event, Label, Origin, Reason, Sho
 
 use super::behaviour::{Behaviour, Outcome, Plan, Times};
 use super::ended::EndedLines;
+use super::hears;
 use super::line::{Line, Party, Stage};
 
 /// A phone that has calls or was told to behave.
@@ -197,11 +198,7 @@ impl Model {
         let mut seen = HashSet::from([channel.clone()]);
         let mut pressed = vec![channel.clone()];
         while let Some(channel) = pressed.pop() {
-            let hears = |id: &&ChannelId| {
-                self.lines.get(*id).is_some_and(|line| {
-                    matches!(&line.source, Source::Parties(speakers) if speakers.contains(&channel))
-                })
-            };
+            let hears = |id: &&ChannelId| hears::is_heard(&self.lines, id, &channel);
             for half in self.joins.iter().filter(hears) {
                 if let Some(Line { party: Party::Join(other_half), .. }) = self.lines.get(half)
                     && seen.insert(other_half.clone())
@@ -284,6 +281,7 @@ impl Model {
             is_dialled: shown.is_some(),
             stage: Stage::Trying,
             source: Source::Silence,
+            speaks_in: None,
             label,
             shown,
             digits: String::new(),

@@ -169,7 +169,9 @@ impl Checker {
                 Effect::TellQueue { .. }
                 | Effect::Look { .. }
                 | Effect::Fetch { .. }
-                | Effect::AskListeners { .. } => {}
+                | Effect::AskListeners { .. }
+                | Effect::TellConference(_)
+                | Effect::KeepConference(_) => {}
             }
         }
         match input {
@@ -354,7 +356,16 @@ impl Checker {
                 };
                 assert!(Some(call_id) == action.call_id() || Some(call_id) == second);
             }
-            Refusal::AccountNotFound(_)
+            Refusal::ConferenceNotFound(_)
+            | Refusal::ParticipantNotFound(_)
+            | Refusal::NotOwner
+            | Refusal::ServiceDisabled
+            | Refusal::InConference(_)
+            | Refusal::AlreadyIn
+            | Refusal::ConferenceFull
+            | Refusal::SameConference
+            | Refusal::TalksWithItself
+            | Refusal::AccountNotFound(_)
             | Refusal::SlotNotFound(_)
             | Refusal::SlotTaken(_)
             | Refusal::NotTransferable

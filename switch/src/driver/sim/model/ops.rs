@@ -30,6 +30,11 @@ impl Model {
                     line.source = source;
                 }
             }
+            Op::Speak { channel, mix } => {
+                if let Some(line) = self.lines.get_mut(&channel) {
+                    line.speaks_in = mix;
+                }
+            }
             Op::SendDigits { channel, digits } => self.send_digits(&channel, &digits),
             Op::Play { channel, playback, clips, repeat } => {
                 self.play(now, &channel, Playing::new(playback, clips, repeat));
