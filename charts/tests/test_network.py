@@ -11,10 +11,11 @@ MESH = {
     ("callcontrol", "auth"),
     ("callcontrol", "switch"),
     ("conference", "auth"),
+    ("conference", "switch"),
     ("notifier", "auth"),
     ("switch", "auth"),
 }
-REDIS_USERS = {"callcontrol", "notifier", "switch"}
+REDIS_USERS = {"callcontrol", "conference", "notifier", "switch"}
 
 
 def policy_of(release, component: str) -> dict:

@@ -31,7 +31,7 @@ def cluster_of(tmp_path):
 def secret_of(cluster: Cluster, text: str):
     """Puts the password of Redis where the manifests mount it."""
     path = tomllib.loads(cluster.release.toml())["event_log"]["redis"]["password_file"]
-    for name in ("callcontrol", "notifier", "switch"):
+    for name in ("callcontrol", "conference", "notifier", "switch"):
         spec = chart.pod_of(cluster.release.workload(name))["spec"]
         mounts = {it["mountPath"]: it["name"] for it in spec["containers"][0]["volumeMounts"]}
         folder, _, file = path.rpartition("/")
@@ -95,6 +95,6 @@ def test_a_production_release_becomes_ready_with_a_password_from_a_secret(cluste
         cluster.start(name)
     for name in services:
         eventually(f"{name} is ready", lambda: cluster.probe(name, "readinessProbe"))
-    for name in ("callcontrol", "notifier", "switch"):
+    for name in ("callcontrol", "conference", "notifier", "switch"):
         _, report = program.get(f"http://127.0.0.1:{cluster.admin_ports[name]}/readyz")
         assert "degraded" not in report, f"{name}: {report}"

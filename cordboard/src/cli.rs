@@ -162,6 +162,8 @@ pub(crate) enum Scenario {
     Queue,
     /// Alice asks the bistro for a call: two numbers are called and connected
     Callback,
+    /// A call becomes a conference: people are called in, the owner leaves, the others go on
+    Conference,
     /// What is refused, and how
     Refusals,
     /// A client is cut off in the middle of a call and misses nothing

@@ -1,10 +1,13 @@
-//! Ends the calls of a switch node that is gone, so that no call stays in lists for ever.
+//! Ends the calls and conferences of a switch node that is gone, so that none stays in lists for
+//! ever.
 //!
 //! Two use it: callcontrol's sweeper when a node is lost, and a switch that starts again, for
 //! the calls of its own earlier epochs. The node is fenced in every partition before anything is
 //! read, so what is read is all that it will ever have written. Each call ends in one commit that
 //! requires the records of its legs: of several who sweep the same node one ends each leg, and
 //! each leg is terminated once.
+
+mod conferences;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -109,8 +112,10 @@ impl Sweep<'_> {
         // first one whatever epoch the log has.
         let name = format!("sweeper-{}", uuid::Uuid::now_v7().simple());
         for partition in 0..self.ledger.partitions() {
-            let writer = Writer { node: name.clone(), node_epoch: 1, sequence: 1, log_epoch: None };
-            self.partition(partition, writer, &mut swept).await?;
+            let name = name.clone();
+            let mut writer = Writer { node: name, node_epoch: 1, sequence: 1, log_epoch: None };
+            self.partition(partition, &mut writer, &mut swept).await?;
+            self.end_conferences(partition, &mut writer).await?;
         }
         Ok(swept)
     }
@@ -118,7 +123,7 @@ impl Sweep<'_> {
     async fn partition(
         &self,
         partition: Partition,
-        mut writer: Writer,
+        writer: &mut Writer,
         swept: &mut Swept,
     ) -> Result<(), SweepError> {
         let index = Index::Node(self.node).to_string();
@@ -140,7 +145,7 @@ impl Sweep<'_> {
                 }
             }
             for call in calls {
-                let legs = self.end_call(partition, &call, &mut writer).await?;
+                let legs = self.end_call(partition, &call, writer).await?;
                 swept.legs += legs;
                 swept.calls += u64::from(legs > 0);
                 if legs == 0 {

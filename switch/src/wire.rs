@@ -152,7 +152,7 @@ pub(crate) fn command(
             let (call_id, tag) = target(supervise.call)?;
             Action::Supervise(call_id, tag, mode, Box::new(needed(supervise.account)?))
         }
-        Is::Conference(command) => conference::action(command)?,
+        Is::Conference(command) => conference::action(command, media)?,
     };
     Ok((Command { id: request.command_id, scope, cause, action }, owner))
 }

@@ -15,6 +15,7 @@ fn the_demo_plays_every_scenario() {
         "Alice and Bob hear each other",
         "Bob hears music",
         "out of the queue",
+        "Bob, Carol and Peter go on",
         "none missing",
         "all scenarios played",
     ] {

@@ -3,6 +3,7 @@
 mod admin;
 mod asterisk_config;
 mod benchmark;
+mod conferences;
 mod demo;
 mod edges;
 mod failures;

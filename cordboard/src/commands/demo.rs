@@ -2,6 +2,7 @@
 //! as any application would, over the WebSocket.
 
 mod client;
+mod conference;
 mod scenarios;
 mod timeline;
 
@@ -19,12 +20,13 @@ use super::up;
 use crate::cli::{Color, Demo, Scenario, Settings, Up};
 
 /// Every scenario, in the order in which they are played.
-const ALL: [Scenario; 7] = [
+const ALL: [Scenario; 8] = [
     Scenario::Call,
     Scenario::Incoming,
     Scenario::Redirect,
     Scenario::Queue,
     Scenario::Callback,
+    Scenario::Conference,
     Scenario::Refusals,
     Scenario::Resume,
 ];

@@ -87,27 +87,6 @@ pub fn destination(param: &'static str, destination: &str) -> Result<(), Refusal
     Ok(())
 }
 
-/// Paths of prompts: relative, without a way out of the folder, of a format that is played.
-///
-/// # Errors
-/// `InvalidParam`.
-pub fn prompts(prompts: &[String]) -> Result<(), Refusal> {
-    let is_prompt = |path: &String| {
-        let parts = || path.split('/');
-        let name = parts().next_back().unwrap_or_default();
-        let format = name.rsplit_once('.').map(|(stem, format)| (stem.is_empty(), format));
-        path.len() <= LONGEST
-            && !path.contains(['\\', '\0'])
-            && parts().all(|part| !part.is_empty() && part != "." && part != "..")
-            && matches!(format, Some((false, "au" | "g729" | "wav")))
-    };
-    if prompts.iter().all(is_prompt) {
-        return Ok(());
-    }
-    let rule = "must be paths of `au`, `g729` or `wav` files in the prompt folder";
-    Err(Refusal::InvalidParam { param: "prompts", rule })
-}
-
 /// A parking slot; an empty one is none.
 ///
 /// # Errors

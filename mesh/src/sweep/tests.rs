@@ -318,3 +318,48 @@ async fn what_was_being_paid_for_a_leg_is_accounted_for_with_its_end() {
     assert_eq!(paid, [(1, 5_000_000, 1_000_000_000), (2, 3_000_000, 995_000_000)]);
     assert!(fixture.told().await.iter().all(|entry| entry.body.is_some()));
 }
+
+#[tokio::test]
+async fn conferences_of_the_node_end_with_everybody_in_them() {
+    use proto::conference::v1::{Conference, ConferenceState};
+    use proto::switch::v1::ConferenceRecord;
+    let fixture = Fixture::new();
+    let record = |node: &str| ConferenceRecord {
+        conference: Some(Conference {
+            i_conference: format!("{node}.c"),
+            state: ConferenceState::Active.into(),
+            i_customer: 7,
+            ..Conference::default()
+        }),
+        node: node.to_owned(),
+        ..ConferenceRecord::default()
+    };
+    let partition = partition_of(7, 4);
+    for (sequence, node) in [(1, NODE), (2, "node-2")] {
+        let (state, index) = crate::conferences_index::changes(&record(node));
+        let writer = Writer { node: "w".to_owned(), node_epoch: 1, sequence, log_epoch: None };
+        let commit = Commit {
+            partition,
+            writer,
+            require: Vec::new(),
+            state: vec![state],
+            index,
+            events: Vec::new(),
+            accounting: Vec::new(),
+            renew_epoch: false,
+        };
+        let known = fixture.ledger.log_bounds(partition).await.unwrap().epoch;
+        let writer = Writer { log_epoch: (sequence > 1).then_some(known), ..commit.writer.clone() };
+        fixture.ledger.commit(&Commit { writer, ..commit }).await.unwrap();
+    }
+
+    end_calls_of(&fixture.ledger, NODE, 1, &fixture.clock).await.unwrap();
+
+    let state = async |node: &str| {
+        let key = crate::conferences_index::key(&format!("{node}.c"));
+        let value = fixture.ledger.get(partition, &key).await.unwrap().unwrap();
+        ConferenceRecord::decode(value).unwrap().conference.unwrap().state()
+    };
+    assert_eq!(state(NODE).await, ConferenceState::Ended);
+    assert_eq!(state("node-2").await, ConferenceState::Active);
+}

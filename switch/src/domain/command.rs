@@ -8,6 +8,7 @@ use super::leg::{Mode, State};
 use super::names::{CallId, ConferenceId, Tag};
 use super::party::Account;
 use super::view::LegView;
+use crate::driver::Clip;
 
 /// Whose session commands.
 pub type CallerScope = Scope;
@@ -89,7 +90,7 @@ pub enum ConferenceAction {
     /// Turns a call into one.
     Create(CreateConference),
     /// Brings somebody in, who hears these prompts first.
-    Add(ConferenceId, Whom, Vec<String>),
+    Add(ConferenceId, Whom, Vec<Clip>),
     /// Mutes or holds a participant, or ends that.
     Update {
         /// The conference.
@@ -138,8 +139,8 @@ pub struct CreateConference {
     pub name: String,
     /// Who owns it.
     pub owner: NewOwner,
-    /// The invitation; the usual one when there is none.
-    pub prompts: Vec<String>,
+    /// The invitation.
+    pub prompts: Vec<Clip>,
 }
 
 /// An account that is to own a conference.

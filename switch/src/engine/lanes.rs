@@ -147,6 +147,7 @@ fn failure_of(op: &Op) -> Option<Event> {
         | Op::PickUp { .. }
         | Op::Hangup { .. }
         | Op::Hear { .. }
+        | Op::Speak { .. }
         | Op::SendDigits { .. }
         | Op::StopPlay { .. }
         | Op::Label { .. } => None,

@@ -9,18 +9,25 @@ use proto::switch::v1 as pb;
 use super::{Malformed, Place, caused_by, entry, needed, target};
 use crate::domain::{
     Action, Cause, ConferenceAction, ConferenceId, ConferenceNews, ConferenceView,
-    CreateConference, Ear, Interval, IntervalKind, JoinMode, NewOwner, ParticipantState,
+    CreateConference, Ear, Interval, IntervalKind, JoinMode, Media, NewOwner, ParticipantState,
     ParticipantView, Role, Tag, Whom,
 };
 
 /// What a command is to do to a conference.
-pub(super) fn action(command: pb::ConferenceCommand) -> Result<Action, Malformed> {
+pub(super) fn action(
+    command: pb::ConferenceCommand,
+    media: Option<Media>,
+) -> Result<Action, Malformed> {
+    let prompts = match media {
+        Some(Media::Clips(clips)) => clips,
+        Some(Media::Url(_)) | None => Vec::new(),
+    };
     use pb::conference_command::Command as Is;
     let action = match command.command.ok_or(Malformed::Field("command is missing"))? {
         Is::Create(create) => {
             let (call_id, tag) = target(create.call)?;
             let owner = new_owner(create.owner.ok_or(Malformed::Field("owner is missing"))?)?;
-            let (name, prompts) = (create.name, create.prompts);
+            let name = create.name;
             ConferenceAction::Create(CreateConference { call_id, tag, name, owner, prompts })
         }
         Is::Add(add) => {
@@ -34,7 +41,7 @@ pub(super) fn action(command: pb::ConferenceCommand) -> Result<Action, Malformed
                     Whom::Call(call_id, tag)
                 }
             };
-            ConferenceAction::Add(ConferenceId(add.i_conference), whom, add.prompts)
+            ConferenceAction::Add(ConferenceId(add.i_conference), whom, prompts)
         }
         Is::Update(update) => ConferenceAction::Update {
             id: ConferenceId(update.i_conference),

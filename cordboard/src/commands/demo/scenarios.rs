@@ -30,25 +30,33 @@ pub(super) async fn play(stage: &Stage, scenario: Scenario) -> anyhow::Result<()
         Scenario::Redirect => redirect(stage).await.context("scenario `redirect`"),
         Scenario::Queue => queue(stage).await.context("scenario `queue`"),
         Scenario::Callback => callback(stage).await.context("scenario `callback`"),
+        Scenario::Conference => {
+            super::conference::play(stage).await.context("scenario `conference`")
+        }
         Scenario::Refusals => refusals(stage).await.context("scenario `refusals`"),
         Scenario::Resume => resume(stage).await.context("scenario `resume`"),
     }
 }
 
 impl Stage {
-    async fn sign_in(&self, login: &str) -> anyhow::Result<Client> {
+    pub(super) async fn sign_in(&self, login: &str) -> anyhow::Result<Client> {
         let timeline = self.timeline.clone();
         let mut client = Client::connect(login, self.public, timeline, &self.tasks).await?;
         client.call("Session/login", json!({"login": login, "password": "cordboard"})).await?;
         Ok(client)
     }
 
-    async fn sim(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+    pub(super) async fn sim(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> anyhow::Result<Value> {
         let body = (!body.is_null()).then_some(body);
         web::expect(self.sim, method, path, body.as_ref()).await
     }
 
-    async fn hears(&self, account: &str) -> anyhow::Result<Value> {
+    pub(super) async fn hears(&self, account: &str) -> anyhow::Result<Value> {
         let phone = self.sim(Method::GET, &format!("/sim/phones/{account}"), Value::Null).await?;
         Ok(phone.get("hears").cloned().unwrap_or_default())
     }

@@ -28,12 +28,9 @@ use crate::domain::leg::Retold;
 use crate::domain::names::{CallId, ConferenceId, Tag};
 use crate::domain::party::Account;
 use crate::domain::reason::Standard;
-use crate::driver::Reason;
+use crate::driver::{Clip, Reason};
 
 pub(in crate::domain) use self::inviting::Invite;
-
-/// What both parties hear when nothing else is given.
-const INVITATION: &str = "conference/invitation.au";
 
 impl Customer {
     /// Carries out a command on a conference; `None` when it is answered later.
@@ -191,10 +188,8 @@ impl Customer {
         let id = self.names.conference();
         let conference = Conference::new(id.clone(), name.clone(), owner.account.clone(), self.now);
         self.conferences.insert(id.clone(), conference);
-        let prompts =
-            if prompts.is_empty() { vec![INVITATION.to_owned()] } else { prompts.clone() };
         self.tell_of_conference(&id, None, "created", Some(cause));
-        self.take_call_in(&id, call_id, &prompts, cause);
+        self.take_call_in(&id, call_id, prompts, cause);
         let conference = self.conferences.get(&id).map(|it| Box::new(it.view(None)));
         Ok(Done { conference, ..Done::default() })
     }
@@ -230,7 +225,7 @@ impl Customer {
         cause: &Cause,
         action: &Action,
         (id, call_id, tag): (&ConferenceId, &CallId, Option<&Tag>),
-        prompts: &[String],
+        prompts: &[Clip],
     ) -> Result<Done, Refusal> {
         self.is_talking(scope, action, call_id, tag)?;
         let first = self.take_call_in(id, call_id, prompts, cause);
@@ -242,7 +237,7 @@ impl Customer {
         &mut self,
         id: &ConferenceId,
         call_id: &CallId,
-        prompts: &[String],
+        prompts: &[Clip],
         cause: &Cause,
     ) -> Option<Tag> {
         self.end_all_listeners(call_id);

@@ -213,7 +213,7 @@ impl Customer {
                 Timer::Call(call_id, CallTimer::Offer) => self.not_attended(&call_id),
                 Timer::AccessNumber(number) => self.look_at(number),
                 Timer::Call(call_id, CallTimer::Invitation(tag)) => {
-                    self.prompt_heard(&call_id, &tag);
+                    self.invitation_heard(&call_id, &tag);
                 }
                 Timer::Queue(i_c_queue) => self.look_after(i_c_queue),
             }

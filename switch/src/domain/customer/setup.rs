@@ -381,7 +381,7 @@ impl Customer {
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let plan = call.plan.clone();
         let Some(leg) = call.leg_mut(tag) else { return };
-        if !leg.is_party() {
+        if !leg.is_party() || matches!(plan, Plan::Conferring(_)) {
             leg.phase = Phase::Connected;
             leg.connect_time = Some(self.now);
             self.settle(call_id, cause.as_ref());
@@ -410,17 +410,13 @@ impl Customer {
             Plan::Retrieving { tag: new, .. } if new == *tag => {
                 self.retrieved(call_id, tag, cause.as_ref());
             }
-            Plan::Conferring(_) => {
-                leg.phase = Phase::Connected;
-                leg.connect_time = Some(self.now);
-                self.settle(call_id, cause.as_ref());
-            }
             Plan::AdmittingOrigination
             | Plan::AdmittingDialled
             | Plan::AdmittingFirst
             | Plan::AdmittingSecond
             | Plan::Redirecting(_)
             | Plan::Inviting(_)
+            | Plan::Conferring(_)
             | Plan::Announcing { .. }
             | Plan::Offered(_)
             | Plan::Served(_)

@@ -399,6 +399,17 @@ impl Bench {
         .unwrap_or_default()
     }
 
+    /// What was last begun to be played to a leg's party.
+    pub(super) fn played(&self, tag: &Tag) -> Vec<String> {
+        let of = self.channel(tag);
+        let mut ops = self.ops.iter().rev();
+        let found = ops.find_map(|op| match op {
+            Op::Play { channel, clips, .. } if *channel == of => Some(clips),
+            _ => None,
+        });
+        found.into_iter().flatten().map(|clip| clip.name.clone()).collect()
+    }
+
     /// The room into which a leg's party speaks.
     pub(super) fn speaks(&self, tag: &Tag) -> Option<MixId> {
         let of = self.channel(tag);

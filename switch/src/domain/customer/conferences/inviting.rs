@@ -12,7 +12,7 @@ use crate::domain::effect::{Effect, Route};
 use crate::domain::leg::{Direction, End};
 use crate::domain::names::{CallId, ConferenceId, Tag};
 use crate::domain::party::Party;
-use crate::driver::Reason;
+use crate::driver::{Clip, Reason};
 
 /// Somebody who is to be called in, until it is known who that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +21,12 @@ pub(in crate::domain) struct Invite {
     /// The command that waits.
     pub(super) command_id: String,
     pub(super) mode: JoinMode,
-    pub(super) prompts: Vec<String>,
+    pub(super) prompts: Vec<Clip>,
     pub(super) cause: Cause,
 }
 
 impl Invite {
-    pub(super) fn new(command_id: String, cause: &Cause, prompts: Vec<String>) -> Self {
+    pub(super) fn new(command_id: String, cause: &Cause, prompts: Vec<Clip>) -> Self {
         Self {
             conference: ConferenceId::default(),
             command_id,

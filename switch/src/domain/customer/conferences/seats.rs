@@ -5,7 +5,6 @@
 //! follows from the conference: it is noted at the leg as its seat.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use mesh::clock::Timestamp;
 
@@ -14,10 +13,11 @@ use crate::domain::call::{Call, Plan};
 use crate::domain::command::Cause;
 use crate::domain::conference::{Conference, ConferenceRef, Ear, Happened, Participant};
 use crate::domain::customer::timers::{CallTimer, Timer};
+use crate::domain::effect::Effect;
 use crate::domain::leg::{Leg, Phase, Seat};
 use crate::domain::names::{CallId, ConferenceId, Tag};
 use crate::domain::reason::Standard;
-use crate::driver::{MixId, Source};
+use crate::driver::{MixId, Op, PlaybackId, Source};
 
 /// What became of a conference when a call was settled.
 #[derive(Debug)]
@@ -59,9 +59,18 @@ impl Customer {
             let holds = leg.is_connected() && leg.holds;
             let held = participant.phone_holds(holds, now, cause);
             happened.extend(held.map(|it| (leg.tag.clone(), it)));
-            if let Some(prompt) = participant.prompt() {
-                let timer = Timer::Call(call.id.clone(), CallTimer::Invitation(leg.tag.clone()));
-                self.timers.set_unless_set(timer, now.plus(length_of(prompt)));
+            let timer = Timer::Call(call.id.clone(), CallTimer::Invitation(leg.tag.clone()));
+            if let Some(invitation) = participant.invitation()
+                && !self.timers.is_set(&timer)
+            {
+                let length = invitation.iter().map(|clip| clip.duration).sum();
+                self.timers.set(timer, now.plus(length));
+                self.effects.push(Effect::Drive(Op::Play {
+                    channel: leg.channel.clone(),
+                    playback: playback(&leg.tag),
+                    clips: invitation.to_vec(),
+                    repeat: 1,
+                }));
             }
         }
         let others = if conference.is_ending { Vec::new() } else { conference.arrange() };
@@ -107,19 +116,21 @@ impl Customer {
         self.tell_participants(id, &happened, cause);
     }
 
-    /// An invitation's prompt has been heard.
-    pub(in crate::domain::customer) fn prompt_heard(&mut self, call_id: &CallId, tag: &Tag) {
+    /// An invitation has been heard.
+    pub(in crate::domain::customer) fn invitation_heard(&mut self, call_id: &CallId, tag: &Tag) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let Plan::Conferring(id) = call.plan.clone() else { return };
         let Some(conference) = self.conferences.get_mut(&id) else { return };
         let owner = conference.owner.clone();
         let Some(participant) = conference.participant_mut(tag) else { return };
-        let happened = participant.prompt_heard(now);
+        let happened = participant.invitation_heard(now);
         if happened.is_some()
             && let Some(leg) = call.leg_mut(tag)
         {
             charge_for(leg, &owner, participant, now);
+            let channel = leg.channel.clone();
+            self.effects.push(Effect::Drive(Op::StopPlay { channel, playback: playback(tag) }));
         }
         let happened = happened.map(|it| (tag.clone(), it)).into_iter().collect();
         self.conference_changed(&id, happened, std::slice::from_ref(tag), None);
@@ -166,11 +177,10 @@ impl Customer {
 /// What a leg shows and hears.
 fn seat(conference: &Conference, participant: &Participant) -> Seat {
     let mix = MixId(conference.id.0.clone());
-    let hears = match (participant.prompt(), &participant.row.ear) {
-        (Some(prompt), _) => Source::Prompt(prompt.to_owned()),
-        (None, Ear::Silence) => Source::Silence,
-        (None, Ear::Music) => Source::Music,
-        (None, Ear::Room { beside, except }) => {
+    let hears = match &participant.row.ear {
+        Ear::Silence => Source::Silence,
+        Ear::Music => Source::Music,
+        Ear::Room { beside, except } => {
             Source::Mix { mix: mix.clone(), beside: beside.clone(), except: except.clone() }
         }
     };
@@ -201,7 +211,7 @@ fn charge_for(
     leg.begin_conferencing(owner.i_account, &owner.account_id, &participant.party.number, now);
 }
 
-/// How long a prompt of an invitation lasts.
-fn length_of(prompt: &str) -> Duration {
-    if prompt == super::INVITATION { Duration::from_secs(1) } else { Duration::from_secs(2) }
+/// Names the invitation that a leg hears: there is one at most.
+fn playback(tag: &Tag) -> PlaybackId {
+    PlaybackId(format!("invitation-{tag}"))
 }

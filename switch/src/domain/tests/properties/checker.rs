@@ -356,20 +356,7 @@ impl Checker {
                 };
                 assert!(Some(call_id) == action.call_id() || Some(call_id) == second);
             }
-            Refusal::ConferenceNotFound(_)
-            | Refusal::ParticipantNotFound(_)
-            | Refusal::NotOwner
-            | Refusal::ServiceDisabled
-            | Refusal::InConference(_)
-            | Refusal::AlreadyIn
-            | Refusal::ConferenceFull
-            | Refusal::SameConference
-            | Refusal::TalksWithItself
-            | Refusal::AccountNotFound(_)
-            | Refusal::SlotNotFound(_)
-            | Refusal::SlotTaken(_)
-            | Refusal::NotTransferable
-            | Refusal::TagRequired => {}
+            _ => {}
         }
         let needs_call =
             !matches!(action, Action::Originate(_) | Action::ConnectTwo(_) | Action::Retrieve(..));

@@ -1,0 +1,397 @@
+//! One participant: its states, which are the table in [`conference`](super), and its intervals.
+
+use mesh::clock::Timestamp;
+
+use super::matrix::Row;
+use crate::domain::command::Cause;
+use crate::domain::names::{CallId, Tag};
+use crate::domain::party::Party;
+use crate::driver::{ChannelId, Clip};
+
+/// Intervals that are kept of one participant; the oldest ends of others than `join` go first.
+pub(super) const MAX_INTERVALS: usize = 200;
+
+/// How somebody takes part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JoinMode {
+    /// Is heard by everybody.
+    #[default]
+    Full,
+    /// Is heard by nobody.
+    ListenOnly,
+    /// Talks with the moderator, unheard by the others.
+    PrivateTalk,
+}
+
+/// Whether a participant is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParticipantState {
+    /// Is called or hears the invitation.
+    Invited,
+    /// Is in.
+    Joined,
+    /// Is in and held, or holds.
+    Held,
+    /// Has left.
+    Left,
+    /// Could not be brought in.
+    Failed,
+}
+
+/// What a participant is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Owns the conference and pays.
+    Owner,
+    /// Takes part in full.
+    Participant,
+    /// Listens only.
+    Listener,
+    /// Talks with the moderator.
+    Private,
+}
+
+/// What an interval is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntervalKind {
+    /// Being in.
+    Join,
+    /// Being muted.
+    Mute,
+    /// Being held, or holding.
+    Hold,
+    /// Taking part in this way.
+    Mode(JoinMode),
+}
+
+/// A time during which a participant was something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// What it was.
+    pub kind: IntervalKind,
+    /// Since when.
+    pub start: Timestamp,
+    /// Until when.
+    pub end: Option<Timestamp>,
+    /// The command that began it.
+    pub caused_by: Option<Cause>,
+    /// The command that ended it.
+    pub ended_by: Option<Cause>,
+}
+
+/// How far a participant is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Invited,
+    In,
+    Left,
+    Failed,
+}
+
+/// What is told of a participant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::domain) enum Happened {
+    Invited,
+    Joined,
+    Muted,
+    Unmuted,
+    Held,
+    Resumed,
+    Left,
+    Failed,
+}
+
+impl Happened {
+    /// The public name.
+    pub(in crate::domain) const fn name(self) -> &'static str {
+        match self {
+            Self::Invited => "participant_invited",
+            Self::Joined => "participant_joined",
+            Self::Muted => "participant_muted",
+            Self::Unmuted => "participant_unmuted",
+            Self::Held => "participant_held",
+            Self::Resumed => "participant_resumed",
+            Self::Left => "participant_left",
+            Self::Failed => "participant_failed",
+        }
+    }
+}
+
+/// One participant.
+#[derive(Clone, Debug)]
+pub(in crate::domain) struct Participant {
+    /// Its leg, which is its id.
+    pub(in crate::domain) tag: Tag,
+    pub(in crate::domain) call_id: CallId,
+    pub(in crate::domain) channel: ChannelId,
+    pub(in crate::domain) party: Party,
+    pub(super) mode: JoinMode,
+    pub(super) stage: Stage,
+    pub(super) is_muted: bool,
+    pub(super) is_held: bool,
+    pub(super) holds: bool,
+    /// What it hears before it joins.
+    pub(super) invitation: Vec<Clip>,
+    /// True once the invitation is being played.
+    pub(super) is_listening: bool,
+    /// False until it has been told of.
+    pub(in crate::domain) is_told: bool,
+    pub(super) join_time: Option<Timestamp>,
+    pub(super) leave_time: Option<Timestamp>,
+    pub(super) intervals: Vec<Interval>,
+    pub(in crate::domain) row: Row<ChannelId>,
+}
+
+impl Participant {
+    /// Somebody who is invited.
+    pub(in crate::domain) fn new(
+        (call_id, tag, channel): (CallId, Tag, ChannelId),
+        party: Party,
+        mode: JoinMode,
+        invitation: Vec<Clip>,
+    ) -> Self {
+        Self {
+            tag,
+            call_id,
+            channel,
+            party,
+            mode,
+            stage: Stage::Invited,
+            is_muted: false,
+            is_held: false,
+            holds: false,
+            invitation,
+            is_listening: false,
+            is_told: false,
+            join_time: None,
+            leave_time: None,
+            intervals: Vec::new(),
+            row: Row::default(),
+        }
+    }
+
+    /// The same person as a participant of another conference, from `now` on.
+    pub(in crate::domain) fn moved(&self, now: Timestamp, cause: &Cause) -> Self {
+        let mut moved = Self::new(
+            (self.call_id.clone(), self.tag.clone(), self.channel.clone()),
+            self.party.clone(),
+            self.mode,
+            self.invitation.clone(),
+        );
+        moved.is_listening = self.is_listening;
+        moved.is_muted = self.is_muted;
+        moved.is_held = self.is_held;
+        moved.holds = self.holds;
+        if self.stage == Stage::In {
+            moved.join(now, Some(cause));
+        }
+        moved
+    }
+
+    pub(in crate::domain) fn state(&self) -> ParticipantState {
+        match self.stage {
+            Stage::Invited => ParticipantState::Invited,
+            Stage::In if self.is_held || self.holds => ParticipantState::Held,
+            Stage::In => ParticipantState::Joined,
+            Stage::Left => ParticipantState::Left,
+            Stage::Failed => ParticipantState::Failed,
+        }
+    }
+
+    /// True until it has left or failed.
+    pub(in crate::domain) fn is_living(&self) -> bool {
+        matches!(self.stage, Stage::Invited | Stage::In)
+    }
+
+    pub(in crate::domain) fn is_in(&self) -> bool {
+        self.stage == Stage::In
+    }
+
+    /// True when its leg is through: it hears the invitation, or is in.
+    pub(in crate::domain) fn is_on_line(&self) -> bool {
+        self.is_in() || (self.stage == Stage::Invited && self.is_listening)
+    }
+
+    pub(in crate::domain) fn leave_time(&self) -> Option<Timestamp> {
+        self.leave_time
+    }
+
+    pub(in crate::domain) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    pub(in crate::domain) fn mode(&self) -> JoinMode {
+        self.mode
+    }
+
+    /// The invitation, while it hears it.
+    pub(in crate::domain) fn invitation(&self) -> Option<&[Clip]> {
+        let is_listening = self.stage == Stage::Invited && self.is_listening;
+        is_listening.then_some(&self.invitation)
+    }
+
+    /// It is on the line: begins to hear the invitation, or is in if there is none. Says what
+    /// is to be told; nothing when it was on the line before.
+    pub(in crate::domain) fn on_line(
+        &mut self,
+        now: Timestamp,
+        cause: Option<&Cause>,
+    ) -> Option<Happened> {
+        if self.stage != Stage::Invited || self.is_listening {
+            return None;
+        }
+        self.is_listening = true;
+        if self.invitation.is_empty() { self.join(now, cause) } else { None }
+    }
+
+    /// The invitation has been heard.
+    pub(in crate::domain) fn invitation_heard(&mut self, now: Timestamp) -> Option<Happened> {
+        self.invitation()?;
+        self.join(now, None)
+    }
+
+    fn join(&mut self, now: Timestamp, cause: Option<&Cause>) -> Option<Happened> {
+        self.stage = Stage::In;
+        self.join_time = Some(now);
+        self.begin(IntervalKind::Join, now, cause);
+        self.begin(IntervalKind::Mode(self.mode), now, cause);
+        if self.is_muted {
+            self.begin(IntervalKind::Mute, now, cause);
+        }
+        if self.is_held || self.holds {
+            self.begin(IntervalKind::Hold, now, cause);
+        }
+        Some(Happened::Joined)
+    }
+
+    /// Its leg has ended, or goes elsewhere.
+    pub(in crate::domain) fn gone(
+        &mut self,
+        now: Timestamp,
+        cause: Option<&Cause>,
+    ) -> Option<Happened> {
+        let (stage, happened) = match self.stage {
+            Stage::Invited => (Stage::Failed, Happened::Failed),
+            Stage::In => (Stage::Left, Happened::Left),
+            Stage::Left | Stage::Failed => return None,
+        };
+        self.stage = stage;
+        self.leave_time = Some(now);
+        for interval in self.intervals.iter_mut().filter(|interval| interval.end.is_none()) {
+            interval.end = Some(now);
+            interval.ended_by = cause.cloned();
+        }
+        Some(happened)
+    }
+
+    /// It goes on in another conference.
+    pub(in crate::domain) fn goes_elsewhere(
+        &mut self,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Option<Happened> {
+        self.gone(now, Some(cause))?;
+        self.stage = Stage::Left;
+        Some(Happened::Left)
+    }
+
+    pub(in crate::domain) fn mute(
+        &mut self,
+        is_muted: bool,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Option<Happened> {
+        if !self.is_living() || self.is_muted == is_muted {
+            return None;
+        }
+        self.is_muted = is_muted;
+        self.switch(IntervalKind::Mute, is_muted, now, Some(cause));
+        Some(if is_muted { Happened::Muted } else { Happened::Unmuted })
+    }
+
+    /// Holds it by a command, or ends that.
+    pub(in crate::domain) fn hold(
+        &mut self,
+        is_held: bool,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Option<Happened> {
+        let was_held = self.is_held || self.holds;
+        self.is_held = is_held;
+        self.held_changed(was_held, now, Some(cause))
+    }
+
+    /// Its phone holds, or takes the conference back.
+    pub(in crate::domain) fn phone_holds(
+        &mut self,
+        holds: bool,
+        now: Timestamp,
+        cause: Option<&Cause>,
+    ) -> Option<Happened> {
+        let was_held = self.is_held || self.holds;
+        self.holds = holds;
+        self.held_changed(was_held, now, cause)
+    }
+
+    fn held_changed(
+        &mut self,
+        was_held: bool,
+        now: Timestamp,
+        cause: Option<&Cause>,
+    ) -> Option<Happened> {
+        let is_held = self.is_held || self.holds;
+        if !self.is_living() || was_held == is_held {
+            return None;
+        }
+        self.switch(IntervalKind::Hold, is_held, now, cause);
+        Some(if is_held { Happened::Held } else { Happened::Resumed })
+    }
+
+    /// Takes part in another way from now on; true when it is another.
+    pub(in crate::domain) fn set_mode(
+        &mut self,
+        mode: JoinMode,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> bool {
+        if !self.is_living() || self.mode == mode {
+            return false;
+        }
+        self.switch(IntervalKind::Mode(self.mode), false, now, Some(cause));
+        self.mode = mode;
+        self.switch(IntervalKind::Mode(mode), true, now, Some(cause));
+        true
+    }
+
+    /// Begins or ends an interval, if it is in.
+    fn switch(&mut self, kind: IntervalKind, begins: bool, now: Timestamp, cause: Option<&Cause>) {
+        if self.stage != Stage::In {
+            return;
+        }
+        if begins {
+            self.begin(kind, now, cause);
+            return;
+        }
+        let mut open = self.intervals.iter_mut().rev();
+        if let Some(interval) = open.find(|it| it.kind == kind && it.end.is_none()) {
+            interval.end = Some(now);
+            interval.ended_by = cause.cloned();
+        }
+    }
+
+    fn begin(&mut self, kind: IntervalKind, now: Timestamp, cause: Option<&Cause>) {
+        if self.intervals.len() >= MAX_INTERVALS {
+            let is_over = |it: &Interval| it.kind != IntervalKind::Join && it.end.is_some();
+            if let Some(oldest) = self.intervals.iter().position(is_over) {
+                self.intervals.remove(oldest);
+            }
+        }
+        self.intervals.push(Interval {
+            kind,
+            start: now,
+            end: None,
+            caused_by: cause.cloned(),
+            ended_by: None,
+        });
+    }
+}
