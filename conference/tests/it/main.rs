@@ -1,0 +1,197 @@
+//! The service as it is served: lists and rosters from the store alone, with no switch running.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::caller::Scope;
+use mesh::client::Pool;
+use mesh::conferences_index;
+use mesh::health::Readiness;
+use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
+use mesh::ledger::{Commit, Ledger as _, Writer, partition_of};
+use mesh::net::{Network, Target};
+use mesh::testing::token::{ISSUER_OF_TESTS, claims};
+use mesh::token::Verifier;
+use mesh::{Clock, fault, metadata};
+use proto::conference::v1::on_spot_conference_service_client::OnSpotConferenceServiceClient;
+use proto::conference::v1::{
+    Conference, ConferenceState, GetOnSpotConferenceListRequest,
+    GetOnSpotConferenceParticipantListRequest, Participant, ParticipantState,
+    TerminateOnSpotConferenceRequest,
+};
+use proto::switch::v1::{ConferenceRecord, ParticipantRecord};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use tonic::{Code, Request};
+
+const PARTITIONS: u32 = 4;
+
+struct Harness {
+    ledger: Arc<MemoryLedger>,
+    client: OnSpotConferenceServiceClient<Pool>,
+    written: u64,
+    _stop: DropGuard,
+}
+
+impl Harness {
+    fn start() -> Self {
+        let (network, tasks) = (Network::default(), TaskTracker::new());
+        let stop = CancellationToken::new();
+        let memory = MemoryConfig { partitions: PARTITIONS, ..MemoryConfig::default() };
+        let ledger = Arc::new(MemoryLedger::new(Clock::system(), memory));
+        let pool = |name: &str| {
+            let target = vec![Target::Memory(name.to_owned())];
+            Pool::new(name, target, network.clone(), tasks.clone(), stop.clone())
+        };
+        let deps = conference::Deps {
+            ledger: Arc::<MemoryLedger>::clone(&ledger),
+            auth: pool("auth"),
+            network: network.clone(),
+            clock: Clock::system(),
+            verifier: Verifier::with_keys(&ISSUER_OF_TESTS.jwks()),
+            readiness: Readiness::new(),
+        };
+        let listener = network.listen_memory("conference");
+        let config = conference::Config::default();
+        let serving = conference::serve(config, deps, listener, stop.clone());
+        tasks.spawn(async move { serving.await.unwrap() });
+        let client = OnSpotConferenceServiceClient::new(pool("conference"));
+        Self { ledger, client, written: 0, _stop: stop.drop_guard() }
+    }
+
+    /// Writes a conference as the engine does.
+    async fn put(&mut self, record: &ConferenceRecord) {
+        let i_customer = record.conference.as_ref().unwrap().i_customer;
+        let partition = partition_of(i_customer, PARTITIONS);
+        let (state, index) = conferences_index::changes(record);
+        self.written += 1;
+        let node = format!("writer-{}", self.written);
+        let writer = Writer { node, node_epoch: 1, sequence: 1, log_epoch: None };
+        let commit = Commit {
+            partition,
+            writer,
+            require: Vec::new(),
+            state: vec![state],
+            index,
+            events: Vec::new(),
+            accounting: Vec::new(),
+            renew_epoch: false,
+        };
+        self.ledger.commit(&commit).await.unwrap();
+    }
+
+    async fn list(&self, scope: Scope) -> Vec<String> {
+        let request = request(scope, GetOnSpotConferenceListRequest::default());
+        let answer = self.client.clone().get_on_spot_conference_list(request).await;
+        let list = answer.unwrap().into_inner().conference_list;
+        list.into_iter().map(|conference| conference.name).collect()
+    }
+
+    async fn roster(&self, scope: Scope, id: &str) -> Result<Vec<Participant>, String> {
+        let message = GetOnSpotConferenceParticipantListRequest {
+            i_conference: id.to_owned(),
+            ..Default::default()
+        };
+        let request = request(scope, message);
+        let answer = self.client.clone().get_on_spot_conference_participant_list(request).await;
+        answer
+            .map(|answer| answer.into_inner().participant_list)
+            .map_err(|status| fault::reason_of(&status).unwrap_or_default())
+    }
+}
+
+fn request<T>(scope: Scope, message: T) -> Request<T> {
+    let token =
+        ISSUER_OF_TESTS.sign(&claims(scope, &["call_control:modify"], Clock::system().now()));
+    let mut request = Request::new(message);
+    let bearer = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert(metadata::AUTHORIZATION, bearer);
+    request.set_timeout(Duration::from_secs(5));
+    request
+}
+
+fn record(name: &str, i_customer: i64, create_time: i64, accounts: &[i64]) -> ConferenceRecord {
+    let one = |number: &str| ParticipantRecord {
+        participant: Some(Participant {
+            participant: number.to_owned(),
+            number: number.to_owned(),
+            state: ParticipantState::Joined.into(),
+            ..Participant::default()
+        }),
+        speaks: true,
+        listens: true,
+        ..ParticipantRecord::default()
+    };
+    ConferenceRecord {
+        conference: Some(Conference {
+            i_conference: format!("switch-1.{name}"),
+            name: name.to_owned(),
+            state: ConferenceState::Active.into(),
+            create_time,
+            i_customer,
+            ..Conference::default()
+        }),
+        i_reseller: 3,
+        i_accounts: accounts.to_vec(),
+        node: "switch-1".to_owned(),
+        participants: vec![one("101"), one("102")],
+    }
+}
+
+const CUSTOMER: Scope = Scope::Customer { i_customer: 1 };
+
+#[tokio::test]
+async fn each_realm_lists_its_own_conferences_newest_first() {
+    let mut harness = Harness::start();
+    harness.put(&record("first", 1, 10, &[1])).await;
+    harness.put(&record("second", 1, 20, &[1, 2])).await;
+    harness.put(&record("foreign", 2, 30, &[9])).await;
+
+    assert_eq!(harness.list(Scope::Everything).await, ["foreign", "second", "first"]);
+    let reseller = Scope::Reseller { i_reseller: 3 };
+    assert_eq!(harness.list(reseller).await, ["foreign", "second", "first"]);
+    assert!(harness.list(Scope::Reseller { i_reseller: 4 }).await.is_empty());
+    assert_eq!(harness.list(CUSTOMER).await, ["second", "first"]);
+}
+
+#[tokio::test]
+async fn a_roster_is_read_without_a_switch_also_after_the_end() {
+    let mut harness = Harness::start();
+    let going = record("meeting", 1, 10, &[1]);
+    harness.put(&going).await;
+    let roster = harness.roster(CUSTOMER, "switch-1.meeting").await.unwrap();
+    assert_eq!(
+        (roster[0].hears.as_slice(), roster[0].heard_by.as_slice()),
+        (["102".to_owned()].as_slice(), ["102".to_owned()].as_slice())
+    );
+
+    harness.put(&conferences_index::ended(&going, Clock::system().now())).await;
+
+    let account = |i_account| Scope::Account { i_customer: 1, i_account };
+    for scope in [Scope::Everything, CUSTOMER, account(1)] {
+        let roster = harness.roster(scope, "switch-1.meeting").await.unwrap();
+        let has_left = |it: &Participant| it.state() == ParticipantState::Left;
+        assert!(roster.len() == 2 && roster.iter().all(has_left), "{scope:?}: {roster:?}");
+    }
+    let strangers =
+        [account(2), Scope::Customer { i_customer: 2 }, Scope::Reseller { i_reseller: 4 }];
+    for scope in strangers {
+        let refused = harness.roster(scope, "switch-1.meeting").await;
+        assert_eq!(refused.unwrap_err(), "CONFERENCE_NOT_FOUND", "{scope:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_on_a_conference_of_no_node_finds_none() {
+    let harness = Harness::start();
+    for id in ["switch-9.unknown", "no id"] {
+        let message =
+            TerminateOnSpotConferenceRequest { i_conference: id.to_owned(), request_id: None };
+        let mut client = harness.client.clone();
+        let answer = client.terminate_on_spot_conference(request(CUSTOMER, message)).await;
+        let status = answer.unwrap_err();
+
+        assert_eq!(status.code(), Code::NotFound);
+        assert_eq!(fault::reason_of(&status).as_deref(), Some("CONFERENCE_NOT_FOUND"));
+    }
+}
