@@ -18,11 +18,11 @@ pub(super) fn action(
     command: pb::ConferenceCommand,
     media: Option<Media>,
 ) -> Result<Action, Malformed> {
+    use pb::conference_command::Command as Is;
     let prompts = match media {
         Some(Media::Clips(clips)) => clips,
         Some(Media::Url(_)) | None => Vec::new(),
     };
-    use pb::conference_command::Command as Is;
     let action = match command.command.ok_or(Malformed::Field("command is missing"))? {
         Is::Create(create) => {
             let (call_id, tag) = target(create.call)?;

@@ -24,6 +24,7 @@ use super::JoinMode;
 
 /// What the matrix has to know of one participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that changes by itself")]
 pub(in crate::domain) struct Place {
     /// Is in: neither invited nor gone.
     pub(in crate::domain) is_in: bool,

@@ -119,6 +119,7 @@ impl Happened {
 
 /// One participant.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that changes by itself")]
 pub(in crate::domain) struct Participant {
     /// Its leg, which is its id.
     pub(in crate::domain) tag: Tag,
@@ -241,16 +242,16 @@ impl Participant {
             return None;
         }
         self.is_listening = true;
-        if self.invitation.is_empty() { self.join(now, cause) } else { None }
+        self.invitation.is_empty().then(|| self.join(now, cause))
     }
 
     /// The invitation has been heard.
     pub(in crate::domain) fn invitation_heard(&mut self, now: Timestamp) -> Option<Happened> {
         self.invitation()?;
-        self.join(now, None)
+        Some(self.join(now, None))
     }
 
-    fn join(&mut self, now: Timestamp, cause: Option<&Cause>) -> Option<Happened> {
+    fn join(&mut self, now: Timestamp, cause: Option<&Cause>) -> Happened {
         self.stage = Stage::In;
         self.join_time = Some(now);
         self.begin(IntervalKind::Join, now, cause);
@@ -261,7 +262,7 @@ impl Participant {
         if self.is_held || self.holds {
             self.begin(IntervalKind::Hold, now, cause);
         }
-        Some(Happened::Joined)
+        Happened::Joined
     }
 
     /// Its leg has ended, or goes elsewhere.

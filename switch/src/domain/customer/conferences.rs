@@ -282,8 +282,8 @@ impl Customer {
             .ok_or_else(|| Refusal::ParticipantNotFound(tag.clone()))?;
         let muted = mute.and_then(|is_muted| participant.mute(is_muted, now, cause));
         let held = hold.and_then(|is_held| participant.hold(is_held, now, cause));
-        let happened = muted.into_iter().chain(held).map(|it| (tag.clone(), it)).collect();
-        self.conference_changed(id, happened, &[tag.clone()], Some(cause));
+        let happened: Vec<_> = muted.into_iter().chain(held).map(|it| (tag.clone(), it)).collect();
+        self.conference_changed(id, &happened, std::slice::from_ref(tag), Some(cause));
         Ok(Done::default())
     }
 
@@ -316,7 +316,7 @@ impl Customer {
                 participant.set_mode(mode, now, cause);
             }
         }
-        self.conference_changed(id, Vec::new(), &[], Some(cause));
+        self.conference_changed(id, &[], &[], Some(cause));
         Ok(Some(self.participant_done(id, first)))
     }
 
@@ -359,7 +359,7 @@ impl Customer {
         }
         let all: Vec<Tag> = conference.living().map(|it| it.tag.clone()).collect();
         self.pass_on(id, &all);
-        self.conference_changed(id, Vec::new(), &all, Some(cause));
+        self.conference_changed(id, &[], &all, Some(cause));
         Ok(Done::default())
     }
 
@@ -411,7 +411,7 @@ impl Customer {
         self.finish_conference(&source, Some(cause));
         let moved: Vec<Tag> = came.iter().map(|(tag, _)| tag.clone()).collect();
         self.pass_on(id, &moved);
-        self.conference_changed(id, came, &moved, Some(cause));
+        self.conference_changed(id, &came, &moved, Some(cause));
     }
 
     /// Ends every leg of a conference, and the conference.

@@ -104,7 +104,7 @@ impl Customer {
     pub(super) fn conference_changed(
         &mut self,
         id: &ConferenceId,
-        happened: Vec<(Tag, Happened)>,
+        happened: &[(Tag, Happened)],
         subjects: &[Tag],
         cause: Option<&Cause>,
     ) {
@@ -113,7 +113,7 @@ impl Customer {
         legs.extend_from_slice(subjects);
         self.changed_conferences.insert(id.clone());
         self.seat_all(id, &legs, cause);
-        self.tell_participants(id, &happened, cause);
+        self.tell_participants(id, happened, cause);
     }
 
     /// An invitation has been heard.
@@ -132,8 +132,8 @@ impl Customer {
             let channel = leg.channel.clone();
             self.effects.push(Effect::Drive(Op::StopPlay { channel, playback: playback(tag) }));
         }
-        let happened = happened.map(|it| (tag.clone(), it)).into_iter().collect();
-        self.conference_changed(&id, happened, std::slice::from_ref(tag), None);
+        let happened: Vec<_> = happened.map(|it| (tag.clone(), it)).into_iter().collect();
+        self.conference_changed(&id, &happened, std::slice::from_ref(tag), None);
     }
 
     fn tell_participants(
