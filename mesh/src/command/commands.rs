@@ -28,7 +28,7 @@ pub struct Commands {
     /// Where records of `request_id` lie.
     ledger: Arc<dyn Ledger>,
     /// The clock.
-    clock: Clock,
+    pub clock: Clock,
     /// The nodes.
     nodes: Nodes,
     /// The customers' homes.
