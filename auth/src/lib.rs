@@ -12,6 +12,7 @@ pub mod domain;
 pub mod export;
 pub mod import;
 pub mod keyring;
+mod lockouts;
 mod metrics;
 pub mod password;
 mod revocations;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use mesh::Clock;
 use mesh::health::{Component, Readiness};
+use mesh::ledger::redis::{RedisConfig, RedisLedger};
 use mesh::net::Listener;
 use mesh::server::GrpcServer;
 use mesh::token::Verifier;
@@ -48,6 +50,7 @@ use crate::domain::plan::Plan;
 use crate::domain::secret::Secret;
 use crate::domain::session::StoredKey;
 use crate::keyring::Keyring;
+use crate::lockouts::Lockouts;
 use crate::revocations::{Revocations, before_by};
 use crate::sessions::Sessions;
 use crate::tokens::SigningKey;
@@ -71,6 +74,11 @@ pub struct Deps {
     pub readiness: Readiness,
     /// What a directory that is still empty begins with, e.g. the demo directory.
     pub seed: Option<Plan>,
+    /// Where failed logins are counted together with other instances; without it each counts for
+    /// itself.
+    pub redis: Option<RedisConfig>,
+    /// How long tokens are good beyond their time while the directory is away.
+    pub lost_grace: Duration,
 }
 
 /// Runs the service until `stop`.
@@ -87,7 +95,11 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     config.validate().context("configuration of auth")?;
-    let Deps { clock, readiness, seed } = deps;
+    let Deps { clock, readiness, seed, redis, lost_grace } = deps;
+    let redis = match redis {
+        Some(redis) => Some(RedisLedger::connect(redis).await.context("redis")?),
+        None => None,
+    };
     let store = readiness.component("auth.store");
     let tasks = TaskTracker::new();
     let late_stop = CancellationToken::new();
@@ -117,7 +129,8 @@ pub async fn serve(
         kept,
         &keys,
     )?);
-    let verifier = Verifier::with_keys_and_clock(&keys.jwks(), clock.clone());
+    let verifier =
+        Verifier::with_keys_and_clock(&keys.jwks(), clock.clone()).with_lost_grace(lost_grace);
     let revocations =
         Revocations::new(Arc::clone(&directory), clock.clone(), verifier.clone(), kept);
     // Before the first token is verified.
@@ -128,6 +141,7 @@ pub async fn serve(
         Arc::clone(&directory),
         clock.clone(),
         passwords,
+        Lockouts::new(config.lockout.limits(), redis),
         Arc::clone(&keys),
         &refresh_secret,
     );

@@ -114,7 +114,10 @@ impl Revocations {
                     Err(_elapsed) => Some("the directory does not answer".to_owned()),
                 };
                 match reason {
-                    None => store.ready(),
+                    None => {
+                        self.verifier.note_auth();
+                        store.ready();
+                    }
                     Some(reason) => {
                         let was_current = self.known.send_if_modified(|known| {
                             std::mem::replace(&mut known.is_current, false)

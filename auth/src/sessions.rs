@@ -7,7 +7,6 @@ use mesh::Clock;
 use mesh::caller::{Caller, Scope};
 use mesh::clock::Timestamp;
 use mesh::token::{AUDIENCE, Claims, ISSUER};
-use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -15,11 +14,12 @@ use crate::domain::access::Realm;
 use crate::domain::directory::{CustomerKey, Directory};
 use crate::domain::error::SessionError;
 use crate::domain::id::{I_ENV, ICustomer};
-use crate::domain::lockout::{Lockout, Verdict};
+use crate::domain::lockout::Verdict;
 use crate::domain::principal::{Credential, Principal, Subject};
 use crate::domain::secret::Secret;
 use crate::domain::session::{Exchange, Exchanged, NewSession, SessionId};
 use crate::keyring::Keyring;
+use crate::lockouts::Lockouts;
 use crate::metrics;
 use crate::password::{self, PasswordError, Pool};
 use crate::revocations::before_by;
@@ -49,7 +49,7 @@ pub(crate) struct Sessions {
     directory: Arc<dyn Directory>,
     clock: Clock,
     passwords: Pool,
-    lockout: Mutex<Lockout>,
+    lockouts: Lockouts,
     keys: Arc<Keyring>,
     refresh_tokens: RefreshTokens,
     access_token_lifetime: Duration,
@@ -64,6 +64,7 @@ impl Sessions {
         directory: Arc<dyn Directory>,
         clock: Clock,
         passwords: Pool,
+        lockouts: Lockouts,
         keys: Arc<Keyring>,
         refresh_secret: &Secret,
     ) -> Self {
@@ -71,7 +72,7 @@ impl Sessions {
             directory,
             clock,
             passwords,
-            lockout: Mutex::new(Lockout::new(config.lockout.limits())),
+            lockouts,
             keys,
             refresh_tokens: RefreshTokens::new(refresh_secret),
             access_token_lifetime: config.session.access_token_lifetime,
@@ -89,32 +90,8 @@ impl Sessions {
         realm: Option<Realm>,
         address: &str,
     ) -> Result<Tokens, SessionError> {
-        self.admit(login, address).await?;
-        let candidates = self.directory.credentials(login, realm).await?;
-        let mut proven = Vec::new();
-        for candidate in &candidates {
-            if self.proves(proof, Some(candidate)).await? && self.may_enter(&candidate.principal) {
-                proven.push(candidate);
-            }
-        }
-        if candidates.is_empty() {
-            // Costs what a wrong password costs, so that logins cannot be probed by the clock.
-            self.proves(proof, None).await?;
-        }
-        let credential = match proven.as_slice() {
-            [] => {
-                self.lockout.lock().failed(login, address, self.clock.now());
-                info!(realm = realm.map(Realm::as_str), "login refused");
-                return Err(SessionError::AuthFailed);
-            }
-            [credential] => *credential,
-            several => {
-                let realms = several.iter().map(|it| it.principal.subject.realm).collect();
-                return Err(SessionError::RealmRequired(realms));
-            }
-        };
+        let credential = self.prove(login, proof, realm, address).await?;
         let principal = &credential.principal;
-        self.lockout.lock().succeeded(login, address);
         if principal.must_change_password && matches!(proof, Proof::Password(_)) {
             return Err(SessionError::MustChangePassword);
         }
@@ -123,6 +100,39 @@ impl Sessions {
             Proof::Token(_) => None,
         };
         self.begin(principal, None, proven_by).await
+    }
+
+    /// Finds out who can prove to be `login`; counts failures.
+    async fn prove(
+        &self,
+        login: &str,
+        proof: &Proof,
+        realm: Option<Realm>,
+        address: &str,
+    ) -> Result<Credential, SessionError> {
+        self.admit(login, address).await?;
+        let candidates = self.directory.credentials(login, realm).await?;
+        if candidates.is_empty() {
+            // Costs what a wrong password costs, so that logins cannot be probed by the clock.
+            self.proves(proof, None).await?;
+        }
+        let mut proven = Vec::new();
+        for candidate in candidates {
+            if self.proves(proof, Some(&candidate)).await? && self.may_enter(&candidate.principal) {
+                proven.push(candidate);
+            }
+        }
+        if proven.len() > 1 {
+            let realms = proven.iter().map(|it| it.principal.subject.realm).collect();
+            return Err(SessionError::RealmRequired(realms));
+        }
+        let Some(credential) = proven.pop() else {
+            self.lockouts.failed(login, address, self.clock.now()).await;
+            info!(realm = realm.map(Realm::as_str), "login refused");
+            return Err(SessionError::AuthFailed);
+        };
+        self.lockouts.succeeded(login, address).await;
+        Ok(credential)
     }
 
     /// Opens a session of a user below the caller.
@@ -262,23 +272,53 @@ impl Sessions {
         let credential = self.directory.credential(subject).await?;
         let credential = credential.ok_or(SessionError::AuthFailed)?;
         if !self.check(old, Some(&credential.password_hash)).await? {
-            self.lockout.lock().failed(&caller.login, counted_as, self.clock.now());
+            self.lockouts.failed(&caller.login, counted_as, self.clock.now()).await;
             return Err(SessionError::OldPasswordWrong);
         }
-        password::check_choice(new, &caller.login).map_err(SessionError::PasswordRefused)?;
-        if new == old {
-            return Err(SessionError::PasswordRefused("must differ from the old one"));
-        }
-        let hash = self.passwords.hash(new).await.map_err(refused)?;
+        let hash = self.choose(&caller.login, old, new).await?;
         let kept = SessionId(caller.session_id.clone());
         self.directory.set_password(subject, &hash, &kept, self.clock.now()).await?;
         Ok(())
     }
 
+    /// Gives a login another password and ends all its sessions: for who has to change it before
+    /// there can be a session. The old password proves as much as at a login.
+    pub(crate) async fn change_password_of(
+        &self,
+        login: &str,
+        realm: Option<Realm>,
+        address: &str,
+        old: &Secret,
+        new: &Secret,
+    ) -> Result<(), SessionError> {
+        let proof = Proof::Password(old.clone());
+        let credential = match self.prove(login, &proof, realm, address).await {
+            Err(SessionError::AuthFailed) => return Err(SessionError::OldPasswordWrong),
+            proven => proven?,
+        };
+        let hash = self.choose(login, old, new).await?;
+        let subject = credential.principal.subject;
+        self.directory.reset_password(subject, &hash, self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// The hash of a password that may be chosen in place of another.
+    async fn choose(
+        &self,
+        login: &str,
+        old: &Secret,
+        new: &Secret,
+    ) -> Result<Secret, SessionError> {
+        password::check_choice(new, login).map_err(SessionError::PasswordRefused)?;
+        if new == old {
+            return Err(SessionError::PasswordRefused("must differ from the old one"));
+        }
+        self.passwords.hash(new).await.map_err(refused)
+    }
+
     /// Lets an attempt pass, lets it wait, or refuses it.
     async fn admit(&self, login: &str, address: &str) -> Result<(), SessionError> {
-        let verdict = self.lockout.lock().check(login, address, self.clock.now());
-        match verdict {
+        match self.lockouts.check(login, address, self.clock.now()).await {
             Verdict::Allowed => Ok(()),
             Verdict::Slowed(delay) => {
                 tokio::time::sleep(delay).await;

@@ -6,6 +6,7 @@
 mod reference;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use mesh::ledger::redis::RedisConfig;
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) event_log: EventLog,
     /// TLS of the public port and between services.
     pub(crate) tls: mesh::net::tls::Config,
+    /// What every service holds of sessions.
+    pub(crate) session: Session,
     /// Logs and traces.
     pub(crate) telemetry: mesh::telemetry::Config,
     /// Addresses that customers name: those of webhooks, and of audio to play.
@@ -97,6 +100,23 @@ pub(crate) struct Targets {
 pub(crate) struct EventLog {
     /// Redis; without it `cordboard up` keeps them in memory, and services apart do not start.
     pub(crate) redis: Option<RedisConfig>,
+}
+
+/// What every service holds of sessions; how they begin and how long they live is `auth.session`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Session {
+    /// How long access tokens are good beyond their time while auth, or its database, is away: nobody
+    /// can refresh them then. An hour at most, for which revocations are kept.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub(crate) auth_lost_grace: Duration,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self { auth_lost_grace: Duration::from_mins(15) }
+    }
 }
 
 /// A service that runs in a process of its own.

@@ -169,7 +169,8 @@ impl Host {
         if let Some(verifier) = &self.verifier {
             return verifier.clone();
         }
-        let verifier = Verifier::new(self.pool(ServiceKind::Auth), self.clock.clone());
+        let verifier = Verifier::new(self.pool(ServiceKind::Auth), self.clock.clone())
+            .with_lost_grace(self.config.session.auth_lost_grace);
         let component = self.readiness.component("auth.keys");
         self.life.tasks.spawn(verifier.clone().run_with_health(component, self.late_stop.clone()));
         self.verifier = Some(verifier.clone());
@@ -187,7 +188,13 @@ impl Host {
         let ledger = Arc::clone(&self.ledger);
         match kind {
             ServiceKind::Auth => {
-                let deps = auth::Deps { clock, readiness, seed: self.seed.take() };
+                let deps = auth::Deps {
+                    clock,
+                    readiness,
+                    seed: self.seed.take(),
+                    redis: self.config.event_log.redis.clone(),
+                    lost_grace: self.config.session.auth_lost_grace,
+                };
                 let config = self.config.auth.clone();
                 self.launch(kind, |stop| auth::serve(config, deps, listener, stop))
             }

@@ -12,6 +12,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -39,6 +40,15 @@ const REVOCATION_BACKLOG: usize = 4_096;
 
 /// How long a request waits for a key that may be about to come.
 const KEY_WAIT: Duration = Duration::from_secs(2);
+
+/// How long tokens are good beyond their time while auth is lost, unless configured.
+const LOST_GRACE: Duration = Duration::from_mins(15);
+
+/// Auth gives a sign of life each second. After this silence it is lost.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+
+/// Time for everybody to refresh once auth is heard again.
+const FOUND_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,7 +124,9 @@ struct Shared {
     revocations: parking_lot::RwLock<Revocations>,
     revoked: broadcast::Sender<Revocation>,
     cache: parking_lot::Mutex<Cache>,
-    last_heard: parking_lot::Mutex<Option<Instant>>,
+    heard: parking_lot::Mutex<Heard>,
+    /// Seconds.
+    lost_grace: AtomicI64,
 }
 
 impl Verifier {
@@ -146,7 +158,8 @@ impl Verifier {
             revocations: parking_lot::RwLock::default(),
             revoked: broadcast::Sender::new(REVOCATION_BACKLOG),
             cache: parking_lot::Mutex::new(Cache::new(CACHED_TOKENS)),
-            last_heard: parking_lot::Mutex::new(None),
+            heard: parking_lot::Mutex::default(),
+            lost_grace: AtomicI64::new(seconds(LOST_GRACE)),
         }))
     }
 
@@ -248,7 +261,7 @@ impl Verifier {
     /// # Errors
     /// `Expired` or `Revoked`.
     pub fn still_good(&self, caller: &Caller) -> Result<(), TokenError> {
-        if caller.expires_at <= self.0.clock.now().as_seconds() {
+        if self.has_expired(caller) {
             return Err(TokenError::Expired);
         }
         if self.0.revocations.read().covers(caller) {
@@ -260,10 +273,12 @@ impl Verifier {
     fn check(&self, token: &str, hash: [u8; 32]) -> Result<Arc<Caller>, TokenError> {
         let now = self.0.clock.now().as_seconds();
         let claims = self.0.keys.borrow().claims_of(token)?;
-        if claims.exp <= now || claims.nbf.is_some_and(|not_before| not_before > now) {
+        if self.is_over(claims.exp) || claims.nbf.is_some_and(|not_before| not_before > now) {
             return Err(TokenError::Expired);
         }
-        self.0.revocations.write().note_life(claims.exp - claims.iat);
+        let life = claims.exp.saturating_sub(claims.iat);
+        let grace = self.0.lost_grace.load(Ordering::Relaxed);
+        self.0.revocations.write().note_life(life.saturating_add(grace));
         let caller = Arc::new(claims.into_caller()?);
         self.0.cache.lock().insert(hash, Arc::clone(&caller));
         Ok(caller)
@@ -287,7 +302,35 @@ impl Verifier {
     /// When auth was last heard: it sends a sign of life each second. `None` before the first.
     #[must_use]
     pub fn last_heard(&self) -> Option<Instant> {
-        *self.0.last_heard.lock()
+        self.0.heard.lock().last
+    }
+
+    /// The same with another grace while auth is lost.
+    #[must_use]
+    pub fn with_lost_grace(self, grace: Duration) -> Self {
+        self.0.lost_grace.store(seconds(grace), Ordering::Relaxed);
+        self
+    }
+
+    /// Notes a sign of life of auth; auth itself notes that its directory answers.
+    pub fn note_auth(&self) {
+        self.0.note_auth();
+    }
+
+    /// True when the time of a token is over. While auth is lost nobody can get another one, so
+    /// that time is then longer by the grace.
+    #[must_use]
+    pub fn has_expired(&self, caller: &Caller) -> bool {
+        self.is_over(caller.expires_at)
+    }
+
+    fn is_over(&self, expires_at: i64) -> bool {
+        let now = self.0.clock.now().as_seconds();
+        if expires_at > now {
+            return false;
+        }
+        let grace = self.0.lost_grace.load(Ordering::Relaxed);
+        expires_at.saturating_add(grace) <= now || !self.0.heard.lock().is_lost()
     }
 
     /// True once there are public keys.
@@ -295,6 +338,36 @@ impl Verifier {
     pub fn has_keys(&self) -> bool {
         !self.0.keys.borrow().is_empty()
     }
+}
+
+impl Shared {
+    fn note_auth(&self) {
+        let mut heard = self.heard.lock();
+        let now = Instant::now();
+        if heard.last.is_some_and(|last| last.elapsed() > LOST_AFTER) {
+            heard.found_again = Some(now);
+        }
+        heard.last = Some(now);
+    }
+}
+
+/// When auth was heard.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    last: Option<Instant>,
+    /// The first sign of life after it had been lost.
+    found_again: Option<Instant>,
+}
+
+impl Heard {
+    fn is_lost(self) -> bool {
+        self.last.is_some_and(|last| last.elapsed() > LOST_AFTER)
+            || self.found_again.is_some_and(|found| found.elapsed() < FOUND_AGAIN)
+    }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -201,6 +201,9 @@ fn permission(method: &Method) -> String {
     let api = &method.api;
     match (api.component.as_str(), api.is_anonymous) {
         ("", true) => "none, no session either".to_owned(),
+        ("", false) if !api.anonymous_with.is_empty() => {
+            format!("none; with `{}` no session either", api.anonymous_with)
+        }
         ("", false) => "none".to_owned(),
         (component, _) => format!("`{component}` {}", api.level),
     }

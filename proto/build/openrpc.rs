@@ -82,6 +82,9 @@ fn method(model: &Model, method: &Method) -> anyhow::Result<Value> {
     if api.is_anonymous {
         schema::set(&mut entry, "x-anonymous", json!(true));
     }
+    if !api.anonymous_with.is_empty() {
+        schema::set(&mut entry, "x-anonymous-with", json!(api.anonymous_with));
+    }
     if api.is_planned {
         schema::set(&mut entry, "x-planned", json!(true));
     }

@@ -31,6 +31,8 @@ pub struct Method {
     pub handled_by: HandledBy,
     /// May be called without a session.
     pub anonymous: bool,
+    /// The param with which it may be called without a session.
+    pub anonymous_with: Option<&'static str>,
     /// Nobody answers it yet.
     pub planned: bool,
     /// Changes something.

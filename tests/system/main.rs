@@ -7,6 +7,7 @@ mod conferences;
 mod demo;
 mod edges;
 mod failures;
+mod forced_password;
 mod handing_over;
 mod hostile;
 mod limits;

@@ -27,6 +27,22 @@ pub struct Limits {
     pub capacity: usize,
 }
 
+impl Limits {
+    /// What the longest lock that holds and the failures of the login amount to.
+    pub(crate) fn verdict(&self, locked_for: Option<Duration>, failures: usize) -> Verdict {
+        if let Some(rest) = locked_for {
+            return Verdict::Locked(rest);
+        }
+        match failures.checked_sub(self.slow_after) {
+            None | Some(0) => Verdict::Allowed,
+            Some(above) => {
+                let steps = u32::try_from(above).unwrap_or(u32::MAX);
+                Verdict::Slowed(DELAY_STEP.saturating_mul(steps).min(MAX_DELAY))
+            }
+        }
+    }
+}
+
 /// Slowest that a login gets.
 const MAX_DELAY: Duration = Duration::from_secs(2);
 /// What each failure above the limit adds.
@@ -71,14 +87,7 @@ impl Lockout {
         if let Some(rest) = locks.into_iter().flatten().max() {
             return Verdict::Locked(rest);
         }
-        let failures = self.logins.count(login, now, self.limits.window);
-        match failures.checked_sub(self.limits.slow_after) {
-            None | Some(0) => Verdict::Allowed,
-            Some(above) => {
-                let steps = u32::try_from(above).unwrap_or(u32::MAX);
-                Verdict::Slowed(DELAY_STEP.saturating_mul(steps).min(MAX_DELAY))
-            }
-        }
+        self.limits.verdict(None, self.logins.count(login, now, self.limits.window))
     }
 
     /// Counts a failed attempt. Attempts under way at the same time may exceed the limit by as

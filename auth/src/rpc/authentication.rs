@@ -115,10 +115,19 @@ impl AuthenticationService for AuthenticationRpc {
         &self,
         request: Request<pb::ChangePasswordRequest>,
     ) -> Answer<pb::ChangePasswordResponse> {
-        let caller = caller::of(&request)?;
+        let login = request.get_ref().login.clone();
+        let caller = login.is_none().then(|| caller::of(&request)).transpose()?;
         let request = request.into_inner();
         let (old, new) = (Secret::new(request.old_password), Secret::new(request.new_password));
-        let changed = self.sessions.change_password(&caller, &old, &new).await;
+        let changed = match (caller, login) {
+            (Some(caller), _) => self.sessions.change_password(&caller, &old, &new).await,
+            (None, login) => {
+                let realm = optional_realm(request.realm)?;
+                let login = login.unwrap_or_default();
+                let address = &request.address;
+                self.sessions.change_password_of(&login, realm, address, &old, &new).await
+            }
+        };
         changed.map_err(|error| status(&error))?;
         self.revocations.hurry();
         Ok(Response::new(pb::ChangePasswordResponse {}))

@@ -55,7 +55,14 @@ impl Auth {
         let network = Network::default();
         let listener = network.listen_memory("auth");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let deps = Deps { clock: clock.clone(), readiness: Readiness::new(), seed: Some(seed) };
+        let deps = Deps {
+            clock: clock.clone(),
+            readiness: Readiness::new(),
+            seed: Some(seed),
+            redis: None,
+            // Time passes here in leaps, which look as if the directory had been away.
+            lost_grace: Duration::ZERO,
+        };
         let serving = auth::serve(config, deps, listener, stop.clone());
         tasks.spawn(async move { serving.await.unwrap() });
         let pool = connect(&network, &tasks, &stop);

@@ -14,7 +14,7 @@ Services, targets and both directions of every network policy follow from this t
   reads     sections of others that it reads too
 */}}
 {{- define "cordboard.services" -}}
-auth: {port: 7101, protocol: grpc, app: kubernetes.io/h2c, calls: [], database: true}
+auth: {port: 7101, protocol: grpc, app: kubernetes.io/h2c, calls: [], redis: true, database: true}
 callcontrol: {port: 7102, protocol: grpc, app: kubernetes.io/h2c, calls: [auth, switch], redis: true, reads: [switch]}
 conference: {port: 7103, protocol: grpc, app: kubernetes.io/h2c, calls: [auth, switch], redis: true}
 edge: {port: 8080, protocol: http, app: http, calls: [auth, callcontrol, conference, notifier], public: true, owns: [api, websocket]}

@@ -23,6 +23,9 @@ use crate::rpc::check::Given;
 use crate::rpc::{After, Fault, Origin, answer as rpc_answer, check};
 use crate::session::Session;
 
+/// What auth says of a login whose password must be changed first.
+const MUST_CHANGE: &str = "Server.Session.alert_You_must_change_password";
+
 /// Answers `POST /rest/{name}`.
 pub(super) async fn answer(
     edge: &Arc<Edge>,
@@ -52,7 +55,8 @@ pub(super) async fn answer(
     let parent = trace::Context::from_headers(&head.headers);
     let checked = async {
         let given = given(edge, &entrance, method, &head.headers, &form.auth_info).await;
-        check::run(edge, &origin, given, 0, method, &form.params).await
+        let params = with_login(method, &given, form.params, &form.auth_info);
+        check::run(edge, &origin, given, 0, method, &params).await
     };
     let (outcome, trace_id) = rpc_answer::in_span(edge, &origin, method, parent, checked).await;
     match outcome {
@@ -91,6 +95,28 @@ fn cookie(edge: &Edge, entrance: &Entrance, token: &str, expires_in: i64) -> Opt
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// Who must change the password has no session before: the method that changes it is told who that
+/// is, as if the params had said so.
+fn with_login(
+    method: &Method,
+    given: &Given,
+    params: Value,
+    auth_info: &Map<String, Value>,
+) -> Value {
+    let must_change = given.as_ref().is_err_and(|fault| fault.faultcode == MUST_CHANGE);
+    match (params, method.anonymous_with) {
+        (Value::Object(mut params), Some(name)) if must_change && !params.contains_key(name) => {
+            for name in [name, "realm"] {
+                if let Some(value) = auth_info.get(name) {
+                    params.insert(name.to_owned(), value.clone());
+                }
+            }
+            Value::Object(params)
+        }
+        (params, _) => params,
+    }
 }
 
 /// The session that a request names: by header, by `auth_info`, by cookie.

@@ -35,7 +35,9 @@ pub(crate) async fn run(
     if method.websocket_only && origin.socket().is_none() {
         return Err(Fault::no_such_method(method.name));
     }
-    let session = session(edge, origin, given, method).await?;
+    let is_anonymous =
+        method.anonymous || method.anonymous_with.is_some_and(|param| params.get(param).is_some());
+    let session = session(edge, origin, given, method, is_anonymous).await?;
     let entry = audit::Entry::begin(method, session.as_deref(), params, origin.label());
     let answer = serve(edge, origin, session, generation, method, params).await;
     if let Some(entry) = entry {
@@ -106,10 +108,11 @@ async fn session(
     origin: &Origin,
     given: Given,
     method: &'static Method,
+    is_anonymous: bool,
 ) -> Result<Option<Arc<Session>>, Fault> {
     let session = match given {
         Ok(session) => session,
-        Err(_) if method.anonymous => None,
+        Err(_) if is_anonymous => None,
         Err(fault) => return Err(fault),
     };
     match session {
@@ -121,12 +124,12 @@ async fn session(
             };
             match present.filter(|present| present.id() == session.id()) {
                 Some(present) => Ok(Some(present)),
-                None if method.anonymous => Ok(Some(session)),
+                None if is_anonymous => Ok(Some(session)),
                 None => Err(Fault::not_authenticated(method)),
             }
         }
         // A method that needs no session says itself what an ended one means to it.
-        session if method.anonymous => Ok(session),
+        session if is_anonymous => Ok(session),
         _ => Err(Fault::not_authenticated(method)),
     }
 }

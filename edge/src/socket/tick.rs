@@ -69,7 +69,7 @@ fn look(edge: &Edge, socket: &Socket, now: u64, times: Times) {
         None => {}
         Some(session) => {
             let left = session.expires_in(edge.clock.now().as_seconds());
-            if left == 0 {
+            if left == 0 && edge.verifier.has_expired(&session.caller) {
                 return edge.close(socket, Reason::NotAuthenticated);
             }
             let notice = i64::try_from(edge.config.expiry_notice.as_secs()).unwrap_or(i64::MAX);

@@ -102,6 +102,25 @@ impl RedisLedger {
         Ok(ledger)
     }
 
+    /// Runs a script of a service's own, over keys that nobody else uses: they get the prefix of
+    /// the store. A script that could not be answered for may have run.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn evaluate(
+        &self,
+        script: &Script,
+        keys: &[String],
+        arguments: &[String],
+    ) -> Result<Value, StoreError> {
+        let prefix = &self.config.key_prefix;
+        let keys: Vec<_> = keys.iter().map(|key| format!("{prefix}:{key}")).collect();
+        let give = |command: &mut Cmd| {
+            command.arg(arguments);
+        };
+        self.run(script, &keys, give, Again::Never).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.ask(redis::cmd("PING"), Again::Harmless).await.map(drop)
     }

@@ -305,3 +305,32 @@ async fn revocations_are_followed_from_where_they_were_left() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn tokens_are_good_for_longer_while_auth_is_lost() {
+    tokio::time::pause();
+    let clock = Clock::starting_at(NOW);
+    let verifier = Verifier::with_keys_and_clock(&ISSUER_OF_TESTS.jwks(), clock)
+        .with_lost_grace(Duration::from_mins(15));
+    let claims = claims(ACCOUNT, &[], NOW);
+    let life = u64::try_from(claims.exp - NOW.as_seconds()).unwrap();
+    let token = ISSUER_OF_TESTS.sign(&claims);
+    let pass = async |seconds| tokio::time::advance(Duration::from_secs(seconds)).await;
+
+    verifier.note_auth();
+    pass(life).await;
+    assert!(verifier.verify(&token).await.is_ok(), "silent since the token was made");
+    for _ in 0..7 {
+        verifier.note_auth();
+        pass(4).await;
+    }
+    assert!(verifier.verify(&token).await.is_ok(), "there is time to refresh");
+    verifier.note_auth();
+    pass(3).await;
+    assert_eq!(verifier.verify(&token).await, Err(TokenError::Expired));
+
+    pass(6).await;
+    assert!(verifier.verify(&token).await.is_ok(), "lost again");
+    pass(15 * 60).await;
+    assert_eq!(verifier.verify(&token).await, Err(TokenError::Expired), "the grace is over");
+}

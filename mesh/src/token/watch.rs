@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
 use proto::auth::v1::{GetKeysRequest, WatchRevocationsRequest};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::{Keys, Revocation, Shared};
@@ -82,7 +82,7 @@ async fn follow(
         let Some(message) = message else { bail!("stream ended") };
         backoff.reset();
         *position = message.position;
-        *shared.last_heard.lock() = Some(Instant::now());
+        shared.note_auth();
         if let Some(revocation) = message.revocation.and_then(Revocation::from_proto) {
             super::Verifier(Arc::clone(shared)).revoke(revocation);
         }
