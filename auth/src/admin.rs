@@ -3,6 +3,7 @@
 //! Each change writes what ends or narrows the tokens that it concerns, so every running service
 //! follows within a second.
 
+mod edit;
 mod records;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::domain::directory::{Directory, StoreError};
 use crate::domain::principal::Subject;
 use crate::domain::secret::Secret;
 use crate::password;
+pub use edit::{Assignment, add, change};
 pub use records::Record;
 
 /// Most near matches that are told.
@@ -36,6 +38,12 @@ pub enum Kind {
     HuntGroup,
     /// IVR applications: by name or `i_ivr_application`.
     Application,
+    /// Resellers: by name, login or `i_reseller`.
+    Reseller,
+    /// Products: by name.
+    Product,
+    /// Tariffs: by name.
+    Tariff,
 }
 
 impl Kind {
@@ -50,6 +58,9 @@ impl Kind {
             Self::Number => "number",
             Self::HuntGroup => "hunt group",
             Self::Application => "application",
+            Self::Reseller => "reseller",
+            Self::Product => "product",
+            Self::Tariff => "tariff",
         }
     }
 
@@ -64,6 +75,9 @@ impl Kind {
             Self::Number => "numbers",
             Self::HuntGroup => "hunt-groups",
             Self::Application => "applications",
+            Self::Reseller => "resellers",
+            Self::Product => "products",
+            Self::Tariff => "tariffs",
         }
     }
 
@@ -93,6 +107,9 @@ impl Kind {
             Self::Application => {
                 &["i_ivr_application", "name", "customer", "account", "access_numbers"]
             }
+            Self::Reseller => &["i_reseller", "name", "login", "customers", "state"],
+            Self::Product => &["name", "conferencing", "user_application", "rating", "accounts"],
+            Self::Tariff => &["name", "currency", "rates"],
         }
     }
 }
@@ -130,6 +147,53 @@ pub enum AdminError {
     /// The name is taken by what everybody has who was given no role.
     #[error("`{DEFAULT_ROLE}` is the role of those who were given none; name another")]
     DefaultRole,
+    /// There is one already.
+    #[error("there is a {kind} `{id}` already; `cordboard admin {} change` changes it", kind.several())]
+    Exists {
+        /// What was to be added.
+        kind: Kind,
+        /// Its name.
+        id: String,
+    },
+    /// Not `KEY=VALUE`.
+    #[error("`{0}` must be KEY=VALUE; lists also take KEY+=VALUE and KEY-=VALUE")]
+    NoAssignment(String),
+    /// Not a value of this key.
+    #[error("`{key}` cannot be `{value}`; it is {right}")]
+    Value {
+        /// The key.
+        key: String,
+        /// The value that was given.
+        value: String,
+        /// What would be right.
+        right: String,
+    },
+    /// Accounting has it in its hands.
+    #[error("`{0}` is set when the party is added, and kept by accounting afterwards")]
+    Fixed(String),
+    /// The customer was not named.
+    #[error("a new {0} belongs to a customer; give `--customer NAME`")]
+    NoCustomer(Kind),
+    /// A customer was named.
+    #[error("a {0} does not belong to a customer; leave `--customer` out")]
+    NoOwner(Kind),
+    /// Not a key of a login.
+    #[error("`{0}` does not belong to a login; change the customer or account that has it")]
+    NotOfLogin(String),
+    /// Not a key of a number.
+    #[error(
+        "a number has no `{0}`; it takes `to=account:ID`, `to=application:NAME` or `to=nothing`"
+    )]
+    NotOfNumber(String),
+    /// What an import would not take.
+    #[error("{}", .0.join("\n"))]
+    Refused(Vec<String>),
+    /// The directory changed meanwhile, or cannot be written as a file.
+    #[error("the directory has changed meanwhile; try again")]
+    Unreadable,
+    /// The directory could not be written as a file.
+    #[error("the directory could not be read")]
+    Export(#[from] crate::export::ExportError),
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash(#[from] password::PasswordError),
@@ -270,6 +334,7 @@ fn subject(record: &Record, kind: Kind, id: &str) -> Result<Subject, AdminError>
     let realm = match kind {
         Kind::Customer => Realm::Customer,
         Kind::Account => Realm::Account,
+        Kind::Reseller => Realm::Reseller,
         _ => return record.unique.parse().map_err(|_not_a_user| unknown()),
     };
     Ok(Subject { realm, id: record.key.ok_or_else(unknown)? })

@@ -11,7 +11,7 @@ use mesh::clock::Timestamp;
 use mesh::ledger::StoreError;
 use mesh::ledger::redis::RedisLedger;
 use parking_lot::Mutex;
-use redis::{FromRedisValue as _, Script};
+use redis::Script;
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tracing::warn;

@@ -268,27 +268,37 @@ pub(crate) struct Admin {
 /// What `cordboard admin` can do.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum AdminTask {
-    /// Customers: list, show, block, unblock
+    /// Resellers: list, show, add, change, block, unblock
+    #[command(visible_alias = "reseller", subcommand)]
+    Resellers(PartyTask),
+    /// Customers: list, show, add, change, block, unblock
     #[command(visible_alias = "customer", subcommand)]
     Customers(PartyTask),
-    /// Accounts: list, show, block, unblock
+    /// Accounts: list, show, add, change, block, unblock
     #[command(visible_alias = "account", subcommand)]
     Accounts(PartyTask),
-    /// Everybody who may log in: list, show, block, unblock, set-password, set-role
+    /// Everybody who may log in: list, show, add (administrators), change, block, unblock,
+    /// set-password, set-role
     #[command(visible_alias = "user", subcommand)]
     Users(UserTask),
-    /// What sessions may do: list, show, set
+    /// What sessions may do: list, show, add, change, set
     #[command(visible_alias = "role", subcommand)]
     Roles(RoleTask),
-    /// Numbers and what they lead to: list, show
+    /// Numbers and what they lead to: list, show, add, change
     #[command(visible_alias = "number", subcommand)]
-    Numbers(Look),
-    /// Hunt groups and their queues: list, show
+    Numbers(EntryTask),
+    /// Hunt groups and their queues: list, show, add, change
     #[command(visible_alias = "hunt-group", subcommand)]
-    HuntGroups(Look),
-    /// IVR applications and their access numbers: list, show
+    HuntGroups(EntryTask),
+    /// IVR applications and their access numbers: list, show, add, change
     #[command(visible_alias = "application", subcommand)]
-    Applications(Look),
+    Applications(EntryTask),
+    /// What is sold to accounts: list, show, add, change
+    #[command(visible_alias = "product", subcommand)]
+    Products(EntryTask),
+    /// Prices: list, show, add, change
+    #[command(visible_alias = "tariff", subcommand)]
+    Tariffs(EntryTask),
     /// The keys that sign access tokens: list, rotate
     #[command(visible_alias = "key", subcommand)]
     Keys(KeyTask),
@@ -377,15 +387,15 @@ pub(crate) struct Database {
     )]
     pub(crate) url: String,
     /// File with the password of the database's user
-    #[arg(long = "database-password-file", value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) database_password_file: Option<PathBuf>,
 }
 
 impl Database {
     /// The settings of the directory.
     pub(crate) fn settings(&self) -> auth::Database {
         auth::Database {
-            password_file: self.password_file.clone(),
+            password_file: self.database_password_file.clone(),
             ..auth::Database::at(self.url.as_str())
         }
     }
@@ -424,11 +434,54 @@ pub(crate) enum Look {
     },
 }
 
-/// Looks at, blocks and unblocks customers or accounts.
+/// A new entry of the directory.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Add {
+    /// Its name; of an account its id, of an administrator its login, else its number
+    pub(crate) id: String,
+    /// The customer to which an account, hunt group, application or number belongs
+    #[arg(long, value_name = "CUSTOMER")]
+    pub(crate) customer: Option<String>,
+    /// Keys as in a directory file, e.g. `name=Eve product=Line credit_limit=10`; of a number
+    /// `to=account:101` or `to=application:NAME`
+    #[arg(value_name = "KEY=VALUE")]
+    pub(crate) keys: Vec<String>,
+    /// File with the password of its login; a line break at its end does not count
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) database: Database,
+}
+
+/// What becomes of an entry of the directory.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Change {
+    /// Its name, login, number or id, as the list shows it
+    pub(crate) id: String,
+    /// Keys as in a directory file; lists also take `KEY+=VALUE` and `KEY-=VALUE`, an empty value
+    /// takes the key away
+    #[arg(required = true, value_name = "KEY=VALUE")]
+    pub(crate) keys: Vec<String>,
+    #[command(flatten)]
+    pub(crate) database: Database,
+}
+
+/// Looks at entries, adds and changes them.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum EntryTask {
+    #[command(flatten)]
+    Look(Look),
+    /// Adds one
+    Add(Add),
+    /// Changes one; sessions that it narrows or ends follow within a second
+    Change(Change),
+}
+
+/// What can be done to resellers, customers and accounts.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PartyTask {
     #[command(flatten)]
-    Look(Look),
+    Entry(EntryTask),
     /// Refuses logins and calls; sessions of it and of what is below it end within a second
     Block(OneOf),
     /// Takes the block away
@@ -439,7 +492,7 @@ pub(crate) enum PartyTask {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum UserTask {
     #[command(flatten)]
-    Look(Look),
+    Entry(EntryTask),
     /// Refuses its logins, and with them its calls; its sessions end within a second
     Block(OneOf),
     /// Takes the block away
@@ -467,7 +520,7 @@ pub(crate) enum UserTask {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum RoleTask {
     #[command(flatten)]
-    Look(Look),
+    Entry(EntryTask),
     /// Sets what it grants; sessions with it follow within a second
     Set {
         /// Its name

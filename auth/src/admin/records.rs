@@ -8,7 +8,8 @@ use super::Kind;
 use crate::domain::access::{Component, DEFAULT_ROLE, Realm};
 use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer, IIvrApplication, IReseller, IUser};
 use crate::domain::plan::{
-    Account, Customer, HuntGroup, IvrApplication, Login, Name, Plan, Product, Role,
+    Account, Customer, HuntGroup, IvrApplication, Login, Name, Plan, Product, Reseller, Role,
+    Tariff,
 };
 use crate::domain::principal::Subject;
 use crate::domain::snapshot::{Snapshot, within};
@@ -55,6 +56,70 @@ pub(super) fn of(snapshot: &Snapshot, kind: Kind) -> Vec<Record> {
                 owner.ivr_applications.iter().map(move |it| application(snapshot, owner, it))
             })
             .collect(),
+        Kind::Reseller => snapshot.plan.resellers.iter().map(|it| reseller(snapshot, it)).collect(),
+        Kind::Product => snapshot.plan.products.iter().map(|it| product(snapshot, it)).collect(),
+        Kind::Tariff => snapshot.plan.tariffs.iter().map(tariff).collect(),
+    }
+}
+
+fn reseller(snapshot: &Snapshot, reseller: &Reseller) -> Record {
+    let name = reseller.name.text.clone();
+    let key = snapshot.keys.get(IReseller::KIND, &name);
+    let login = reseller.login.as_ref();
+    let is_below = |customer: &&Customer| {
+        customer.reseller.as_ref().is_some_and(|above| above.text == reseller.name.text)
+    };
+    let names = [Some(name.clone()), login.map(login_name), key.map(|key| key.to_string())];
+    Record {
+        names: names.into_iter().flatten().collect(),
+        fields: vec![
+            ("i_reseller", json!(key)),
+            ("name", json!(name)),
+            ("login", json!(login.map(login_name))),
+            ("role", json!(login.map(role_name))),
+            ("customers", json!(snapshot.plan.customers.iter().filter(is_below).count())),
+            ("state", json!(own_state(reseller.is_blocked))),
+        ],
+        unique: name,
+        key,
+    }
+}
+
+fn product(snapshot: &Snapshot, product: &Product) -> Record {
+    let name = product.name.text.clone();
+    let accounts = snapshot.plan.customers.iter().flat_map(|customer| &customer.accounts);
+    let rating = product.rating.iter().map(|entry| match entry.access_code.as_str() {
+        "" => entry.tariff.text.clone(),
+        code => format!("{code}:{}", entry.tariff.text),
+    });
+    Record {
+        names: vec![name.clone()],
+        fields: vec![
+            ("name", json!(name)),
+            ("conferencing", json!(product.conferencing)),
+            ("user_application", json!(product.user_application)),
+            ("rating", json!(rating.collect::<Vec<_>>())),
+            ("accounts", json!(accounts.filter(|it| it.product.text == name).count())),
+        ],
+        unique: name,
+        key: None,
+    }
+}
+
+fn tariff(tariff: &Tariff) -> Record {
+    let name = tariff.name.text.clone();
+    let rates = tariff.rates.iter();
+    let rates =
+        rates.map(|rate| format!("{}:{}:{}", rate.service, rate.prefix, rate.price_per_minute));
+    Record {
+        names: vec![name.clone()],
+        fields: vec![
+            ("name", json!(name)),
+            ("currency", json!(tariff.currency)),
+            ("rates", json!(rates.collect::<Vec<_>>())),
+        ],
+        unique: name,
+        key: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod applications;
 mod directory;
 #[cfg(test)]
 mod harness;
+mod keys;
 #[cfg(test)]
 mod login;
 #[cfg(test)]

@@ -16,19 +16,22 @@ use mesh::Clock;
 
 use super::{say, say_raw};
 use crate::cli::{
-    Admin, AdminTask, Cli, Database, Look, OneOf, PartyTask, RoleTask, Shell, UserTask,
+    Admin, AdminTask, Cli, Database, EntryTask, Look, OneOf, PartyTask, RoleTask, Shell, UserTask,
 };
 use crate::services;
 
 pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
     match args.task {
+        AdminTask::Resellers(task) => party(Kind::Reseller, task).await,
         AdminTask::Customers(task) => party(Kind::Customer, task).await,
         AdminTask::Accounts(task) => party(Kind::Account, task).await,
         AdminTask::Users(task) => user(task).await,
         AdminTask::Roles(task) => role(task).await,
-        AdminTask::Numbers(task) => look(Kind::Number, task).await,
-        AdminTask::HuntGroups(task) => look(Kind::HuntGroup, task).await,
-        AdminTask::Applications(task) => look(Kind::Application, task).await,
+        AdminTask::Numbers(task) => entry(Kind::Number, task).await,
+        AdminTask::HuntGroups(task) => entry(Kind::HuntGroup, task).await,
+        AdminTask::Applications(task) => entry(Kind::Application, task).await,
+        AdminTask::Products(task) => entry(Kind::Product, task).await,
+        AdminTask::Tariffs(task) => entry(Kind::Tariff, task).await,
         AdminTask::Keys(task) => keys::run(task).await,
         AdminTask::Import { file, database } => files::import(&file, &database).await,
         AdminTask::Export { file, database } => files::export(&file, &database).await,
@@ -85,9 +88,40 @@ async fn look(kind: Kind, task: Look) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn entry(kind: Kind, task: EntryTask) -> anyhow::Result<()> {
+    match task {
+        EntryTask::Look(task) => look(kind, task).await,
+        EntryTask::Add(it) => {
+            let keys = assignments(&it.keys)?;
+            let directory = open(&it.database).await?;
+            let password = match &it.password_file {
+                Some(file) => Some(files::password(Some(file))?),
+                None => None,
+            };
+            let (customer, password) = (it.customer.as_deref(), password.as_ref());
+            let now = Clock::system().now();
+            admin::add(&*directory, kind, &it.id, customer, &keys, password, now).await?;
+            say(format_args!("{kind} {}: added", it.id));
+            Ok(())
+        }
+        EntryTask::Change(it) => {
+            let keys = assignments(&it.keys)?;
+            let directory = open(&it.database).await?;
+            let now = Clock::system().now();
+            let is_changed = admin::change(&*directory, kind, &it.id, &keys, now).await?;
+            say_change(&format!("{kind} {}", it.id), "as asked for", is_changed);
+            Ok(())
+        }
+    }
+}
+
+fn assignments(keys: &[String]) -> Result<Vec<admin::Assignment>, admin::AdminError> {
+    keys.iter().map(|text| text.parse()).collect()
+}
+
 async fn party(kind: Kind, task: PartyTask) -> anyhow::Result<()> {
     match task {
-        PartyTask::Look(task) => look(kind, task).await,
+        PartyTask::Entry(task) => entry(kind, task).await,
         PartyTask::Block(it) => block(kind, &it, true).await,
         PartyTask::Unblock(it) => block(kind, &it, false).await,
     }
@@ -104,7 +138,7 @@ async fn block(kind: Kind, it: &OneOf, is_blocked: bool) -> anyhow::Result<()> {
 
 async fn user(task: UserTask) -> anyhow::Result<()> {
     match task {
-        UserTask::Look(task) => look(Kind::User, task).await,
+        UserTask::Entry(task) => entry(Kind::User, task).await,
         UserTask::Block(it) => block(Kind::User, &it, true).await,
         UserTask::Unblock(it) => block(Kind::User, &it, false).await,
         UserTask::SetPassword { user, password_file } => {
@@ -129,7 +163,7 @@ async fn user(task: UserTask) -> anyhow::Result<()> {
 
 async fn role(task: RoleTask) -> anyhow::Result<()> {
     match task {
-        RoleTask::Look(task) => look(Kind::Role, task).await,
+        RoleTask::Entry(task) => entry(Kind::Role, task).await,
         RoleTask::Set { name, grants, create, database } => {
             let grants = grants.iter().map(|text| grant(text)).collect::<Result<Vec<_>, _>>()?;
             let directory = open(&database).await?;
