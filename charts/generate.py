@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes what follows from other files: the chart's README (from the comments of values.yaml) and the part
-of values.schema.json that says which configuration keys there are (from docs/reference/configuration.md).
+"""Writes what follows from other files: the chart's README (from the comments of values.yaml), the part of
+values.schema.json that says which configuration keys there are (from docs/reference/configuration.md), and the
+dashboards (from dashboards.py).
 
 usage: scripts/chart-test --write (or charts/generate.py [--check], where PyYAML is)
 """
@@ -10,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 
+import dashboards
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +24,11 @@ OWNED = re.compile(
     r"|auth\.database\.(url|password_file)"
 )
 DURATION = r"^[0-9]+ ?[a-z]+( ?[0-9]+ ?[a-z]+)*$"
-CHOICES = {"mode": ["development", "production"], "telemetry.format": ["pretty", "json"]}
+CHOICES = {
+    "mode": ["development", "production"],
+    "telemetry.format": ["pretty", "json"],
+    "telemetry.audit_output": ["log", "stdout", "file"],
+}
 
 
 def reference_keys(text: str) -> dict[str, str]:
@@ -157,7 +163,11 @@ Unknown values are refused, and so are values that contradict each other.
 def generated() -> dict[Path, str]:
     """Each generated file and what it should be."""
     schema_file = CHART / "values.schema.json"
+    dashboard_files = {
+        CHART / "files" / "dashboards" / f"{name}.json": dashboards.dashboard(name) for name in dashboards.DASHBOARDS
+    }
     return {
+        **dashboard_files,
         CHART / "README.md": readme((CHART / "values.yaml").read_text()),
         schema_file: schema(schema_file.read_text(), REFERENCE.read_text()),
     }

@@ -16,6 +16,7 @@ import pytest
 VERSIONS = ["1.30", "1.37"]
 CRDS = {
     "HTTPRoute": "httproute-v1.json",
+    "PrometheusRule": "prometheusrule-v1.json",
     "ServiceMonitor": "servicemonitor-v1.json",
 }
 

@@ -93,6 +93,8 @@ spec:
   endpoints:
     - port: admin
       path: /metrics
+      {{- /* The mesh's own label `service` says more than the name of the headless Service. */}}
+      honorLabels: true
       interval: {{ $root.Values.serviceMonitor.interval }}
 {{- end }}
 {{- end }}
