@@ -276,7 +276,7 @@ DASHBOARDS = {
                 "Nodes",
                 COUNT,
                 [
-                    (f"max(callcontrol_nodes{{{HERE}}})", "that take calls"),
+                    (f"max(mesh_switch_nodes{{{HERE}}})", "that take calls"),
                     (f"sum(increase(callcontrol_nodes_swept_total{{{HERE}}}[1h]))", "lost in the last hour"),
                     (f"sum(increase(callcontrol_legs_swept_total{{{HERE}}}[1h]))", "legs lost with them"),
                 ],
@@ -305,13 +305,13 @@ DASHBOARDS = {
             (
                 "Commands sent to nodes",
                 PER_SECOND,
-                [(rate("callcontrol_commands_total", "outcome"), "{{outcome}}")],
+                [(rate("mesh_commands_total", "outcome"), "{{outcome}}")],
                 "",
             ),
             (
                 "Time of a command as callcontrol sees it",
                 SECONDS,
-                quantiles("callcontrol_command_duration_seconds"),
+                quantiles("mesh_command_duration_seconds"),
                 "",
             ),
         ],

@@ -13,7 +13,7 @@ pub mod export;
 pub mod import;
 pub mod keyring;
 mod lockouts;
-mod metrics;
+pub mod metrics;
 pub mod password;
 mod revocations;
 mod rpc;

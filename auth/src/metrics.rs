@@ -1,53 +1,63 @@
 //! Every metric of the service beside those that every RPC has.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use mesh::metrics::{SECONDS, meter};
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram};
+use mesh::metrics::{Counter, Histogram, Label, SECONDS};
 
-struct Instruments {
-    logins: Counter<u64>,
-    refreshes: Counter<u64>,
-    revocations: Counter<u64>,
-    password_check: Histogram<f64>,
+/// How an attempt to open a session ended.
+const LOGIN_OUTCOMES: [&str; 11] = [
+    "opened",
+    "AUTH_FAILED",
+    "MUST_CHANGE_PASSWORD",
+    "REALM_REQUIRED",
+    "PASSWORD_REFUSED",
+    "LOCKED",
+    "LIMIT_REACHED",
+    "LOGIN_NOT_FOUND",
+    "ACCESS_DENIED",
+    "INTERNAL",
+    "UNAVAILABLE",
+];
+
+mesh::metrics! {
+    /// Every metric of the service beside those that every RPC has.
+    pub METRICS;
+    LOGINS: Counter<1> = Counter::new(
+        "auth_logins_total",
+        "Attempts to open a session, by outcome.",
+        &[Label::of("outcome", &LOGIN_OUTCOMES)],
+    );
+    REFRESHES: Counter<1> = Counter::new(
+        "auth_refreshes_total",
+        "Refresh tokens presented, by outcome.",
+        &[Label::of("outcome", &["rotated", "repeated", "reused", "refused"])],
+    );
+    REVOCATIONS: Counter<0> =
+        Counter::new("auth_revocations_total", "Revocations read from the store.", &[]);
+    PASSWORD_CHECK: Histogram<0> = Histogram::new(
+        "auth_password_check_duration_seconds",
+        "Time from asking for a password check to its end.",
+        &SECONDS,
+        &[],
+    );
 }
-
-static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
-    let meter = meter("auth");
-    let counter = |name: &'static str, description: &'static str| {
-        meter.u64_counter(name).with_description(description).build()
-    };
-    Instruments {
-        logins: counter("auth_logins", "Attempts to open a session, by outcome."),
-        refreshes: counter("auth_refreshes", "Refresh tokens presented, by outcome."),
-        revocations: counter("auth_revocations", "Revocations read from the store."),
-        password_check: meter
-            .f64_histogram("auth_password_check_duration")
-            .with_unit("s")
-            .with_description("Time from asking for a password check to its end.")
-            .with_boundaries(SECONDS.to_vec())
-            .build(),
-    }
-});
 
 /// Counts an attempt to open a session; `outcome` is `opened` or a reason of a refusal.
 pub(crate) fn login(outcome: &'static str) {
-    INSTRUMENTS.logins.add(1, &[KeyValue::new("outcome", outcome)]);
+    LOGINS.add(1, [outcome]);
 }
 
 /// Counts a refresh token that was presented; `outcome` is one of a few words.
 pub(crate) fn refresh(outcome: &'static str) {
-    INSTRUMENTS.refreshes.add(1, &[KeyValue::new("outcome", outcome)]);
+    REFRESHES.add(1, [outcome]);
 }
 
 /// Counts revocations read from the store.
 pub(crate) fn revoked(count: usize) {
-    INSTRUMENTS.revocations.add(u64::try_from(count).unwrap_or(u64::MAX), &[]);
+    REVOCATIONS.add(u64::try_from(count).unwrap_or(u64::MAX), []);
 }
 
 /// Notes how long a password check took, with the wait before it.
 pub(crate) fn password_checked(took: Duration) {
-    INSTRUMENTS.password_check.record(took.as_secs_f64(), &[]);
+    PASSWORD_CHECK.record(took, []);
 }

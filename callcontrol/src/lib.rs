@@ -9,7 +9,7 @@
 
 mod config;
 mod list;
-mod metrics;
+pub mod metrics;
 mod rpc;
 mod sweeper;
 

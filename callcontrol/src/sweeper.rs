@@ -109,8 +109,8 @@ impl Sweeper {
         let swept = sweep::end_calls_of_lost(ledger, node, epoch, &self.clock).await?;
         ledger.remove_lease(node, epoch).await?;
         self.nodes.forget(node, epoch);
-        metrics::NODES_SWEPT.add(1, &[]);
-        metrics::LEGS_SWEPT.add(swept.legs, &[]);
+        metrics::NODES_SWEPT.add(1, []);
+        metrics::LEGS_SWEPT.add(swept.legs, []);
         tracing::warn!(node, epoch, calls = swept.calls, legs = swept.legs, "ended its calls");
         Ok(())
     }

@@ -326,6 +326,12 @@ pub(crate) enum AdminTask {
     Config,
     /// Prints the reference of the API as Markdown
     ApiReference,
+    /// Prints every metric with its labels, as Markdown
+    Metrics {
+        /// As JSON, with every value of every label
+        #[arg(long)]
+        json: bool,
+    },
     /// Prints what a shell needs to complete this program's words
     Completions {
         /// The shell

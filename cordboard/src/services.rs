@@ -184,6 +184,7 @@ impl Host {
         listener: Listener,
         sim_control: Option<Listener>,
     ) -> Running {
+        crate::metrics::begin(kind);
         let (clock, readiness) = (self.clock.clone(), self.readiness.clone());
         let ledger = Arc::clone(&self.ledger);
         match kind {

@@ -17,7 +17,7 @@ use crate::entrance::Entrance;
 use crate::http::remembered::Remembered;
 use crate::limit::Rate;
 use crate::live::Live;
-use crate::metrics::Metrics;
+use crate::metrics;
 use crate::session::{Session, Sessions};
 use crate::socket::Socket;
 use crate::socket::close::Reason;
@@ -39,7 +39,6 @@ pub(crate) struct Edge {
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) sessions: Sessions,
     pub(crate) live: Arc<Live>,
-    pub(crate) metrics: &'static Metrics,
     pub(crate) remembered: Remembered,
     /// The public keys and when they were fetched.
     pub(crate) keys: Mutex<Option<(String, Instant)>>,
@@ -77,7 +76,7 @@ impl Edge {
     /// Closes a socket.
     pub(crate) fn close(&self, socket: &Socket, reason: Reason) {
         if socket.outbound.is_open() {
-            self.metrics.closed(reason.label());
+            metrics::closed(reason.label());
             socket.close(reason);
         }
     }
@@ -90,7 +89,7 @@ impl Edge {
         if let Some(session) = socket.set_session(None) {
             subscribed::note_later(self, session);
         }
-        self.metrics.socket_ended();
+        metrics::socket_ended();
     }
 
     /// Gives a socket a session; false when its user has too many sockets. Another session than

@@ -19,7 +19,7 @@ mod http;
 mod limit;
 mod live;
 mod methods;
-mod metrics;
+pub mod metrics;
 mod renewal;
 mod revocation;
 mod rpc;
@@ -108,8 +108,8 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     let end = CancellationToken::new();
     let _end_when_dropped = end.clone().drop_guard();
-    let metrics = metrics::metrics();
-    let live = Live::new(&config, notifiers, metrics, tasks.clone(), end.clone());
+    metrics::sockets_limit(config.max_connections);
+    let live = Live::new(&config, notifiers, clock.clone(), tasks.clone(), end.clone());
     let edge = Arc::new(Edge {
         id: format!("edge {}", uuid::Uuid::new_v4()),
         clock,
@@ -120,7 +120,6 @@ pub async fn serve(
         sockets: Arc::new(Sockets::new(config.max_connections, config.max_connections_per_user)),
         sessions: Sessions::default(),
         live: Arc::new(live),
-        metrics,
         remembered: Remembered::new(config.remember_auth_info),
         keys: Mutex::new(None),
         renewals: Semaphore::new(renewal::RENEWALS),
@@ -131,6 +130,7 @@ pub async fn serve(
         tasks.spawn(until(end.clone(), socket::tick::run(Arc::clone(&edge)))),
         tasks.spawn(until(end.clone(), revocation::run(Arc::clone(&edge)))),
     ]);
+    watch_backlog(&edge);
     info!(target = %listener.local_target(), "edge serves");
     serving.ready();
 
@@ -153,6 +153,22 @@ pub async fn serve(
     serving.down("stopping");
     drain::run(&edge, &end).await;
     outcome
+}
+
+/// Has the metrics tell what waits for sockets, for as long as the edge is there.
+fn watch_backlog(edge: &Arc<Edge>) {
+    let edge = Arc::downgrade(edge);
+    mesh::metrics::on_render(move || {
+        let Some(edge) = edge.upgrade() else { return false };
+        let (mut sockets, mut bytes) = (0, 0);
+        edge.sockets.for_each(|socket| {
+            let queued = socket.outbound.queued() as u64;
+            sockets += u64::from(queued > 0);
+            bytes += queued;
+        });
+        metrics::backlog(sockets, bytes);
+        true
+    });
 }
 
 /// Runs `work` until `end`.

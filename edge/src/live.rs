@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use mesh::Clock;
 use mesh::client::Pool;
 use mesh::cursor::Cursor;
 use mesh::health::Component;
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::metrics::Metrics;
+use crate::metrics;
 use crate::session::Session;
 use crate::socket::Socket;
 use filter::Filter;
@@ -60,7 +61,7 @@ pub(crate) struct Live {
     replays: Semaphore,
     silence: Duration,
     slow_reader_timeout: Duration,
-    metrics: &'static Metrics,
+    clock: Clock,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -127,7 +128,7 @@ impl Live {
     pub(crate) fn new(
         config: &Config,
         notifiers: Vec<Pool>,
-        metrics: &'static Metrics,
+        clock: Clock,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
@@ -140,7 +141,7 @@ impl Live {
             replays: Semaphore::new(config.max_replays),
             silence: config.notifier_silence,
             slow_reader_timeout: config.slow_reader_timeout,
-            metrics,
+            clock,
             tasks,
             stop,
         }
@@ -190,7 +191,7 @@ impl Live {
             subscription: subscription_id.into(),
         };
         if resume_from.is_some() {
-            self.metrics.resume();
+            metrics::resume();
         }
         let begin = |scope: &Scope, here: &Places| {
             let Some(cursor) = resume_from else { return (None, None) };
@@ -198,7 +199,7 @@ impl Live {
                 From::Places(from) if from.until(here).is_none() => (None, None),
                 From::Places(from) => (Some(from), None),
                 From::Lost => {
-                    self.metrics.gaps("log_lost", 1);
+                    metrics::gaps("log_lost", 1);
                     (None, Some(event::gap(subscription_id, "log_lost", here.cursor(scope))))
                 }
             }
@@ -206,7 +207,7 @@ impl Live {
         let added = self.state.lock().add(&who, filter, session, generation, begin);
         let added = added.ok_or(JoinError::Gone)?;
         if added.is_new {
-            self.metrics.subscriptions(1);
+            metrics::subscriptions(1);
         }
         Ok(Subscribed {
             cursor: added.cursor,
@@ -226,7 +227,7 @@ impl Live {
     pub(crate) fn unsubscribe(&self, socket: u64, subscription_id: Option<&str>) -> bool {
         let ended = self.state.lock().remove(socket, subscription_id);
         self.commands.notify_one();
-        self.metrics.subscriptions(-i64::try_from(ended).unwrap_or(0));
+        metrics::subscriptions(-i64::try_from(ended).unwrap_or(0));
         ended > 0
     }
 
@@ -244,7 +245,7 @@ impl Live {
     pub(crate) fn unsubscribe_scope(&self, socket: u64, scope: &Scope) {
         let ended = self.state.lock().remove_scope(socket, scope);
         self.commands.notify_one();
-        self.metrics.subscriptions(-i64::try_from(ended).unwrap_or(0));
+        metrics::subscriptions(-i64::try_from(ended).unwrap_or(0));
     }
 
     /// Gives the notifier new tokens for what a socket is subscribed to, since the former ones of
@@ -272,10 +273,10 @@ impl Live {
             self.spawn(async move { recover::run(&live, scope, round).await });
         }
         if turn.deliveries > 0 {
-            self.metrics.deliveries(turn.deliveries);
+            metrics::deliveries(turn.deliveries);
         }
         for (reason, count) in turn.gaps {
-            self.metrics.gaps(reason, count);
+            metrics::gaps(reason, count);
         }
     }
 

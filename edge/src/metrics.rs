@@ -1,35 +1,107 @@
 //! Every metric of the edge.
 
-use std::sync::LazyLock;
+use std::time::Duration;
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, UpDownCounter};
+use mesh::metrics::{Counter, Gauge, Histogram, Label, SECONDS, UpDown};
 use tokio::time::Instant;
 
-static INSTRUMENTS: LazyLock<Metrics> = LazyLock::new(Metrics::declare);
+use crate::socket::close;
 
-/// Every metric of the edge.
-#[derive(Debug)]
-pub(crate) struct Metrics {
-    sockets: UpDownCounter<i64>,
-    sockets_refused: Counter<u64>,
-    sockets_closed: Counter<u64>,
-    requests: Counter<u64>,
-    request_seconds: Histogram<f64>,
-    frames_refused: Counter<u64>,
-    events: Counter<u64>,
-    deliveries: Counter<u64>,
-    gaps: Counter<u64>,
-    resumes: Counter<u64>,
-    replayed: Counter<u64>,
-    subscriptions: UpDownCounter<i64>,
-    notifier_streams: Counter<u64>,
+const TRANSPORT: Label = Label::of("transport", &["websocket", "rest"]);
+
+/// What came of a request.
+const OUTCOMES: [&str; 13] = [
+    "ok",
+    "bad_params",
+    "no_such_method",
+    "not_authenticated",
+    "access_denied",
+    "not_found",
+    "wrong_state",
+    "limit_reached",
+    "unavailable",
+    "timeout",
+    "internal",
+    "other",
+    "cancelled",
+];
+
+/// Why a handshake was refused.
+const HANDSHAKE_REASONS: [&str; 5] =
+    ["malformed", "full", "user_full", "origin", "not_authenticated"];
+
+mesh::metrics! {
+    /// Every metric of the edge beside those that every RPC has.
+    pub METRICS;
+    REQUESTS: Counter<3> = Counter::new(
+        "edge_requests_total",
+        "Requests, by outcome: `ok`, or why they were refused.",
+        &[Label::method(), TRANSPORT, Label::of("outcome", &OUTCOMES)],
+    );
+    REQUEST_DURATION: Histogram<1> = Histogram::new(
+        "edge_request_duration_seconds",
+        "Time until a request was answered.",
+        &SECONDS,
+        &[Label::method()],
+    );
+    REQUESTS_IN_FLIGHT: UpDown<1> =
+        UpDown::new("edge_requests_in_flight", "Requests under way.", &[TRANSPORT]);
+    FRAMES_REFUSED: Counter<1> = Counter::new(
+        "edge_frames_refused_total",
+        "Requests that were none, or of no method.",
+        &[TRANSPORT],
+    );
+    SOCKETS: UpDown<0> = UpDown::new("edge_sockets", "WebSockets that are open.", &[]);
+    SOCKETS_LIMIT: Gauge<0> =
+        Gauge::new("edge_sockets_limit", "WebSockets that may be open.", &[]);
+    SOCKETS_REFUSED: Counter<1> = Counter::new(
+        "edge_sockets_refused_total",
+        "Handshakes that were refused, by reason.",
+        &[Label::of("reason", &HANDSHAKE_REASONS)],
+    );
+    SOCKETS_CLOSED: Counter<1> = Counter::new(
+        "edge_sockets_closed_total",
+        "WebSockets closed by the edge, by reason.",
+        &[Label::of("reason", &close::LABELS)],
+    );
+    SUBSCRIPTIONS: UpDown<0> =
+        UpDown::new("edge_subscriptions", "Subscriptions of sockets.", &[]);
+    BACKLOG_BYTES: Gauge<0> =
+        Gauge::new("edge_backlog_bytes", "Bytes that wait for sockets to take them.", &[]);
+    BACKLOG_SOCKETS: Gauge<0> = Gauge::new(
+        "edge_backlog_sockets",
+        "WebSockets that have not taken all that was written to them.",
+        &[],
+    );
+    EVENTS: Counter<0> =
+        Counter::new("edge_events_total", "Events that came from the notifier.", &[]);
+    EVENT_LAG: Histogram<0> = Histogram::new(
+        "edge_event_lag_seconds",
+        "Time from the making of an event in the switch to its writing to sockets.",
+        &SECONDS,
+        &[],
+    );
+    DELIVERIES: Counter<0> =
+        Counter::new("edge_deliveries_total", "Events written to sockets.", &[]);
+    GAPS: Counter<1> = Counter::new(
+        "edge_gaps_total",
+        "Gaps that were told to subscribers, by reason.",
+        &[Label::of("reason", &["cursor_too_old", "log_lost", "slow_reader", "other"])],
+    );
+    RESUMES: Counter<0> =
+        Counter::new("edge_resumes_total", "Subscriptions that began with a cursor.", &[]);
+    REPLAYED: Counter<0> =
+        Counter::new("edge_replayed_events_total", "Events that came from replays.", &[]);
+    NOTIFIER_STREAMS: Counter<0> = Counter::new(
+        "edge_notifier_streams_total",
+        "Live streams from notifiers that were opened.",
+        &[],
+    );
 }
 
 /// Measures one request; one that is given up counts as cancelled.
 #[derive(Debug)]
 pub(crate) struct Timer {
-    metrics: &'static Metrics,
     method: &'static str,
     transport: &'static str,
     start: Instant,
@@ -45,17 +117,9 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.metrics.requests.add(
-            1,
-            &[
-                KeyValue::new("method", self.method),
-                KeyValue::new("transport", self.transport),
-                KeyValue::new("outcome", self.outcome),
-            ],
-        );
-        self.metrics
-            .request_seconds
-            .record(self.start.elapsed().as_secs_f64(), &[KeyValue::new("method", self.method)]);
+        REQUESTS_IN_FLIGHT.add(-1, [self.transport]);
+        REQUESTS.add(1, [self.method, self.transport, self.outcome]);
+        REQUEST_DURATION.record(self.start.elapsed(), [self.method]);
     }
 }
 
@@ -78,101 +142,84 @@ const fn outcome(code: i32) -> &'static str {
     }
 }
 
-/// The metrics of this process.
-pub(crate) fn metrics() -> &'static Metrics {
-    &INSTRUMENTS
+/// Begins to measure a request.
+pub(crate) fn request(method: &'static str, transport: &'static str) -> Timer {
+    REQUESTS_IN_FLIGHT.add(1, [transport]);
+    Timer { method, transport, start: Instant::now(), outcome: "cancelled" }
 }
 
-impl Metrics {
-    fn declare() -> Self {
-        let meter = mesh::metrics::meter("edge");
-        let counter = |name: &'static str, what: &'static str| {
-            meter.u64_counter(name).with_description(what).build()
-        };
-        let gauge = |name: &'static str, what: &'static str| {
-            meter.i64_up_down_counter(name).with_description(what).build()
-        };
-        Self {
-            sockets: gauge("edge_sockets", "WebSockets that are open."),
-            sockets_refused: counter(
-                "edge_sockets_refused",
-                "Handshakes that were refused, by reason.",
-            ),
-            sockets_closed: counter(
-                "edge_sockets_closed",
-                "WebSockets closed by the edge, by reason.",
-            ),
-            requests: counter("edge_requests", "Requests, by method, transport and outcome."),
-            request_seconds: meter
-                .f64_histogram("edge_request_duration")
-                .with_unit("s")
-                .with_description("Time until a request was answered, by method.")
-                .with_boundaries(mesh::metrics::SECONDS.to_vec())
-                .build(),
-            frames_refused: counter(
-                "edge_frames_refused",
-                "Requests that were none, or of no method.",
-            ),
-            events: counter("edge_events", "Events that came from the notifier."),
-            deliveries: counter("edge_deliveries", "Events queued to sockets."),
-            gaps: counter("edge_gaps", "Gaps that were told to subscribers, by reason."),
-            resumes: counter("edge_resumes", "Subscriptions that began with a cursor."),
-            replayed: counter("edge_replayed_events", "Events that came from replays."),
-            subscriptions: gauge("edge_subscriptions", "Subscriptions of sockets."),
-            notifier_streams: counter("edge_notifier_streams", "Live streams that were opened."),
-        }
-    }
+/// So many sockets may be open.
+pub(crate) fn sockets_limit(limit: usize) {
+    SOCKETS_LIMIT.set_count(limit as u64, []);
+}
 
-    /// Begins to measure a request.
-    pub(crate) fn request(&'static self, method: &'static str, transport: &'static str) -> Timer {
-        Timer { metrics: self, method, transport, start: Instant::now(), outcome: "cancelled" }
-    }
+/// A socket was opened.
+pub(crate) fn socket_began() {
+    SOCKETS.add(1, []);
+}
 
-    pub(crate) fn socket_began(&self) {
-        self.sockets.add(1, &[]);
-    }
+/// A socket is gone.
+pub(crate) fn socket_ended() {
+    SOCKETS.add(-1, []);
+}
 
-    pub(crate) fn socket_ended(&self) {
-        self.sockets.add(-1, &[]);
-    }
+/// A handshake was refused.
+pub(crate) fn handshake_refused(reason: &'static str) {
+    SOCKETS_REFUSED.add(1, [reason]);
+}
 
-    pub(crate) fn handshake_refused(&self, reason: &'static str) {
-        self.sockets_refused.add(1, &[KeyValue::new("reason", reason)]);
-    }
+/// The edge closes a socket.
+pub(crate) fn closed(reason: &'static str) {
+    SOCKETS_CLOSED.add(1, [reason]);
+}
 
-    pub(crate) fn closed(&self, reason: &'static str) {
-        self.sockets_closed.add(1, &[KeyValue::new("reason", reason)]);
-    }
+/// What came is no request, or of no method.
+pub(crate) fn refused(transport: &'static str) {
+    FRAMES_REFUSED.add(1, [transport]);
+}
 
-    pub(crate) fn refused(&self, transport: &'static str) {
-        self.frames_refused.add(1, &[KeyValue::new("transport", transport)]);
-    }
+/// So many sockets have not taken so many bytes.
+pub(crate) fn backlog(sockets: u64, bytes: u64) {
+    BACKLOG_SOCKETS.set_count(sockets, []);
+    BACKLOG_BYTES.set_count(bytes, []);
+}
 
-    pub(crate) fn events(&self, count: u64) {
-        self.events.add(count, &[]);
-    }
+/// Events came from the notifier.
+pub(crate) fn events(count: u64) {
+    EVENTS.add(count, []);
+}
 
-    pub(crate) fn deliveries(&self, count: u64) {
-        self.deliveries.add(count, &[]);
-    }
+/// An event was written to sockets so long after it was made.
+pub(crate) fn event_lag(lag: Duration) {
+    EVENT_LAG.record(lag, []);
+}
 
-    pub(crate) fn gaps(&self, reason: &'static str, count: u64) {
-        self.gaps.add(count, &[KeyValue::new("reason", reason)]);
-    }
+/// Events were written to sockets.
+pub(crate) fn deliveries(count: u64) {
+    DELIVERIES.add(count, []);
+}
 
-    pub(crate) fn resume(&self) {
-        self.resumes.add(1, &[]);
-    }
+/// Subscribers were told of a gap.
+pub(crate) fn gaps(reason: &'static str, count: u64) {
+    GAPS.add(count, [reason]);
+}
 
-    pub(crate) fn replayed(&self, count: u64) {
-        self.replayed.add(count, &[]);
-    }
+/// A subscription began with a cursor.
+pub(crate) fn resume() {
+    RESUMES.add(1, []);
+}
 
-    pub(crate) fn subscriptions(&self, change: i64) {
-        self.subscriptions.add(change, &[]);
-    }
+/// Events came from replays.
+pub(crate) fn replayed(count: u64) {
+    REPLAYED.add(count, []);
+}
 
-    pub(crate) fn stream_opened(&self) {
-        self.notifier_streams.add(1, &[]);
-    }
+/// Subscriptions began, or ended.
+pub(crate) fn subscriptions(change: i64) {
+    SUBSCRIPTIONS.add(change, []);
+}
+
+/// A live stream was opened.
+pub(crate) fn stream_opened() {
+    NOTIFIER_STREAMS.add(1, []);
 }

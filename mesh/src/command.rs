@@ -13,6 +13,7 @@ pub mod dial;
 mod directory;
 mod engine_id;
 mod homes;
+pub mod metrics;
 mod nodes;
 mod placement;
 mod refusal;

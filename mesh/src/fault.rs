@@ -17,7 +17,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use tracing::{error, warn};
 
 pub use code::Code;
-pub(crate) use code::code_name;
+pub(crate) use code::{CODE_NAMES, code_name};
 
 /// Domain of the refusals that this crate itself raises.
 pub const DOMAIN: &str = "mesh.cordboard";

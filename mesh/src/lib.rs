@@ -24,6 +24,7 @@ mod methods;
 pub mod metrics;
 pub mod net;
 pub mod outward;
+pub mod own_metrics;
 pub mod server;
 pub mod sweep;
 pub mod telemetry;

@@ -38,6 +38,11 @@ pub(crate) fn find(path: &str) -> Option<&'static Rpc> {
     RPCS.get(path)
 }
 
+/// The names of all of them.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    RPCS.values().map(|rpc| rpc.name.as_str())
+}
+
 fn read() -> HashMap<String, Rpc> {
     let files = FileDescriptorSet::decode(proto::FILE_DESCRIPTOR_SET).unwrap_or_default();
     let own = files.file.iter().flat_map(|file| {

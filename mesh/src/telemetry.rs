@@ -2,27 +2,40 @@
 //!
 //! Messages are constant; data goes into fields. Tokens, phone numbers and bodies go nowhere.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tracing::{Subscriber, warn};
+use tracing::warn;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-pub use crate::trace::{set_parent, traceparent_of_current_span};
+use crate::trace;
 
-/// Libraries whose own spans are never exported: one RPC would produce hundreds.
-const NOT_EXPORTED: &str = "h2=off,hyper=off,hyper_util=off,tonic=off,tower=off,rustls=off";
+mod audit;
+mod export;
+
+pub use audit::AuditOutput;
+
+/// Libraries that carry other people's bytes: below `info` their lines may hold headers, and with
+/// them tokens. What the filter says of them counts for nothing.
+const QUIET: [&str; 8] = [
+    "h2=info",
+    "hyper=info",
+    "hyper_util=info",
+    "tonic=info",
+    "tower=info",
+    "rustls=info",
+    "tungstenite=info",
+    "sqlx=info",
+];
 
 /// How long the last spans may take to leave.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,8 +51,14 @@ static FILTER: OnceLock<Handle> = OnceLock::new();
 pub struct Config {
     /// How log lines are written.
     pub format: Format,
-    /// What is logged, in the syntax of `tracing`, e.g. `info,mesh=debug`.
+    /// What is logged, in the syntax of `tracing`, e.g. `info,mesh=debug`. Libraries that see
+    /// tokens say nothing below `info`, whatever it says.
     pub filter: String,
+    /// Where the audit lines go: who did what to which call. Anywhere but `log`, they are written
+    /// whatever `filter` says, one JSON object a line.
+    pub audit_output: AuditOutput,
+    /// The file that the audit lines are added to, with `audit_output = "file"`.
+    pub audit_file: Option<PathBuf>,
     /// Where traces go: OTLP over gRPC, e.g. `http://collector:4317`. Without it none are exported.
     pub otlp_endpoint: Option<String>,
     /// Share of new traces that are exported, 0 to 1. A trace that came from outside is exported
@@ -52,6 +71,8 @@ impl Default for Config {
         Self {
             format: Format::Pretty,
             filter: "info".to_owned(),
+            audit_output: AuditOutput::Log,
+            audit_file: None,
             otlp_endpoint: None,
             sample_ratio: 1.0,
         }
@@ -95,52 +116,34 @@ pub fn init(config: &Config, service: &'static str) -> anyhow::Result<Guard> {
             .with_span_list(false)
             .boxed(),
     };
+    let audit = audit::layer(config.audit_output, config.audit_file.as_deref())?;
+    let is_apart = audit.is_some();
+    let logged = filter_fn(move |line| !(is_apart && line.target() == audit::TARGET));
     let provider = match &config.otlp_endpoint {
-        Some(endpoint) => Some(provider(endpoint, config.sample_ratio, service)?),
+        Some(endpoint) => Some(export::provider(endpoint, config.sample_ratio, service)?),
         None => None,
     };
-    let traces = provider.as_ref().map(|provider| export(provider.tracer("cordboard")));
+    let traces = provider.as_ref().map(|provider| export::layer(provider.tracer("cordboard")));
     Registry::default()
-        .with(logs.with_filter(filter))
+        .with(logs.with_filter(filter.and(logged)))
+        .with(audit)
         .with(traces)
         .try_init()
         .context("telemetry was set up before")?;
     FILTER.set(handle).ok();
+    if provider.is_some() {
+        trace::set_exporting();
+    }
     Ok(Guard { provider })
 }
 
-/// The layer that exports spans.
-fn export<S>(tracer: SdkTracer) -> impl Layer<S>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    tracing_opentelemetry::layer()
-        .with_tracer(tracer)
-        .with_filter(EnvFilter::new(format!("info,{NOT_EXPORTED}")))
-}
-
-fn provider(
-    endpoint: &str,
-    sample_ratio: f64,
-    service: &'static str,
-) -> anyhow::Result<SdkTracerProvider> {
-    let exporter = SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint)
-        .build()
-        .context("telemetry.otlp_endpoint cannot be used")?;
-    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    let resource = Resource::builder().with_service_name(service).with_attribute(version).build();
-    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sample_ratio)));
-    Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_sampler(sampler)
-        .with_resource(resource)
-        .build())
-}
-
 fn parse_filter(text: &str) -> anyhow::Result<EnvFilter> {
-    EnvFilter::try_new(text).with_context(|| format!("telemetry.filter `{text}` cannot be read"))
+    let mut filter = EnvFilter::try_new(text)
+        .with_context(|| format!("telemetry.filter `{text}` cannot be read"))?;
+    for quiet in QUIET {
+        filter = filter.add_directive(quiet.parse().context("a quiet library")?);
+    }
+    Ok(filter)
 }
 
 /// Changes what is logged until the end of the process.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderMap;
 use http::header::HeaderValue;
@@ -19,6 +20,9 @@ use uuid::Uuid;
 
 /// Name of the header that carries the context.
 pub const HEADER: &str = "traceparent";
+
+/// True while this process exports spans.
+static IS_EXPORTING: AtomicBool = AtomicBool::new(false);
 
 tokio::task_local! {
     static CURRENT: Context;
@@ -50,6 +54,12 @@ impl Context {
         Self { span_id: random_span_id(), ..*self }
     }
 
+    /// True when whoever began the trace wants it exported.
+    #[must_use]
+    pub const fn is_sampled(&self) -> bool {
+        self.is_sampled
+    }
+
     /// The trace's id, 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> String {
@@ -77,15 +87,15 @@ impl Context {
         })
     }
 
-    fn to_otel(self) -> opentelemetry::Context {
+    fn to_otel(self) -> SpanContext {
         let flags = if self.is_sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
-        opentelemetry::Context::new().with_remote_span_context(SpanContext::new(
+        SpanContext::new(
             TraceId::from_bytes(self.trace_id.to_be_bytes()),
             SpanId::from_bytes(self.span_id.to_be_bytes()),
             flags,
             true,
             TraceState::default(),
-        ))
+        )
     }
 }
 
@@ -201,9 +211,46 @@ pub fn begin(span: &Span, parent: Option<Context>) -> Context {
 }
 
 /// Makes `span` a child of `parent` in exported traces.
-pub fn set_parent(span: &Span, parent: Context) {
+fn set_parent(span: &Span, parent: Context) {
     // Fails when no exporter is configured or the span is filtered out: nothing to export.
-    span.set_parent(parent.to_otel()).ok();
+    let parent = opentelemetry::Context::new().with_remote_span_context(parent.to_otel());
+    span.set_parent(parent).ok();
+}
+
+/// Says that spans are exported from this process.
+pub(crate) fn set_exporting() {
+    IS_EXPORTING.store(true, Ordering::Release);
+}
+
+/// True while this process exports spans. What is on the way of every event asks first.
+#[must_use]
+pub fn is_exporting() -> bool {
+    IS_EXPORTING.load(Ordering::Acquire)
+}
+
+/// Reads a `traceparent` whose trace is exported from here; `None` costs next to nothing.
+#[must_use]
+pub fn exported(traceparent: &str) -> Option<Context> {
+    if !is_exporting() {
+        return None;
+    }
+    traceparent.parse().ok().filter(Context::is_sampled)
+}
+
+/// Begins a span for work that an event has caused: it continues the trace of the event's cause.
+/// `None`, and nothing is made, when that trace is not exported from here.
+pub fn following(traceparent: &str, span: impl FnOnce() -> Span) -> Option<Span> {
+    let cause = exported(traceparent)?;
+    let span = span();
+    set_parent(&span, cause);
+    Some(span)
+}
+
+/// Links a span with others that caused it as well as its parent did.
+pub fn link(span: &Span, causes: impl IntoIterator<Item = Context>) {
+    for cause in causes {
+        span.add_link(cause.to_otel());
+    }
 }
 
 #[cfg(test)]

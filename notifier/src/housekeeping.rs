@@ -3,16 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh::Clock;
 use mesh::client::jitter;
+use mesh::clock::Timestamp;
 use mesh::fault::chain;
 use mesh::health::Component;
-use mesh::ledger::Ledger;
+use mesh::ledger::{Ledger, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::debug;
 
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::metrics;
+
+/// The log keeps no more, whatever room there is.
+const RETENTION: Duration = Duration::from_hours(1);
 
 /// Gives every stream a sign of life each `period`, for ever.
 pub(crate) async fn beat(hub: Arc<Hub>, period: Duration) {
@@ -21,7 +26,7 @@ pub(crate) async fn beat(hub: Arc<Hub>, period: Duration) {
     loop {
         ticks.tick().await;
         hub.beat();
-        metrics::figures(hub.figures());
+        metrics::figures(hub.figures(), hub.status().borrow().unreachable);
     }
 }
 
@@ -42,19 +47,40 @@ pub(crate) async fn report(hub: Arc<Hub>, component: Component) {
     }
 }
 
-/// Lets the store drop what is beyond the log's retention, again and again. Several notifiers do
-/// so at different times; a trim more does no harm.
-pub(crate) async fn trim(hub: Arc<Hub>, ledger: Arc<dyn Ledger>, config: Arc<Config>) {
+/// Lets the store drop what is beyond the log's retention, again and again, and measures what is
+/// left. Several notifiers do so at different times; a trim more does no harm.
+pub(crate) async fn trim(
+    hub: Arc<Hub>,
+    ledger: Arc<dyn Ledger>,
+    clock: Clock,
+    config: Arc<Config>,
+) {
+    metrics::history(RETENTION);
     loop {
         sleep(jitter(config.trim_interval)).await;
+        let mut shortest = RETENTION;
         for partition in hub.partitions() {
-            let trimming = timeout(config.store_timeout, ledger.trim_log(partition.number));
+            let trimming = timeout(config.store_timeout, trim_one(&*ledger, partition.number));
             match trimming.await {
-                Ok(Ok(())) => continue,
+                Ok(Ok(trimmed_to)) => {
+                    if let Some(trimmed_to) = trimmed_to {
+                        shortest = shortest.min(clock.now().since(trimmed_to));
+                    }
+                    continue;
+                }
                 Ok(Err(error)) => debug!(error = chain(&error), "log not trimmed"),
                 Err(_elapsed) => debug!("log not trimmed in time"),
             }
             metrics::trim_failed();
         }
+        metrics::history(shortest);
     }
+}
+
+/// Trims a partition; gives the time before which nothing is left, when anything was dropped.
+async fn trim_one(ledger: &dyn Ledger, number: u32) -> Result<Option<Timestamp>, StoreError> {
+    ledger.trim_log(number).await?;
+    let trimmed_to = ledger.log_bounds(number).await?.trimmed_to;
+    let micros = i64::try_from(trimmed_to.millis).unwrap_or(i64::MAX).saturating_mul(1_000);
+    Ok((trimmed_to.millis > 0).then(|| Timestamp::from_micros(micros)))
 }

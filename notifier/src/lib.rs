@@ -12,7 +12,7 @@ mod config;
 mod domain;
 mod housekeeping;
 mod hub;
-mod metrics;
+pub mod metrics;
 mod presence;
 mod reader;
 mod replay;
@@ -96,7 +96,8 @@ pub async fn serve(
     let component = readiness.component("event_log");
     spawn(Box::pin(housekeeping::report(Arc::clone(&hub), component)));
     spawn(Box::pin(housekeeping::beat(Arc::clone(&hub), config.beat)));
-    let trimming = housekeeping::trim(Arc::clone(&hub), Arc::clone(&ledger), Arc::clone(&config));
+    let (of_hub, of_ledger) = (Arc::clone(&hub), Arc::clone(&ledger));
+    let trimming = housekeeping::trim(of_hub, of_ledger, clock.clone(), Arc::clone(&config));
     spawn(Box::pin(trimming));
 
     let presence =

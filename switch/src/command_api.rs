@@ -16,12 +16,13 @@ use mesh::Clock;
 use mesh::net::Listener;
 use prost::Message as _;
 use proto::switch::v1 as pb;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::engine::{Engine, Rejection};
-use crate::wire;
+use crate::{metrics, wire};
 
 /// Bytes that a command may have.
 const MAX_COMMAND_BYTES: usize = 64 * 1024;
@@ -98,17 +99,31 @@ async fn handle(
 }
 
 async fn command(engine: &Engine, clock: &Clock, body: Bytes) -> Response<Full<Bytes>> {
+    let began = Instant::now();
     let Ok(request) = pb::CommandRequest::decode(body) else {
+        metrics::COMMANDS_UNKNOWN.add(1, []);
         return plain(StatusCode::BAD_REQUEST, "the body is no CommandRequest");
     };
     let parent = request.traceparent.parse::<mesh::trace::Context>().ok();
     let span = tracing::info_span!(
         "switch command",
-        method = request.caller.as_ref().map_or("", |caller| caller.method.as_str())
+        method = request.caller.as_ref().map_or("", |caller| caller.method.as_str()),
+        trace_id = tracing::field::Empty
     );
     let context = mesh::trace::begin(&span, parent);
+    let named = request.caller.as_ref().and_then(|caller| proto::api::method(&caller.method));
     let carried = mesh::trace::scope(context, carry_out(engine, clock, request));
-    answer(carried.instrument(span).await)
+    let outcome = carried.instrument(span).await;
+    match named {
+        Some(method) => {
+            let code = outcome.as_ref().err().map_or(0, |fault| fault.code);
+            metrics::COMMAND_DURATION.record(began.elapsed(), [method.name]);
+            let outcome = metrics::outcome(tonic::Code::from_i32(code));
+            metrics::COMMANDS.add(1, [method.name, outcome]);
+        }
+        None => metrics::COMMANDS_UNKNOWN.add(1, []),
+    }
+    answer(outcome)
 }
 
 async fn carry_out(

@@ -48,7 +48,7 @@ pub use leg::{Direction, Leg, Mode, State};
 pub use names::{CallId, ConferenceId, Names, Tag};
 pub use party::{Account, Party};
 pub use queue::{
-    AGENT_TIMEOUT, Decision, Figures, Group, Leave, QueueInfo, QueueSettings, SERVICE_TIME,
+    AGENT_TIMEOUT, Decision, Figures, Group, LEAVES, Leave, QueueInfo, QueueSettings, SERVICE_TIME,
 };
 pub use reason::Standard;
 pub use reference::state_table;

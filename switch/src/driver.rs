@@ -230,7 +230,38 @@ pub enum Op {
     },
 }
 
+/// The names of all operations.
+pub(crate) const OPERATIONS: [&str; 10] = [
+    "dial",
+    "ring",
+    "answer",
+    "pick_up",
+    "hangup",
+    "hear",
+    "send_digits",
+    "play",
+    "stop_play",
+    "label",
+];
+
 impl Op {
+    /// Its name in metrics and traces, one of [`OPERATIONS`].
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Dial { .. } => "dial",
+            Self::Ring { .. } => "ring",
+            Self::Answer { .. } => "answer",
+            Self::PickUp { .. } => "pick_up",
+            Self::Hangup { .. } => "hangup",
+            Self::Hear { .. } => "hear",
+            Self::SendDigits { .. } => "send_digits",
+            Self::Play { .. } => "play",
+            Self::StopPlay { .. } => "stop_play",
+            Self::Label { .. } => "label",
+        }
+    }
+
     /// The channel that it acts on.
     #[must_use]
     pub fn channel(&self) -> &ChannelId {

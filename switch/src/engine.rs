@@ -8,6 +8,7 @@
 
 mod actor;
 mod audit;
+mod census;
 mod front_desk;
 mod homes;
 mod lanes;
@@ -16,6 +17,7 @@ mod shared;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::collections::HashMap;
 use std::sync::Arc;

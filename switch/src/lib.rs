@@ -14,8 +14,10 @@ pub mod directory;
 pub mod domain;
 pub mod driver;
 pub mod engine;
+pub mod metrics;
 mod node;
 pub mod outbox;
+mod watch;
 mod wire;
 
 use std::sync::Arc;
@@ -38,6 +40,7 @@ use crate::driver::sim;
 use crate::engine::{Bounds, Engine, Parts};
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::watch::Watch;
 
 /// What the switch service needs from around it.
 #[derive(Debug)]
@@ -126,6 +129,7 @@ pub async fn serve(
         ledger: deps.ledger,
         clock: deps.clock.clone(),
         engine: engine.clone(),
+        watch: Watch::new(engine.clone(), outboxes.clone(), config.lease),
         outboxes,
         store: deps.readiness.component("switch.store"),
         tasks: tasks.clone(),

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::Engine;
 use crate::outbox::{Ended, Outbox, Writing};
+use crate::watch::Watch;
 
 /// What a node's life needs.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) engine: Engine,
     pub(crate) outboxes: Vec<Outbox>,
     pub(crate) store: Component,
+    pub(crate) watch: Watch,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -139,6 +141,7 @@ impl Node {
 
     async fn try_join(&self) -> Result<u64, String> {
         let epoch = self.ledger.renew_lease(&self.lease(0), self.lease).await;
+        self.watch.renewed(&epoch);
         let epoch = epoch.map_err(|error| error.to_string())?;
         if let Some(earlier) = epoch.checked_sub(1) {
             mesh::sweep::end_calls_of(self.ledger.as_ref(), &self.name, earlier, &self.clock)
@@ -152,7 +155,9 @@ impl Node {
     async fn renew(&self, epoch: u64) {
         loop {
             tokio::time::sleep(self.lease / 5).await;
-            match self.ledger.renew_lease(&self.lease(epoch), self.lease).await {
+            let renewed = self.ledger.renew_lease(&self.lease(epoch), self.lease).await;
+            self.watch.renewed(&renewed);
+            match renewed {
                 Ok(_) if self.engine.store_is_flowing() => self.store.ready(),
                 Ok(_) | Err(LeaseError::Unavailable(_)) => {
                     self.store.degraded("the store is away: events wait in memory");

@@ -14,6 +14,7 @@ mod conferences;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,15 +22,16 @@ use std::time::Duration;
 
 use mesh::Clock;
 use mesh::calls_index::Index;
-use mesh::ledger::{Commit, CommitError, Epoch, Ledger, Partition, Writer};
+use mesh::ledger::{Commit, CommitError, Committed, Epoch, Ledger, Partition, Writer};
 use prost::Message as _;
 use proto::call::v1::State;
 use proto::switch::v1::LegRecord;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::queue::{Queue, Work};
-use crate::wire;
+use crate::{metrics, wire};
 
 pub use self::queue::Batch;
 
@@ -66,6 +68,12 @@ impl Outbox {
     #[must_use]
     pub fn is_flowing(&self) -> bool {
         self.queue.is_flowing()
+    }
+
+    /// Bytes, about, that wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.queue.bytes()
     }
 
     /// Says whether somebody writes it and gets through: otherwise nobody waits for what is
@@ -179,7 +187,7 @@ impl Writing {
     async fn send(&self, queue: &Queue, commit: &mut Commit, stop: &CancellationToken) -> Sent {
         let mut pause = MIN_BACKOFF;
         loop {
-            match self.ledger.commit(commit).await {
+            match self.attempt(commit).await {
                 Ok(committed) => {
                     queue.set_flowing(true);
                     return Sent::Done(committed.epoch);
@@ -213,6 +221,29 @@ impl Writing {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(MAX_BACKOFF);
         }
+    }
+
+    async fn attempt(&self, commit: &Commit) -> Result<Committed, CommitError> {
+        let began = Instant::now();
+        let committed = match traces::span_of(commit) {
+            Some((span, parent)) => {
+                mesh::trace::in_span(span, Some(parent), self.ledger.commit(commit)).await
+            }
+            None => self.ledger.commit(commit).await,
+        };
+        metrics::COMMIT_DURATION.record(began.elapsed(), []);
+        let outcome = match &committed {
+            Ok(_) => "done",
+            Err(CommitError::EpochChanged(_)) => "epoch_changed",
+            Err(CommitError::Fenced) => "fenced",
+            Err(CommitError::Conflict) => "conflict",
+            Err(CommitError::Unavailable(_)) => "unavailable",
+        };
+        metrics::COMMITS.add(1, [outcome]);
+        if committed.is_ok() {
+            metrics::COMMITTED_EVENTS.add(commit.events.len() as u64, []);
+        }
+        committed
     }
 
     /// The store has another epoch than we knew: writes the work under way and then every living

@@ -9,6 +9,19 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+/// The text that a `GET` gives, on a connection of its own.
+pub async fn text(from: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let (status, bytes) = exchange(from, Method::GET, path, Bytes::new()).await?;
+    anyhow::ensure!(status.is_success(), "{path}: {status}");
+    Ok(String::from_utf8(bytes.to_vec())?)
+}
+
+/// Puts a text.
+pub async fn put(to: SocketAddr, path: &str, text: &str) -> anyhow::Result<StatusCode> {
+    let body = Bytes::from(text.to_owned());
+    Ok(exchange(to, Method::PUT, path, body).await?.0)
+}
+
 /// Sends a request on a connection of its own; the body of the answer is null when it is no JSON.
 pub async fn send(
     to: SocketAddr,
@@ -16,21 +29,30 @@ pub async fn send(
     path: &str,
     body: Option<&Value>,
 ) -> anyhow::Result<(StatusCode, Value)> {
+    let body = Bytes::from(body.map(Value::to_string).unwrap_or_default());
+    let (status, bytes) = exchange(to, method, path, body).await?;
+    Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+}
+
+async fn exchange(
+    to: SocketAddr,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> anyhow::Result<(StatusCode, Bytes)> {
     let stream = TcpStream::connect(to).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let body = body.map(Value::to_string).unwrap_or_default();
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header(header::HOST, to.to_string())
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body)))?;
+        .body(Full::new(body))?;
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        anyhow::Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+        anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
     };
     tokio::select! {
         answer = exchange => answer,

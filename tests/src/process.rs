@@ -1,9 +1,11 @@
 //! The program in a process of its own.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -30,6 +32,7 @@ pub fn program() -> PathBuf {
 #[derive(Debug)]
 pub struct Process {
     child: Child,
+    log: PathBuf,
     /// The line of JSON that it printed when it was ready.
     pub ready: Value,
 }
@@ -42,12 +45,17 @@ impl Process {
     }
 
     fn start_now(args: &[String]) -> Self {
-        let log = std::env::var_os("CORDBOARD_TEST_LOG");
+        let log = new_log();
+        let errors = if std::env::var_os("CORDBOARD_TEST_LOG").is_some() {
+            Stdio::inherit()
+        } else {
+            Stdio::from(File::create(&log).expect("the folder of logs takes files"))
+        };
         let mut child = Command::new(program())
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(if log.is_some() { Stdio::inherit() } else { Stdio::null() })
+            .stderr(errors)
             .spawn()
             .expect("the program starts");
         let output = child.stdout.take().expect("its output is piped");
@@ -64,7 +72,12 @@ impl Process {
             panic!("`cordboard {}` did not become ready: {line:?}", args.join(" "));
         };
         let ready = serde_json::from_str(&line).expect("the ready line is JSON");
-        Self { child, ready }
+        Self { child, log, ready }
+    }
+
+    /// What it has written to its log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// An address of the ready line.
@@ -105,7 +118,22 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        if std::env::var_os(LOGS).is_none() {
+            drop(std::fs::remove_file(&self.log));
+        }
     }
+}
+
+/// Names the folder in which the logs of all processes are kept; without it they are removed.
+const LOGS: &str = "CORDBOARD_TEST_LOGS";
+
+/// A file for the log of one process.
+fn new_log() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let folder = std::env::var_os(LOGS).map_or_else(std::env::temp_dir, PathBuf::from);
+    std::fs::create_dir_all(&folder).expect("a folder for logs");
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!("cordboard-test-{}-{number}.log", std::process::id()))
 }
 
 /// `cordboard up --ephemeral`.

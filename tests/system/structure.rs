@@ -83,6 +83,10 @@ fn generated_references_are_current() {
         "run: cargo run -- admin state-table > docs/reference/states.md"
     );
     assert!(
+        committed("metrics.md") == printed("metrics"),
+        "run: cargo run -- admin metrics > docs/reference/metrics.md"
+    );
+    assert!(
         committed("configuration.md") == printed("config"),
         "run: cargo run -- admin config > docs/reference/configuration.md"
     );

@@ -18,7 +18,7 @@ use super::{say, say_raw};
 use crate::cli::{
     Admin, AdminTask, Cli, Database, EntryTask, Look, OneOf, PartyTask, RoleTask, Shell, UserTask,
 };
-use crate::services;
+use crate::{metrics, services};
 
 pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
     match args.task {
@@ -46,6 +46,10 @@ pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
         }
         AdminTask::Config => {
             say(crate::config::reference());
+            Ok(())
+        }
+        AdminTask::Metrics { json } => {
+            say(if json { metrics::json() } else { metrics::reference() });
             Ok(())
         }
         AdminTask::ApiReference => {

@@ -23,6 +23,7 @@ use super::credentials::{self, Carried};
 use super::reply::{self, Reply};
 use crate::edge::Edge;
 use crate::entrance::Entrance;
+use crate::metrics;
 use crate::session::Session;
 use crate::socket::reader::SocketTask;
 use crate::socket::registry::{Place, UserPlace};
@@ -45,7 +46,7 @@ pub(super) async fn answer(
     mut request: Request<Incoming>,
 ) -> Reply {
     let refused = |reason: &'static str, reply: Reply| {
-        edge.metrics.handshake_refused(reason);
+        metrics::handshake_refused(reason);
         reply
     };
     let accept = match check(request.headers()) {
@@ -185,7 +186,7 @@ async fn begin(
         Budget { events: edge.config.outbound_event_bytes, all: edge.config.outbound_max_bytes };
     let outbound = Arc::new(Outbound::new(writer, budget));
     let socket = edge.sockets.add(entrance, outbound);
-    edge.metrics.socket_began();
+    metrics::socket_began();
     if let Some(Holder { session, place }) = holder {
         socket.keep_user_place(place);
         edge.authenticate(&socket, &session);

@@ -19,6 +19,7 @@ use super::form;
 use super::reply::{self, Reply};
 use crate::edge::Edge;
 use crate::entrance::Entrance;
+use crate::metrics;
 use crate::rpc::check::Given;
 use crate::rpc::{After, Fault, Origin, answer as rpc_answer, check};
 use crate::session::Session;
@@ -35,19 +36,19 @@ pub(super) async fn answer(
 ) -> Reply {
     let (head, body) = request.into_parts();
     let Some(method) = api::method(name) else {
-        edge.metrics.refused("rest");
+        metrics::refused("rest");
         return fault(&Fault::no_such_method(name));
     };
     let body = Limited::new(body, edge.config.max_body_bytes).collect();
     let Ok(Ok(body)) = tokio::time::timeout(edge.config.request_timeout, body).await else {
-        edge.metrics.refused("rest");
+        metrics::refused("rest");
         return fault(&Fault::not_a_request("the body is too long or did not arrive"));
     };
     let body = body.to_bytes();
     let form = match form::read(&head.headers, &body) {
         Ok(form) => form,
         Err(why) => {
-            edge.metrics.refused("rest");
+            metrics::refused("rest");
             return fault(&Fault::not_a_request(why));
         }
     };

@@ -13,6 +13,7 @@ use super::replay::{Past, Replay, is_final};
 use super::scope::Scope;
 use super::state::{Next, Turn, Who};
 use super::{Live, event};
+use crate::metrics;
 use crate::socket::close::Reason;
 use crate::wire::{Frame, Pushed};
 
@@ -64,7 +65,7 @@ async fn drained(live: &Live, who: &Who) -> bool {
     match timeout(live.slow_reader_timeout, who.socket.outbound.drained()).await {
         Ok(is_open) => is_open,
         Err(_elapsed) => {
-            live.metrics.closed(Reason::TooSlow.label());
+            metrics::closed(Reason::TooSlow.label());
             who.socket.close(Reason::TooSlow);
             false
         }
@@ -101,10 +102,11 @@ async fn serve(
                 return Ended::BrokenOff(from);
             }
         };
-        live.metrics.replayed(batch.len() as u64);
+        metrics::replayed(batch.len() as u64);
         for past in batch {
             match past {
                 Past::Event(event) => {
+                    let _span = event.span(true);
                     if filter.wants(event.kind, event.state)
                         && !push(live, who, &event.frame(&who.subscription)).await
                     {
@@ -121,7 +123,7 @@ async fn serve(
 
 /// Tells the member that what it missed is gone; it goes on after `cursor`.
 fn lost(live: &Live, who: &Who, reason: &str, cursor: String) -> Ended {
-    live.metrics.gaps(event::gap_label(reason), 1);
+    metrics::gaps(event::gap_label(reason), 1);
     who.socket.send(event::gap(&who.subscription, reason, cursor));
     Ended::Complete
 }

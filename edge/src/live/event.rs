@@ -1,6 +1,8 @@
 //! Events as the edge passes them on: rendered once, then only the subscription's id is put in.
 
+use mesh::clock::Timestamp;
 use mesh::cursor::{Cursor, Place};
+use mesh::trace;
 use proto::call::v1::State;
 use proto::callcontrol::v1::NotificationKind as Kind;
 use proto::json::{Message as _, write_string};
@@ -10,6 +12,8 @@ use proto::session::v1::{
     IvrEventNotification, NotificationsGapNotification, QueueStatsNotification,
 };
 use proto::switch::v1::log_entry::Body;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
 
 use super::place::read_place;
 use crate::wire::Frame;
@@ -29,20 +33,35 @@ pub(crate) struct Event {
     pub(crate) kind: Kind,
     /// That of a `call_state`.
     pub(crate) state: State,
+    /// When the engine wrote it.
+    pub(crate) written: Timestamp,
     method: &'static str,
     /// The params after the subscription's id.
     rest: Vec<u8>,
+    /// What caused it, as a `traceparent`.
+    cause: String,
 }
 
 impl Event {
     /// Reads the notifier's event; `None` for a kind that is not known here.
     pub(crate) fn read(event: wire::Event) -> Option<Self> {
         let place = read_place(&event.place?);
-        let entry = event.entry?;
+        let mut entry = event.entry?;
+        let written = Timestamp::from_micros(entry.time_us);
+        let cause = std::mem::take(&mut entry.traceparent);
         let cursor = Cursor::One { i_customer: entry.i_customer, place: place.clone() };
         let (method, kind, state, params) = render(entry.body?, cursor.encode());
         let rest = params.strip_prefix(PARAMS_BEGIN)?.to_vec();
-        Some(Self { place, scope_ids: event.scope_ids, kind, state, method, rest })
+        let scope_ids = event.scope_ids;
+        Some(Self { place, scope_ids, kind, state, written, method, rest, cause })
+    }
+
+    /// A span for passing the event on to sockets, in the trace of what caused it.
+    pub(crate) fn span(&self, is_replay: bool) -> Option<Span> {
+        trace::following(
+            &self.cause,
+            || info_span!(parent: None, "deliver", method = self.method, is_replay, sockets = Empty),
+        )
     }
 
     /// The frame for the sockets of one subscription.

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::Live;
 use super::replay::{Past, Replay, is_final};
 use super::state::Turn;
+use crate::metrics;
 
 /// Replays until the scope is live, or another round has begun.
 pub(super) async fn run(live: &Arc<Live>, id: u64, round: u64) {
@@ -46,7 +47,7 @@ async fn replay(live: &Arc<Live>, id: u64, round: u64) -> Result<bool, Status> {
         if batch.is_empty() {
             return Ok(complete(live, id, round, None));
         }
-        live.metrics.replayed(batch.len() as u64);
+        metrics::replayed(batch.len() as u64);
         let mut turn = Turn::default();
         let (mut lost, mut is_current) = (None, true);
         {
@@ -54,6 +55,7 @@ async fn replay(live: &Arc<Live>, id: u64, round: u64) -> Result<bool, Status> {
             for past in batch {
                 match past {
                     Past::Event(event) => {
+                        let _span = event.span(true);
                         is_current = state.recovered(id, round, &Arc::new(event), &mut turn);
                     }
                     Past::Lost(reason) => lost = Some(reason),

@@ -21,6 +21,7 @@ use super::event::Event;
 use super::place::{Places, read_place};
 use super::state::{Command, Turn};
 use super::{Live, state};
+use crate::metrics;
 
 /// Messages that are taken in one turn; their sockets are flushed once.
 const BATCH: usize = 256;
@@ -95,7 +96,7 @@ async fn hear(
     let mut client = NotifierServiceClient::new(notifier.without_deadline());
     let opening = timeout(live.silence, client.live(ReceiverStream::new(requests)));
     let stream = opening.await.context("no answer")??.into_inner();
-    live.metrics.stream_opened();
+    metrics::stream_opened();
     info!(notifier = notifier.name(), "live stream opened");
     let mut batches = stream.ready_chunks(BATCH);
     loop {
@@ -141,13 +142,25 @@ impl Message {
 fn take(live: &Arc<Live>, messages: Vec<Message>, component: &Component) {
     let mut turn = Turn::default();
     let mut events = 0;
+    // They last until the frames are written.
+    let mut spans = Vec::new();
+    let mut written = Vec::new();
     {
         let mut state = live.state.lock();
         for message in messages {
             match message {
                 Message::Event(event) => {
                     events += 1;
+                    let span = event.span(false);
+                    let before = turn.deliveries;
                     state.event(&event, &mut turn);
+                    let sockets = turn.deliveries - before;
+                    spans.extend(span.inspect(|span| {
+                        span.record("sockets", sockets);
+                    }));
+                    if sockets > 0 {
+                        written.push(event.written);
+                    }
                 }
                 Message::Subscribed(id, places) => state.joined(id, places, &mut turn),
                 Message::Refused(id, reason) => state.refused(id, &reason, &mut turn),
@@ -158,9 +171,13 @@ fn take(live: &Arc<Live>, messages: Vec<Message>, component: &Component) {
             }
         }
     }
-    live.metrics.events(events);
+    metrics::events(events);
     live.commands.notify_one();
     live.finish(turn);
+    let now = live.clock.now();
+    for at in written {
+        metrics::event_lag(now.since(at));
+    }
 }
 
 fn beat(

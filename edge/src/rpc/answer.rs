@@ -13,6 +13,7 @@ use super::envelope::{self, Frame as Incoming, Problem, Refused, Request};
 use super::{After, Fault, Origin, Outcome, check};
 use crate::edge::Edge;
 use crate::limit::Verdict;
+use crate::metrics;
 use crate::socket::Socket;
 use crate::socket::close::Reason;
 use crate::wire::frame::TextFrame;
@@ -117,7 +118,7 @@ async fn answer(
 
 /// Refuses what is no request of any method. It counts as a request all the same.
 fn refuse(edge: &Edge, socket: &Socket, id: Option<&str>, fault: &Fault, out: &mut Vec<u8>) {
-    edge.metrics.refused("websocket");
+    metrics::refused("websocket");
     if socket.take(Instant::now(), edge.rate()) == Verdict::Abusive {
         edge.close(socket, Reason::Abusive);
     }
@@ -141,7 +142,7 @@ pub(crate) async fn in_span(
         trace_id = Empty,
         code = Empty
     );
-    let timer = edge.metrics.request(method.name, origin.label());
+    let timer = metrics::request(method.name, origin.label());
     let outcome = trace::in_span(span, parent, async {
         let outcome = request.await;
         match outcome {

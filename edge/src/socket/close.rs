@@ -27,6 +27,21 @@ pub(crate) enum Reason {
     Abusive,
 }
 
+/// All of them, for metrics.
+pub(crate) const LABELS: [&str; 11] = [
+    Reason::Drain.label(),
+    Reason::Protocol.label(),
+    Reason::NotText.label(),
+    Reason::NotUtf8.label(),
+    Reason::TooLong.label(),
+    Reason::NoPong.label(),
+    Reason::NotAuthenticated.label(),
+    Reason::Revoked.label(),
+    Reason::Inactive.label(),
+    Reason::TooSlow.label(),
+    Reason::Abusive.label(),
+];
+
 impl Reason {
     /// The close code.
     pub(crate) const fn code(self) -> u16 {

@@ -154,6 +154,11 @@ impl<W: Sink> Outbound<W> {
         queued == 0 || queued + bytes <= self.budget.events
     }
 
+    /// Bytes that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.inner.lock().queued
+    }
+
     /// Writes what the socket takes now; the rest follows when it takes more.
     pub(crate) fn flush(&self) {
         let mut inner = self.inner.lock();

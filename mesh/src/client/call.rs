@@ -47,9 +47,11 @@ pub(super) async fn send(
     if let Some(deadline) = limit {
         deadline::to_headers(request.headers_mut(), deadline);
     }
-    // `current` and not a fixed parent: the caller's span is still entered here.
-    let context = trace::current().unwrap_or_else(trace::Context::root);
-    context.to_headers(request.headers_mut());
+    // `current` and not a fixed parent: the caller's span is still entered here. Outside any
+    // request nobody has decided whether the trace is exported: that is left to the callee.
+    if let Some(context) = trace::current() {
+        context.to_headers(request.headers_mut());
+    }
     *request.uri_mut() = absolute(request.uri(), &shared.name);
 
     let deadline = limit.unwrap_or_else(|| Instant::now() + FAR);

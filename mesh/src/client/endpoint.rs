@@ -2,14 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use hyper::client::conn::http2::{Builder, Connection as Http2, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::UpDownCounter;
 use parking_lot::RwLock;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +16,9 @@ use tracing::{debug, info, warn};
 
 use super::{Backoff, Shared};
 use crate::executor::Executor;
-use crate::metrics;
+use crate::metrics::Values;
 use crate::net::{Connection, Target};
+use crate::own_metrics::POOL_CONNECTED;
 
 /// Bytes that a peer may send ahead on one stream.
 const STREAM_WINDOW: u32 = 1024 * 1024;
@@ -207,27 +206,21 @@ async fn connect_once(shared: &Shared, endpoint: &Endpoint, backoff: &mut Backof
     }
 }
 
-static CONNECTED: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| {
-    metrics::meter("mesh")
-        .i64_up_down_counter("mesh_pool_connected")
-        .with_description("Instances that are connected, by service.")
-        .build()
-});
-
 /// A connection in the metric, until dropped.
-struct Counted([KeyValue; 1]);
+struct Counted(&'static str);
 
 impl Counted {
     fn new(service: &str) -> Self {
-        let labels = [KeyValue::new("service", service.to_owned())];
-        CONNECTED.add(1, &labels);
-        Self(labels)
+        let names = Values::Services.all();
+        let name = names.into_iter().find(|name| *name == service).unwrap_or("cordboard");
+        POOL_CONNECTED.add(1, [name]);
+        Self(name)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        CONNECTED.add(-1, &self.0);
+        POOL_CONNECTED.add(-1, [self.0]);
     }
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::engine_id::EngineId;
 use super::homes::Homes;
+use super::metrics;
 use super::nodes::{Node, Nodes};
 use super::refusal::Refusal;
 use super::repeat::{self, Record};
@@ -350,7 +351,10 @@ impl Commands {
             i_customer: sending.i_customer,
             command: Some(sending.command.clone()),
         };
+        let began = Instant::now();
         let outcome = self.switch.send(&node.target, &request, session.deadline).await;
+        metrics::COMMAND_DURATION.record(began.elapsed(), []);
+        metrics::COMMANDS.add(1, [outcome_of(&outcome)]);
         let refusal = match outcome {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(refusal)) => refusal,
@@ -360,6 +364,16 @@ impl Commands {
         };
         tracing::debug!(node = node.name, reason = refusal.reason(), "command has no good outcome");
         Err(refusal)
+    }
+}
+
+fn outcome_of(outcome: &Result<Result<Done, Refusal>, SendError>) -> &'static str {
+    match outcome {
+        Ok(Ok(_)) => "done",
+        Ok(Err(_)) => "refused",
+        Err(SendError::NotSent(_)) => "not_sent",
+        Err(SendError::NoAnswer) => "no_answer",
+        Err(SendError::Bad(_)) => "bad_answer",
     }
 }
 

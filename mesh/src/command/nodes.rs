@@ -125,6 +125,8 @@ impl Nodes {
         }
         let grace = self.0.grace;
         known.nodes.retain(|_, (_, seen_at)| now.duration_since(*seen_at) <= grace);
+        let open = known.nodes.values().filter(|(node, _)| node.candidate().is_open).count();
+        super::metrics::NODES.set_count(open as u64, []);
         Ok(())
     }
 

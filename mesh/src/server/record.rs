@@ -1,40 +1,11 @@
 //! What is noted of every request: rate, errors, duration.
 
-use std::sync::LazyLock;
-
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, UpDownCounter};
 use tokio::time::Instant;
 use tonic::Code;
 use tracing::Span;
 
-use crate::{fault, metrics, trace};
-
-struct Instruments {
-    handled: Counter<u64>,
-    duration: Histogram<f64>,
-    in_flight: UpDownCounter<i64>,
-}
-
-static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
-    let meter = metrics::meter("mesh");
-    Instruments {
-        handled: meter
-            .u64_counter("mesh_rpc_handled")
-            .with_description("RPCs answered or abandoned, by service, method and gRPC code.")
-            .build(),
-        duration: meter
-            .f64_histogram("mesh_rpc_duration")
-            .with_unit("s")
-            .with_description("Time from a request's head to the end of its answer.")
-            .with_boundaries(metrics::SECONDS.to_vec())
-            .build(),
-        in_flight: meter
-            .i64_up_down_counter("mesh_rpc_in_flight")
-            .with_description("RPCs under way.")
-            .build(),
-    }
-});
+use crate::own_metrics::{RPC_DURATION, RPC_HANDLED, RPC_IN_FLIGHT};
+use crate::{fault, trace};
 
 /// Notes one request when dropped: as cancelled unless a code was set before.
 #[derive(Debug)]
@@ -54,8 +25,7 @@ impl Record {
         span: Span,
         context: trace::Context,
     ) -> Self {
-        let labels = [KeyValue::new("service", service), KeyValue::new("method", method)];
-        INSTRUMENTS.in_flight.add(1, &labels);
+        RPC_IN_FLIGHT.add(1, [service, method]);
         Self { service, method, began: Instant::now(), code: Code::Cancelled, span, context }
     }
 
@@ -74,11 +44,8 @@ impl Drop for Record {
     fn drop(&mut self) {
         let code = fault::code_name(self.code);
         self.span.record("code", code);
-        let mut labels =
-            vec![KeyValue::new("service", self.service), KeyValue::new("method", self.method)];
-        INSTRUMENTS.in_flight.add(-1, &labels);
-        INSTRUMENTS.duration.record(self.began.elapsed().as_secs_f64(), &labels);
-        labels.push(KeyValue::new("code", code));
-        INSTRUMENTS.handled.add(1, &labels);
+        RPC_IN_FLIGHT.add(-1, [self.service, self.method]);
+        RPC_DURATION.record(self.began.elapsed(), [self.service, self.method]);
+        RPC_HANDLED.add(1, [self.service, self.method, code]);
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use parking_lot::Mutex;
@@ -10,7 +11,7 @@ use tracing::{info, info_span};
 
 use super::*;
 use crate::config::Secret;
-use crate::{telemetry, trace};
+use crate::trace;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -61,22 +62,24 @@ fn a_secret_never_gets_into_a_log_line() {
 #[tokio::test]
 async fn an_exported_span_continues_the_callers_trace_and_libraries_export_none() {
     let exporter = Exported::default();
-    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
-    let subscriber = Registry::default().with(export(provider.tracer("test")));
+    let described = export::Described(exporter.clone());
+    let provider = SdkTracerProvider::builder().with_simple_exporter(described).build();
+    let subscriber = Registry::default().with(export::layer(provider.tracer("test")));
     let _default = tracing::subscriber::set_default(subscriber);
     let parent = trace::Context::root();
 
-    let span = info_span!("rpc", trace_id = tracing::field::Empty);
+    let span = info_span!("rpc", method = "tell", trace_id = tracing::field::Empty);
     let inside = trace::in_span(span, Some(parent), async {
         let _noise = info_span!(target: "h2::codec", "noise").entered();
-        telemetry::traceparent_of_current_span()
+        trace::traceparent_of_current_span()
     });
     let seen: trace::Context = inside.await.parse().unwrap();
 
     provider.force_flush().unwrap();
     let spans = exporter.0.lock();
     let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
-    assert_eq!(names, ["rpc"]);
+    assert_eq!(names, ["rpc tell"]);
+    assert_eq!(spans[0].span_kind, SpanKind::Server);
     assert_eq!(seen.trace_id(), parent.trace_id());
     assert_eq!(spans[0].span_context.trace_id().to_string(), parent.trace_id());
     assert!(spans[0].parent_span_is_remote);
@@ -90,4 +93,53 @@ fn a_wrong_filter_or_ratio_is_refused_by_name() {
     assert!(filter.contains("telemetry.filter `mesh=loud`"), "{filter}");
     let ratio = refused(Config { sample_ratio: 2.0, ..Config::default() });
     assert!(ratio.contains("telemetry.sample_ratio"), "{ratio}");
+}
+
+#[test]
+fn libraries_that_see_tokens_stay_quiet() {
+    let filter = parse_filter("trace,h2=trace").unwrap().to_string();
+
+    assert!(filter.contains("h2=info") && !filter.contains("h2=trace"), "{filter}");
+}
+
+#[test]
+fn the_audit_lines_have_a_file_of_their_own_whatever_the_filter_says() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("audit.log");
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let others = fmt::layer().with_writer(move || writer.clone());
+    let others = others.with_filter(EnvFilter::new("error"));
+    let audit = audit::layer(AuditOutput::File, Some(&path)).unwrap();
+
+    tracing::subscriber::with_default(Registry::default().with(others).with(audit), || {
+        info!(target: "audit", user = "user:1", "request");
+        info!("something else");
+    });
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((line["user"].as_str(), line["target"].as_str()), (Some("user:1"), Some("audit")));
+    assert!(lines.0.lock().is_empty());
+}
+
+#[test]
+fn an_audit_file_is_named_when_it_is_wanted_and_only_then() {
+    let refused = |output, file: Option<&str>| {
+        let config = Config {
+            audit_output: output,
+            audit_file: file.map(PathBuf::from),
+            ..Config::default()
+        };
+        format!("{:#}", init(&config, "test").unwrap_err())
+    };
+
+    for (output, file) in [
+        (AuditOutput::File, None),
+        (AuditOutput::Log, Some("audit.log")),
+        (AuditOutput::File, Some("/nowhere/audit.log")),
+    ] {
+        let refusal = refused(output, file);
+        assert!(refusal.contains("telemetry.audit_file"), "{refusal}");
+    }
 }

@@ -73,7 +73,7 @@ impl Partition {
         let mut sent = 0;
         for entry in entries {
             index.find(&entry.head, matches);
-            let _span = (!matches.is_empty()).then(|| span_of(&entry));
+            let _span = if matches.is_empty() { None } else { span_of(&entry, matches.len()) };
             for of_stream in matches.chunk_by(|one, other| one.0 == other.0) {
                 let Some((stream, _)) = of_stream.first() else { continue };
                 let Some(outbox) = index.outbox(*stream) else { continue };
@@ -139,12 +139,10 @@ impl Partition {
 }
 
 /// A span of handing out an entry, in the trace of what caused it.
-fn span_of(entry: &Entry) -> Span {
-    let span = info_span!("event", partition = entry.place.partition);
-    if !span.is_disabled()
-        && let Ok(cause) = entry.head.traceparent.parse()
-    {
-        mesh::trace::set_parent(&span, cause);
-    }
-    span
+fn span_of(entry: &Entry, scopes: usize) -> Option<Span> {
+    let partition = entry.place.partition;
+    mesh::trace::following(
+        &entry.head.traceparent,
+        || info_span!(parent: None, "notify", partition, scopes),
+    )
 }

@@ -92,6 +92,16 @@ pub enum Leave {
     Redirected,
 }
 
+/// The public names of all reasons.
+pub const LEAVES: [&str; 6] = [
+    Leave::Answered.name(),
+    Leave::Abandoned.name(),
+    Leave::Timeout.name(),
+    Leave::Overflow.name(),
+    Leave::NoAgents.name(),
+    Leave::Redirected.name(),
+];
+
 impl Leave {
     /// The public name.
     #[must_use]

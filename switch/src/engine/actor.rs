@@ -17,8 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::census::Census;
 use super::lanes::Lanes;
 use super::shared::Shared;
+use super::traces::Traces;
 use crate::domain::{
     CallId, Command, Customer, Effect, Input, LegView, Listeners, Outcome, Standard,
 };
@@ -68,7 +70,8 @@ pub(super) struct Actor {
     lanes: Lanes,
     /// Who waits for which command.
     replies: HashMap<String, Vec<oneshot::Sender<Outcome>>>,
-    traceparent: String,
+    traces: Traces,
+    census: Census,
 }
 
 /// How far an actor is in stopping.
@@ -95,7 +98,8 @@ impl Actor {
             finishing: FuturesUnordered::new(),
             lanes,
             replies: HashMap::new(),
-            traceparent: String::new(),
+            traces: Traces::default(),
+            census: Census::new(),
         };
         (Handle { orders: orders_tx, news: news_tx }, actor)
     }
@@ -158,7 +162,7 @@ impl Actor {
             Input::PhoneDials { channel, .. } | Input::TrunkCall { channel, .. } if is_stopping => {
                 self.shared.forget_channel(&channel);
                 let reason = Standard::Unavailable.reason();
-                drop(self.lanes.push(vec![Op::Hangup { channel, reason }], &[]));
+                drop(self.lanes.push(vec![Op::Hangup { channel, reason }], &[], None));
             }
             input => self.step(input, handled),
         }
@@ -176,9 +180,8 @@ impl Actor {
             // The same command is under way: both get its outcome.
             return;
         }
-        self.traceparent = traceparent;
+        self.traces.begin_command(traceparent);
         self.step(Input::Command(command), None);
-        self.traceparent.clear();
     }
 
     /// Feeds the state machine and sets its effects going.
@@ -200,6 +203,7 @@ impl Actor {
             }
             _ => Vec::new(),
         };
+        let _span = self.traces.begin(&input, label.as_ref());
         let now = self.shared.clock.now();
         let legs_before = self.customer.live_legs();
         let effects = self.customer.handle(now, input);
@@ -216,9 +220,10 @@ impl Actor {
                     ops.push(op);
                 }
                 Effect::Tell(view) => {
+                    self.census.told(&view);
                     self.shared.note_call(&view.call_id, owner.i_customer);
                     let record = wire::record(&view, &self.shared.place);
-                    let entry = wire::entry_of(&record, now, &self.traceparent);
+                    let entry = wire::entry_of(&record, now, self.traces.of(&view.call_id));
                     batch.events.push(Bytes::from(entry.encode_to_vec()));
                     batch.legs.push((key_of(&view), record));
                 }
@@ -228,8 +233,9 @@ impl Actor {
                     batch.legs.push((key_of(&view), record));
                 }
                 Effect::TellIvr { call_id, tag, tracking_id, info, seen_by } => {
+                    let traceparent = self.traces.of(&call_id).to_owned();
                     let ivr = (call_id, tag, tracking_id, info, seen_by);
-                    let entry = wire::ivr_entry(ivr, owner, now, &self.traceparent);
+                    let entry = wire::ivr_entry(ivr, owner, now, &traceparent);
                     batch.events.push(Bytes::from(entry.encode_to_vec()));
                 }
                 Effect::Account(charged) => {
@@ -239,7 +245,7 @@ impl Actor {
                 Effect::Resolve { call_id, i_account, number } => {
                     let directory = Arc::clone(&self.shared.directory);
                     let i_customer = owner.i_customer;
-                    self.asking.push(Box::pin(async move {
+                    self.asking.push(self.traces.asking(&call_id.clone(), async move {
                         let answer = directory.resolve(i_customer, i_account, &number).await;
                         Input::Resolved { call_id, answer }
                     }));
@@ -296,7 +302,11 @@ impl Actor {
                     accepted =
                         Some(Label { call_id: call_id.0, tag: tag.0, state: "trying".to_owned() });
                 }
-                Effect::Over(call_id) => self.shared.forget_call(&call_id),
+                Effect::Over(call_id) => {
+                    self.traces.forget(&call_id);
+                    self.census.over(&call_id);
+                    self.shared.forget_call(&call_id);
+                }
             }
         }
         if let Some(channel) = gone {
@@ -308,6 +318,7 @@ impl Actor {
             waiters.push(Waiter::Channel { handled, label });
         }
         self.finish(batch, ops, &beside, waiters);
+        self.traces.end();
     }
 
     /// Channels of a call with operations that a step on the call has to wait for.
@@ -322,7 +333,7 @@ impl Actor {
     fn finish(&mut self, batch: Batch, ops: Vec<Op>, beside: &[ChannelId], waiters: Vec<Waiter>) {
         let committed = (!batch.is_empty()).then(|| self.outbox.push(batch));
         let beside = if waiters.is_empty() { &[] } else { beside };
-        let driven = self.lanes.push(ops, beside);
+        let driven = self.lanes.push(ops, beside, self.traces.exported());
         if waiters.is_empty() {
             // The lanes and the outbox go on by themselves.
             return;

@@ -14,10 +14,15 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use mesh::trace;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
 
 use crate::domain::Standard;
 use crate::driver::{Cause, ChannelId, Driver, DriverError, Event, Op, PlaybackEnd};
+use crate::metrics;
 
 /// How long the switch may take for one operation.
 const OP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +37,8 @@ type Token = Arc<oneshot::Sender<()>>;
 struct Item {
     op: Option<Op>,
     step: Token,
+    /// Where the operation's span belongs.
+    trace: Option<trace::Context>,
 }
 
 /// What a lane has done.
@@ -63,25 +70,26 @@ impl Lanes {
 
     /// Queues a step's operations. The receiver is told, by being closed, when they are done, and
     /// with them all that was queued before for their channels and for those `beside` them.
-    /// `None` when there is nothing to wait for.
+    /// `None` when there is nothing to wait for. `trace` is the step's, if it is exported.
     pub(super) fn push(
         &mut self,
         ops: Vec<Op>,
         beside: &[ChannelId],
+        trace: Option<trace::Context>,
     ) -> Option<oneshot::Receiver<()>> {
         let (last, done) = oneshot::channel();
         let step = Arc::new(last);
         let mut is_waited_for = false;
         for channel in beside {
             if let Some(lane) = self.waiting.get_mut(channel) {
-                lane.push_back(Item { op: None, step: Arc::clone(&step) });
+                lane.push_back(Item { op: None, step: Arc::clone(&step), trace });
                 self.pending += 1;
                 is_waited_for = true;
             }
         }
         for op in ops {
             let channel = op.channel().clone();
-            let item = Item { op: Some(op), step: Arc::clone(&step) };
+            let item = Item { op: Some(op), step: Arc::clone(&step), trace };
             self.pending += 1;
             is_waited_for = true;
             if let Some(lane) = self.waiting.get_mut(&channel) {
@@ -117,10 +125,10 @@ impl Lanes {
         self.running.push(Box::pin(async move {
             let count = items.len();
             let mut failures = Vec::new();
-            for Item { op, step } in items {
+            for Item { op, step, trace } in items {
                 if let Some(op) = op {
                     let failure = failure_of(&op);
-                    if !carry_out(driver.as_ref(), op).await {
+                    if !traced(driver.as_ref(), op, trace).await {
                         failures.extend(failure);
                     }
                 }
@@ -152,6 +160,18 @@ fn failure_of(op: &Op) -> Option<Event> {
         | Op::StopPlay { .. }
         | Op::Label { .. } => None,
     }
+}
+
+/// Has the switch do it, in a span of its own when the trace is exported.
+async fn traced(driver: &dyn Driver, op: Op, trace: Option<trace::Context>) -> bool {
+    let Some(parent) = trace else { return carry_out(driver, op).await };
+    let span = info_span!(parent: None, "switch driver", operation = op.name(), is_done = Empty);
+    trace::in_span(span, Some(parent), async {
+        let is_done = carry_out(driver, op).await;
+        Span::current().record("is_done", is_done);
+        is_done
+    })
+    .await
 }
 
 /// Has the switch do it, with patience; false when it did not.
@@ -190,5 +210,15 @@ async fn carry_out(driver: &dyn Driver, op: Op) -> bool {
 }
 
 async fn attempt(driver: &dyn Driver, op: Op) -> Result<(), DriverError> {
-    tokio::time::timeout(OP_TIMEOUT, driver.run(op)).await.unwrap_or(Err(DriverError::Unreachable))
+    let (name, began) = (op.name(), Instant::now());
+    let done = tokio::time::timeout(OP_TIMEOUT, driver.run(op)).await;
+    metrics::OPERATION_DURATION.record(began.elapsed(), [name]);
+    let outcome = match &done {
+        Ok(Ok(())) => "done",
+        Ok(Err(DriverError::Refused(_))) => "refused",
+        Ok(Err(DriverError::Unreachable)) => "unreachable",
+        Err(_) => "late",
+    };
+    metrics::OPERATIONS.add(1, [name, outcome]);
+    done.unwrap_or(Err(DriverError::Unreachable))
 }

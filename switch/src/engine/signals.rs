@@ -18,6 +18,7 @@ impl Engine {
                 signal = signals.recv() => signal,
                 () = stop.cancelled() => return,
             };
+            crate::metrics::SIGNALS.add(u64::from(signal.is_some()), []);
             match signal {
                 Some(signal) => self.signal(signal).await,
                 None => return,

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::conferences::Conferences;
 use super::{Bounds, retold};
+use crate::metrics;
 
 /// The outcome of one transition.
 #[derive(Debug, Default)]
@@ -174,6 +175,11 @@ impl Queue {
         Some(work)
     }
 
+    /// Bytes, about, that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.inner.lock().bytes
+    }
+
     /// The work is in the store.
     pub(super) fn finished(&self) {
         let mut inner = self.inner.lock();
@@ -287,6 +293,7 @@ impl Inner {
 
     /// Drops the events that wait and keeps the newest state of each leg.
     fn fold(&mut self) {
+        metrics::FOLDED.add(1, []);
         self.folded = Some(Legs::new());
         let retelling = std::mem::take(&mut self.retelling);
         self.fold_in(retelling);
