@@ -6,6 +6,7 @@ import uuid
 import chart
 import program
 import pytest
+import test_tls
 from program import Cluster, eventually
 
 
@@ -40,12 +41,24 @@ def secret_of(cluster: Cluster, text: str):
     cluster.place(path).write_text(text)
 
 
+def certificates_of(cluster: Cluster):
+    """Puts certificates where the manifests mount them; one with the names of all services will do."""
+    values = cluster.release.values
+    domain = values["config"].get("tls", {}).get("mesh", {}).get("domain", "")
+    names = [f"{name}.{domain}" if domain else name for name in cluster.release.services()]
+    if values["tls"]["mesh"]["enabled"]:
+        test_tls.make_certificates(cluster.place("/etc/cordboard/mesh"), names)
+    if values["tls"]["public"]["secretName"]:
+        test_tls.make_certificates(cluster.place("/etc/cordboard/public"), ["localhost"])
+
+
 @pytest.mark.parametrize("variant", chart.VARIANTS)
 def test_each_service_takes_its_configuration(variant, cluster_of):
     """It lives, though nothing that it needs is there."""
     cluster = cluster_of(variant)
     if chart.variant(variant).values["redis"]["passwordSecret"]["name"]:
         secret_of(cluster, "secret")
+    certificates_of(cluster)
     for name in cluster.release.services():
         cluster.start(name)
 
@@ -89,6 +102,7 @@ def test_a_production_release_becomes_ready_with_a_password_from_a_secret(cluste
     users = ["--user", "default", "off", "--user", "cordboard", "on", ">correct-horse", "~*", "&*", "+@all"]
     cluster = cluster_of("everything-on", [*users, "--databases", "16", "--maxmemory-policy", "noeviction"])
     secret_of(cluster, "correct-horse\n")
+    certificates_of(cluster)
     services = cluster.release.services()
 
     for name in services:

@@ -12,6 +12,9 @@ use crate::sim::Sim;
 /// The services, in the order in which they start.
 const SERVICES: [&str; 6] = ["auth", "notifier", "switch", "callcontrol", "conference", "edge"];
 
+/// Second instances of the services that may have them, where a test wants two.
+const SECONDS: [&str; 4] = ["notifier-2", "callcontrol-2", "conference-2", "edge-2"];
+
 /// A mesh of processes. Each service keeps its address over a restart, as behind a Service.
 #[derive(Debug)]
 pub struct Mesh {
@@ -33,7 +36,16 @@ impl Mesh {
     /// Starts everything, with more `--set`s for each service; `{service}` in them stands for its
     /// name.
     pub async fn start_with(sets: &[&str]) -> Self {
-        let addresses = SERVICES.into_iter().map(|service| (service, free_address())).collect();
+        Self::start_all(&SERVICES, sets).await
+    }
+
+    /// Starts two instances of every service that may have two; the second is called `edge-2`.
+    pub async fn start_pairs(sets: &[&str]) -> Self {
+        Self::start_all(&[&SERVICES[..], &SECONDS].concat(), sets).await
+    }
+
+    async fn start_all(instances: &[&'static str], sets: &[&str]) -> Self {
+        let addresses = instances.iter().map(|instance| (*instance, free_address())).collect();
         let mut mesh = Self {
             redis: RedisServer::start().await,
             processes: BTreeMap::new(),
@@ -51,8 +63,8 @@ impl Mesh {
             .args(["--database", &mesh.database()])
             .status();
         assert!(import.expect("the import runs").success(), "the demo directory is imported");
-        for service in SERVICES {
-            mesh.start_service(service).await;
+        for instance in instances {
+            mesh.start_service(instance).await;
         }
         mesh
     }
@@ -61,11 +73,12 @@ impl Mesh {
         format!("sqlite://{}", self.folder.path().join("directory.db").display())
     }
 
-    /// Starts a service that is not running.
-    pub async fn start_service(&mut self, service: &'static str) {
-        let args = self.arguments(service, self.addresses[service]);
+    /// Starts a service, or its second instance, that is not running.
+    pub async fn start_service(&mut self, instance: &'static str) {
+        let service = instance.trim_end_matches("-2");
+        let args = self.arguments(service, self.addresses[instance]);
         let process = Process::start(&args).await;
-        self.processes.insert(service, process);
+        self.processes.insert(instance, process);
     }
 
     fn arguments(&self, service: &str, address: SocketAddr) -> Vec<String> {
@@ -79,8 +92,13 @@ impl Mesh {
             self.redis.url(),
         ];
         for target in ["auth", "notifier", "callcontrol", "conference"] {
-            let address = self.addresses[target];
-            args.extend(["--set".to_owned(), format!("targets.{target}=[\"http://{address}\"]")]);
+            let instances = [target.to_owned(), format!("{target}-2")];
+            let addresses = instances.iter().filter_map(|name| self.addresses.get(name.as_str()));
+            let addresses: Vec<_> = addresses.map(|it| format!("\"http://{it}\"")).collect();
+            args.extend([
+                "--set".to_owned(),
+                format!("targets.{target}=[{}]", addresses.join(",")),
+            ]);
         }
         match service {
             "auth" => args.extend(["--database".to_owned(), self.database()]),
@@ -99,6 +117,14 @@ impl Mesh {
         let address = free_address();
         let process = Process::start(&self.arguments("edge", address)).await;
         (process, address)
+    }
+
+    /// Restarts a service as an orderly roll-out does, and waits until it is ready; gives whether
+    /// the old process ended well.
+    pub async fn restart(&mut self, instance: &'static str) -> bool {
+        let ended_well = self.processes.remove(instance).expect("it is running").stop().await;
+        self.start_service(instance).await;
+        ended_well
     }
 
     /// A running service.

@@ -23,6 +23,7 @@ mod queues;
 mod raw;
 mod realms;
 mod resume;
+mod roll_out;
 mod rows;
 mod scope;
 mod sessions;

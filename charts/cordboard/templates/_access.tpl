@@ -5,6 +5,8 @@
 {{- $row := index (include "cordboard.services" $root | fromYaml) $name -}}
 {{- $values := index $root.Values $name -}}
 {{- $full := printf "%s-%s" (include "cordboard.fullname" $root) $name -}}
+{{- $isTls := ternary (ne $root.Values.tls.public.secretName "") $root.Values.tls.mesh.enabled (default false $row.public) -}}
+{{- $app := ternary "https" $row.app $isTls -}}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
@@ -29,7 +31,7 @@ spec:
       port: {{ dig "service" "port" $row.port $values }}
       targetPort: {{ $row.protocol }}
       protocol: TCP
-      appProtocol: {{ $row.app }}
+      appProtocol: {{ $app }}
 ---
 {{- /* Under this name each pod has an address: gRPC is balanced by its clients. */}}
 apiVersion: v1
@@ -47,7 +49,7 @@ spec:
       port: {{ $row.port }}
       targetPort: {{ $row.protocol }}
       protocol: TCP
-      appProtocol: {{ $row.app }}
+      appProtocol: {{ $app }}
     - name: admin
       port: {{ include "cordboard.adminPort" $root }}
       targetPort: admin
@@ -65,6 +67,10 @@ spec:
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels: {{- include "cordboard.selector" . | nindent 6 }}
+{{- if and $root.Values.tls.mesh.enabled $root.Values.tls.mesh.certManager.enabled }}
+---
+{{ include "cordboard.certificate" . }}
+{{- end }}
 {{- if dig "autoscaling" "enabled" false $values }}
 ---
 {{ include "cordboard.autoscaler" . }}
@@ -97,6 +103,28 @@ spec:
       honorLabels: true
       interval: {{ $root.Values.serviceMonitor.interval }}
 {{- end }}
+{{- end }}
+
+{{/* The certificate with which a service speaks to the others: (list ROOT SERVICE). */}}
+{{- define "cordboard.certificate" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $manager := $root.Values.tls.mesh.certManager -}}
+{{- $domain := dig "tls" "mesh" "domain" "" $root.Values.config -}}
+{{- $full := printf "%s-%s" (include "cordboard.fullname" $root) $name -}}
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata:
+  name: {{ $full }}
+  labels: {{- include "cordboard.labels" . | nindent 4 }}
+spec:
+  secretName: {{ $full }}-mesh
+  dnsNames: [{{ ternary (printf "%s.%s" $name $domain) $name (ne $domain "") }}]
+  usages: [digital signature, server auth, client auth]
+  privateKey: {algorithm: ECDSA, size: 256, rotationPolicy: Always}
+  duration: {{ $manager.duration }}
+  renewBefore: {{ $manager.renewBefore }}
+  issuerRef: {{- toYaml $manager.issuerRef | nindent 4 }}
 {{- end }}
 
 {{/* The autoscaler of a service: (list ROOT SERVICE). */}}

@@ -96,6 +96,16 @@ sqlite:///var/lib/cordboard/directory.db
 {{- if and .Values.auth.database.postgres.host .Values.auth.database.postgres.passwordSecret.name -}}
 {{- $_ := set $database "password_file" "/etc/cordboard/database/password" -}}
 {{- end -}}
+{{- $tls := dict -}}
+{{- if .Values.tls.public.secretName -}}
+{{- $_ := set $tls "public" (dict "certificate_file" "/etc/cordboard/public/tls.crt" "key_file" "/etc/cordboard/public/tls.key") -}}
+{{- end -}}
+{{- if .Values.tls.mesh.enabled -}}
+{{- $_ := set $tls "mesh" (dict "certificate_file" "/etc/cordboard/mesh/tls.crt" "key_file" "/etc/cordboard/mesh/tls.key" "ca_file" "/etc/cordboard/mesh/ca.crt") -}}
+{{- end -}}
+{{- if $tls -}}
+{{- $config = mergeOverwrite $config (dict "tls" $tls) -}}
+{{- end -}}
 {{- $chart := dict "event_log" (dict "redis" $redis) "auth" (dict "database" $database) -}}
 {{- mergeOverwrite $config $chart | toYaml -}}
 {{- end }}

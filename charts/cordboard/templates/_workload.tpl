@@ -61,6 +61,7 @@ spec:
 {{- $hasDatabasePassword := and $postgres.host $postgres.passwordSecret.name -}}
 {{- $hasDatabaseCa := and $postgres.host $postgres.caSecret.name -}}
 {{- $hasDirectory := and $row.database (or $values.directory.secretName $values.directory.demo) -}}
+{{- $hasPublicTls := and $row.public $root.Values.tls.public.secretName -}}
 {{- $hasPassword := and $row.redis $root.Values.redis.passwordSecret.name (not $root.Values.redis.internal.enabled) -}}
 serviceAccountName: {{ $full }}
 automountServiceAccountToken: false
@@ -159,6 +160,12 @@ containers:
       {{- if $hasPassword }}
       - {name: redis-password, mountPath: /etc/cordboard/redis, readOnly: true}
       {{- end }}
+      {{- if $hasPublicTls }}
+      - {name: public-tls, mountPath: /etc/cordboard/public, readOnly: true}
+      {{- end }}
+      {{- if $root.Values.tls.mesh.enabled }}
+      - {name: mesh-tls, mountPath: /etc/cordboard/mesh, readOnly: true}
+      {{- end }}
       {{- if $row.database }}
       {{- include "cordboard.databaseMounts" . | trim | nindent 6 }}
       {{- end }}
@@ -173,6 +180,19 @@ volumes:
       defaultMode: 0440
       items:
         - {key: {{ $root.Values.redis.passwordSecret.key | quote }}, path: password}
+  {{- end }}
+  {{- /* Whole folders, which the kubelet renews; a file by `subPath` would stay as it was. */}}
+  {{- if $hasPublicTls }}
+  - name: public-tls
+    secret:
+      secretName: {{ $root.Values.tls.public.secretName }}
+      defaultMode: 0440
+  {{- end }}
+  {{- if $root.Values.tls.mesh.enabled }}
+  - name: mesh-tls
+    secret:
+      secretName: {{ $full }}-mesh
+      defaultMode: 0440
   {{- end }}
   {{- if $hasDatabasePassword }}
   - name: database-password
