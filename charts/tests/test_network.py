@@ -84,7 +84,29 @@ def test_the_mesh_is_as_drawn_in_both_directions(release):
                 assert numbers(rule) == {ports[name]}
                 comes.add((other, name))
 
+    # The pod of `helm test` is let in where the edge is not for everybody.
+    comes.discard(("test", "edge"))
     assert goes == comes == MESH
+
+
+def test_the_test_pod_reaches_the_edge_alone_and_is_let_in(release):
+    pod = release.one("Pod", f"{release.one('NetworkPolicy', policy_name(release, 'test'))['metadata']['name']}")
+    calls = any(container["args"][0] == "check" for container in pod["spec"]["containers"])
+    goes = {
+        other
+        for rule in policy_of(release, "test").get("egress") or []
+        for other in components(rule.get("to", []))
+        if numbers(rule) == {8080}
+    }
+    public = next(rule for rule in policy_of(release, "edge")["ingress"] if numbers(rule) == {8080})
+
+    assert goes == ({"edge"} if calls else set())
+    assert not calls or "from" not in public or components(public["from"]) == {"test"}
+
+
+def policy_name(release, component: str) -> str:
+    found = [it for it in release.all("NetworkPolicy") if chart.component_of(it) == component]
+    return found[0]["metadata"]["name"]
 
 
 def test_only_what_needs_redis_reaches_it(release):

@@ -1,5 +1,6 @@
 """Real processes, started as the manifests say: commands, environment, configuration, probes, stop."""
 
+import subprocess
 import tomllib
 import uuid
 
@@ -77,11 +78,24 @@ def test_the_trial_release_becomes_ready_carries_a_call_and_stops_in_time(cluste
     for name in services:
         eventually(f"{name} is ready", lambda: cluster.probe(name, "readinessProbe"))
     answer = eventually("a call", lambda: call(cluster))
+    tested = helm_test(cluster)
     outcomes = cluster.stop()
 
+    assert "the call was made, told of and ended" in tested
     node = f"{cluster.release.workload('switch')['metadata']['name']}-0"
     assert node in str(answer), "the call is on the node that the pod's name says"
     assert outcomes == {name: 0 for name in services}, "\n".join(it.said() for it in cluster.processes.values())
+
+
+def helm_test(cluster: Cluster) -> str:
+    """What the pod of `helm test` does to the release."""
+    pod = next(it for it in cluster.release.all("Pod"))
+    arguments = next(it["args"] for it in pod["spec"]["containers"] if it["name"] == "call")
+    assert arguments[1] == "demo-cordboard-edge.prod.svc.cluster.local:80"
+    arguments = [arguments[0], f"127.0.0.1:{cluster.ports['edge']}", *arguments[2:]]
+    done = subprocess.run([program.PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def call(cluster: Cluster) -> dict:

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Up(Up),
     /// Plays the scenarios against a system of its own and prints what happens
     Demo(Demo),
+    /// Makes a call on a running system and checks what it is told of it
+    Check(crate::commands::Check),
     /// Plays a person's hand on the simulated phones and the trunk
     Phone(Phone),
     /// Looks after the directory: customers, accounts, logins

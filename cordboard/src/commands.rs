@@ -7,6 +7,7 @@ mod service;
 mod up;
 mod web;
 
+pub(crate) use self::demo::check::Check;
 use crate::cli::{Cli, Command};
 use crate::config::ServiceKind;
 
@@ -15,6 +16,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Up(args) => Box::pin(up::run(args)).await,
         Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Check(args) => demo::check::run(args).await,
         Command::Phone(args) => phone::run(args).await,
         Command::Admin(args) => admin::run(args).await,
         Command::Edge(args) => Box::pin(service::run(ServiceKind::Edge, args)).await,

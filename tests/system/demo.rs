@@ -23,6 +23,25 @@ fn the_demo_plays_every_scenario() {
     }
 }
 
+#[tokio::test]
+async fn the_check_makes_a_call_on_a_running_system_and_says_when_it_cannot() {
+    let up = system_tests::Up::start().await;
+    let check = |more: &[&str]| {
+        let edge = up.public.to_string();
+        let output = Command::new(program()).arg("check").arg(&edge).args(more).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+
+    let (is_well, said) = check(&[]);
+    assert!(is_well && said.contains("the call was made, told of and ended"), "{said}");
+    assert!(!said.contains("cordboard\""), "{said}");
+
+    up.sim.set("102", serde_json::json!({"behaviour": "busy"})).await;
+    let (is_well, said) = check(&["--login", "101"]);
+    assert!(!is_well && said.contains("no event came that says `connected`"), "{said}");
+}
+
 #[test]
 fn help_tells_a_newcomer_what_there_is() {
     let output = Command::new(program()).arg("--help").output().unwrap();

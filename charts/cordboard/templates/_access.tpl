@@ -202,7 +202,12 @@ spec:
     - ports:
         - {port: {{ $row.port }}, protocol: TCP}
       {{- with $policy.edgeFrom }}
-      from: {{- toYaml . | nindent 8 }}
+      from:
+        {{- toYaml . | nindent 8 }}
+        {{- if include "cordboard.testCalls" $root }}
+        - podSelector:
+            matchLabels: {{- include "cordboard.selector" (list $root "test") | nindent 14 }}
+        {{- end }}
       {{- end }}
     {{- end }}
     {{- if $callers }}

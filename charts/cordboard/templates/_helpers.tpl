@@ -87,6 +87,12 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace
 {{ include "cordboard.fullname" $root }}-{{ index . 1 }}-headless.{{ $root.Release.Namespace }}.svc.{{ $root.Values.clusterDomain }}
 {{- end }}
 
+{{/* "yes" when the pod of `helm test` calls on the release, else nothing. */}}
+{{- define "cordboard.testCalls" -}}
+{{- $knows := or .Values.tests.call.login .Values.auth.directory.demo -}}
+{{- if and .Values.tests.enabled $knows (not .Values.tls.public.secretName) -}}yes{{- end -}}
+{{- end }}
+
 {{/* What no container may do. */}}
 {{- define "cordboard.containerSecurity" -}}
 allowPrivilegeEscalation: false

@@ -1,6 +1,7 @@
 //! `cordboard demo`: starts a system of its own and plays the scenarios against it
 //! as any application would, over the WebSocket.
 
+pub(crate) mod check;
 mod client;
 mod conference;
 mod scenarios;

@@ -1,7 +1,7 @@
 //! A WebSocket client as any application would have one.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use futures::{SinkExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -39,11 +39,11 @@ impl Client {
     /// Connects.
     pub(super) async fn connect(
         name: &str,
-        to: SocketAddr,
+        to: impl ToSocketAddrs + fmt::Display,
         timeline: Timeline,
         tasks: &TaskTracker,
     ) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(to).await.context("the API does not listen")?;
+        let stream = TcpStream::connect(&to).await.context("the API does not listen")?;
         let (socket, _) = tokio_tungstenite::client_async(format!("ws://{to}/ws"), stream).await?;
         let (mut sink, mut source) = socket.split();
         let (frames, mut outgoing) = mpsc::channel::<String>(64);
