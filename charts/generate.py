@@ -21,7 +21,7 @@ REFERENCE = ROOT / "docs" / "reference" / "configuration.md"
 # Keys that follow from other values, and are therefore not for `config`.
 OWNED = re.compile(
     r"targets\..*|switch\.(node|advertise)|event_log\.redis\.(url|password_file)"
-    r"|auth\.database\.(url|password_file)|tls\.(mesh|public)\.[a-z]+_file"
+    r"|auth\.database\.(url|password_file)|tls\.(mesh|public)\.[a-z]+_file|edge\.listeners"
 )
 DURATION = r"^[0-9]+ ?[a-z]+( ?[0-9]+ ?[a-z]+)*$"
 CHOICES = {

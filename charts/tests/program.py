@@ -123,6 +123,7 @@ class Cluster:
         assert all("127.0.0.1" in url for urls in tomllib.loads(text)["targets"].values() for url in urls)
         if redis_port:
             text = re.sub(r"(redis://(?:[^@/\"]*@)?)[^/\"]+", rf"\g<1>127.0.0.1:{redis_port}", text)
+        text = re.sub(r"0\.0\.0\.0:[0-9]+", lambda _: f"127.0.0.1:{free_port()}", text)
         for workload in release.all(*chart.LONG_RUNNING):
             self.mount(workload)
         self.place("/etc/cordboard/cordboard.toml").write_text(self.localised(text))

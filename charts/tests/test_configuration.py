@@ -49,6 +49,10 @@ def test_every_value_arrives_as_it_was_given(release):
     """Above all whole numbers, which templates like to turn into fractions."""
     config = tomllib.loads(release.toml())
 
+    ports = [it["port"] for it in release.values["edge"]["realms"]]
+    listening = [int(it["listen"].rpartition(":")[2]) for it in config.get("edge", {}).get("listeners", [])]
+    assert listening == ports
+
     def check(given: dict, there: dict):
         for name, value in given.items():
             if isinstance(value, dict):

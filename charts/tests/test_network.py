@@ -16,6 +16,8 @@ MESH = {
     ("switch", "auth"),
 }
 REDIS_USERS = {"callcontrol", "conference", "notifier", "switch"}
+# Those that ask addresses which customers name.
+OUTSIDE = {"switch"}
 
 
 def policy_of(release, component: str) -> dict:
@@ -37,6 +39,12 @@ def numbers(rule: dict) -> set[int]:
     return {port["port"] for port in rule["ports"]}
 
 
+def public_ports(release) -> set[int]:
+    """The ports on which the edge is reached by applications."""
+    ports = chart.pod_of(release.workload("edge"))["spec"]["containers"][0]["ports"]
+    return {port["containerPort"] for port in ports if port["name"] != "admin"}
+
+
 def test_every_workload_is_under_one_policy_for_both_directions(release, workload):
     policies = release.selecting("NetworkPolicy", chart.pod_of(workload)["metadata"]["labels"])
 
@@ -56,7 +64,7 @@ def test_only_the_edge_is_reached_from_outside(release):
             peers = rule.get("from", [])
             is_open = not peers or len(components(peers)) < len(peers)
             if is_open and numbers(rule) != {9090}:
-                assert chart.component_of(policy) == "edge" and numbers(rule) == {8080}
+                assert chart.component_of(policy) == "edge" and numbers(rule) == public_ports(release)
 
 
 def test_the_admin_port_is_reached_only_by_those_named(release):
@@ -98,7 +106,7 @@ def test_the_test_pod_reaches_the_edge_alone_and_is_let_in(release):
         for other in components(rule.get("to", []))
         if numbers(rule) == {8080}
     }
-    public = next(rule for rule in policy_of(release, "edge")["ingress"] if numbers(rule) == {8080})
+    public = next(rule for rule in policy_of(release, "edge")["ingress"] if numbers(rule) == public_ports(release))
 
     assert goes == ({"edge"} if calls else set())
     assert not calls or "from" not in public or components(public["from"]) == {"test"}
@@ -143,9 +151,25 @@ def test_nobody_goes_elsewhere(release):
                 assert rule["to"] == wanted["dnsTo"]
             elif numbers(rule) == {4317}:
                 assert rule["to"] == wanted["otlpTo"] and rule["to"]
+            elif name in OUTSIDE and rule.get("to") == wanted["outsideTo"]:
+                assert numbers(rule) == set(wanted["outsidePorts"])
             else:
                 # Redis outside; whom SQL would be asked from stays with auth's own volume.
                 assert name in REDIS_USERS and rule.get("to", []) == release.values["redis"]["networkPolicyTo"]
+
+
+def test_only_who_asks_addresses_of_customers_goes_outside_and_nowhere_private_by_default(release):
+    wanted = release.values["networkPolicy"]
+    outside = {
+        name
+        for name in release.services()
+        for rule in policy_of(release, name)["egress"]
+        if rule.get("to") == wanted["outsideTo"]
+    }
+    block = chart.loaded().merge_values({})["networkPolicy"]["outsideTo"][0]["ipBlock"]
+
+    assert outside == OUTSIDE
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(block["except"])
 
 
 @pytest.mark.parametrize("name", chart.VARIANTS)

@@ -32,6 +32,13 @@ spec:
       targetPort: {{ $row.protocol }}
       protocol: TCP
       appProtocol: {{ $app }}
+    {{- range default list $values.realms }}
+    - name: realm-{{ .realm }}
+      port: {{ .port }}
+      targetPort: realm-{{ .realm }}
+      protocol: TCP
+      appProtocol: {{ $app }}
+    {{- end }}
 ---
 {{- /* Under this name each pod has an address: gRPC is balanced by its clients. */}}
 apiVersion: v1
@@ -201,6 +208,9 @@ spec:
     {{- if $row.public }}
     - ports:
         - {port: {{ $row.port }}, protocol: TCP}
+        {{- range $root.Values.edge.realms }}
+        - {port: {{ .port }}, protocol: TCP}
+        {{- end }}
       {{- with $policy.edgeFrom }}
       from:
         {{- toYaml . | nindent 8 }}
@@ -266,6 +276,13 @@ spec:
       {{- with $root.Values.auth.database.postgres.networkPolicyTo }}
       to: {{- toYaml . | nindent 8 }}
       {{- end }}
+    {{- end }}
+    {{- if $row.outside }}
+    - ports:
+        {{- range $policy.outsidePorts }}
+        - {port: {{ . }}, protocol: TCP}
+        {{- end }}
+      to: {{- toYaml $policy.outsideTo | nindent 8 }}
     {{- end }}
     {{- if dig "telemetry" "otlp_endpoint" "" $root.Values.config }}
     - ports:

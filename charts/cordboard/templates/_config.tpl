@@ -6,7 +6,17 @@ Helm's own `toToml` would write whole numbers as fractions.
 {{- $prefix := index . 0 -}}
 {{- $map := index . 1 -}}
 {{- range $key, $value := $map }}
-{{- if not (kindIs "map" $value) }}
+{{- if and (kindIs "slice" $value) (kindIs "map" (first $value)) }}
+{{ $key }} = [
+{{- range $value }}
+{{- $fields := list }}
+{{- range $name, $field := . }}
+{{- $fields = append $fields (printf "%s = %s" $name (mustToJson $field)) }}
+{{- end }}
+  {{ printf "{%s}," (join ", " $fields) }}
+{{- end }}
+]
+{{- else if not (kindIs "map" $value) }}
 {{ $key }} = {{ $value | mustToJson }}
 {{- end }}
 {{- end }}
@@ -105,6 +115,13 @@ sqlite:///var/lib/cordboard/directory.db
 {{- end -}}
 {{- if $tls -}}
 {{- $config = mergeOverwrite $config (dict "tls" $tls) -}}
+{{- end -}}
+{{- $listeners := list -}}
+{{- range .Values.edge.realms -}}
+{{- $listeners = append $listeners (dict "listen" (printf "0.0.0.0:%d" (int .port)) "realm" .realm) -}}
+{{- end -}}
+{{- if $listeners -}}
+{{- $config = mergeOverwrite $config (dict "edge" (dict "listeners" $listeners)) -}}
 {{- end -}}
 {{- $chart := dict "event_log" (dict "redis" $redis) "auth" (dict "database" $database) -}}
 {{- mergeOverwrite $config $chart | toYaml -}}

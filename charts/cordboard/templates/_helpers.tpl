@@ -8,6 +8,7 @@ Services, targets and both directions of every network policy follow from this t
   calls     services whose port it opens connections to
   redis     whether it uses Redis
   public    whether it is reached from outside
+  outside   whether it reaches addresses that customers name
   stateful  whether each pod has a name of its own, as a StatefulSet gives it
   database  whether it keeps the directory
   owns      sections of the configuration that only it reads, besides the one of its name
@@ -19,7 +20,7 @@ callcontrol: {port: 7102, protocol: grpc, app: kubernetes.io/h2c, calls: [auth, 
 conference: {port: 7103, protocol: grpc, app: kubernetes.io/h2c, calls: [auth, switch], redis: true}
 edge: {port: 8080, protocol: http, app: http, calls: [auth, callcontrol, conference, notifier], public: true, owns: [api, websocket]}
 notifier: {port: 7104, protocol: grpc, app: kubernetes.io/h2c, calls: [auth], redis: true}
-switch: {port: 7105, protocol: http, app: http, calls: [auth], redis: true, stateful: true}
+switch: {port: 7105, protocol: http, app: http, calls: [auth], redis: true, stateful: true, outside: true}
 {{- end }}
 
 {{/* Port of probes and metrics, of every service. */}}

@@ -130,6 +130,9 @@ containers:
     {{- end }}
     ports:
       - {name: {{ $row.protocol }}, containerPort: {{ $row.port }}, protocol: TCP}
+      {{- range default list $values.realms }}
+      - {name: realm-{{ .realm }}, containerPort: {{ .port }}, protocol: TCP}
+      {{- end }}
       - {name: admin, containerPort: {{ include "cordboard.adminPort" $root }}, protocol: TCP}
     {{- /* Five minutes for what it needs to come up; a restart would not make that faster. */}}
     startupProbe:
