@@ -141,7 +141,7 @@ def test_the_redis_inside_is_reached_by_its_users_alone():
 
 
 def test_nobody_goes_elsewhere(release):
-    """Besides the mesh and Redis there are the name servers and the collector of traces."""
+    """Besides the mesh and Redis there are the name servers, SQL, addresses of customers and the collector."""
     wanted = release.values["networkPolicy"]
     for name in release.services():
         for rule in policy_of(release, name)["egress"]:
@@ -153,8 +153,11 @@ def test_nobody_goes_elsewhere(release):
                 assert rule["to"] == wanted["otlpTo"] and rule["to"]
             elif name in OUTSIDE and rule.get("to") == wanted["outsideTo"]:
                 assert numbers(rule) == set(wanted["outsidePorts"])
+            elif name == "auth":
+                postgres = release.values["auth"]["database"]["postgres"]
+                assert postgres["host"] and numbers(rule) == {postgres["port"]}
+                assert rule.get("to", []) == postgres["networkPolicyTo"]
             else:
-                # Redis outside; whom SQL would be asked from stays with auth's own volume.
                 assert name in REDIS_USERS and rule.get("to", []) == release.values["redis"]["networkPolicyTo"]
 
 

@@ -244,8 +244,12 @@ def test_the_switch_has_nodes_with_names_that_stay():
 def test_only_auth_has_the_database(release, workload):
     volumes = chart.pod_of(workload)["spec"].get("volumes", [])
 
+    is_postgres = bool(release.values["auth"]["database"]["postgres"]["host"])
+    names = {volume["name"] for volume in volumes}
     has_claim = any("persistentVolumeClaim" in volume for volume in volumes)
-    assert has_claim == (chart.component_of(workload) == "auth")
+    is_auth = chart.component_of(workload) == "auth"
+    assert has_claim == (is_auth and not is_postgres)
+    assert is_auth or not names & {"database-password", "database-ca"}
 
 
 @pytest.mark.long_running
