@@ -130,6 +130,7 @@ DASHBOARDS = {
                 [
                     (rate("switch_events_total"), "written"),
                     (rate("notifier_events_read_total"), "read, all notifiers"),
+                    (rate("notifier_events_sent_total"), "sent to edges"),
                     (rate("edge_events_total"), "come to edges"),
                     (rate("edge_deliveries_total"), "delivered"),
                 ],
@@ -148,6 +149,7 @@ DASHBOARDS = {
                     (rate("edge_resumes_total"), "resumes"),
                     (rate("edge_replayed_events_total"), "replayed events"),
                     (rate("notifier_replays_total", "source"), "replays from {{source}}"),
+                    (rate("notifier_replay_events_total"), "replayed by notifiers"),
                     (rate("notifier_replay_gaps_total", "reason"), "replays that found a gap: {{reason}}"),
                 ],
                 "",

@@ -89,7 +89,8 @@ def scraped(tmp_path_factory) -> dict[str, dict[str, set[str]]]:
     with ready.open("w") as out, (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=out, stderr=log)
     try:
-        addresses = program.eventually("it is ready", lambda: json.loads(ready.read_text().splitlines()[0]))
+        line = program.eventually("it is ready", lambda: re.match(r"\{.*\}\n", ready.read_text()))
+        addresses = json.loads(line[0])
         traffic(addresses)
         wanted = {it.name for expression in expressions().values() for it in selectors(parsed(expression))}
 
@@ -156,14 +157,6 @@ def test_each_expression_asks_for_what_a_running_system_shows(place, scraped, de
                 for value in matcher.value.split("|"):
                     assert value in labels[matcher.name], f"{selector.name}: {matcher.name} is never {value}"
     assert grouped(expression) <= known
-
-
-def test_every_metric_is_in_a_dashboard(declared):
-    """Nothing is measured for nobody."""
-    shown = {re.sub(r"_(bucket|sum|count)$", "", it.name) for place, expression in expressions().items()
-             if not place.startswith("alert") for it in selectors(parsed(expression))}
-
-    assert sorted(set(declared) - shown) == []
 
 
 def test_each_objective_has_an_alert_and_a_panel():

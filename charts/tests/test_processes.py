@@ -16,12 +16,12 @@ def cluster_of(tmp_path):
     """Makes clusters, and ends what they started."""
     started = []
 
-    def make(name: str, redis_arguments: list[str] | None = None) -> Cluster:
+    def make(release: chart.Release, redis_arguments: list[str] | None = None) -> Cluster:
         redis_port = None
         if redis_arguments is not None:
             redis, redis_port = program.start_redis(tmp_path, redis_arguments)
             started.append(redis.kill)
-        cluster = Cluster(chart.variant(name), tmp_path / "cluster", redis_port)
+        cluster = Cluster(release, tmp_path / "cluster", redis_port)
         started.append(cluster.kill)
         return cluster
 
@@ -56,10 +56,14 @@ def certificates_of(cluster: Cluster):
 @pytest.mark.parametrize("variant", chart.VARIANTS)
 def test_each_service_takes_its_configuration(variant, cluster_of):
     """It lives, though nothing that it needs is there."""
-    cluster = cluster_of(variant)
+    cluster = cluster_of(chart.variant(variant))
     if chart.variant(variant).values["redis"]["passwordSecret"]["name"]:
         secret_of(cluster, "secret")
     certificates_of(cluster)
+    if chart.variant(variant).values["auth"]["database"]["postgres"]["host"]:
+        cluster.place("/etc/cordboard/database/password").write_text("secret")
+        authority = cluster.place("/etc/cordboard/mesh/ca.crt")
+        cluster.place("/etc/cordboard/database-ca/ca.crt").write_bytes(authority.read_bytes())
     for name in cluster.release.services():
         cluster.start(name)
 
@@ -69,7 +73,7 @@ def test_each_service_takes_its_configuration(variant, cluster_of):
 
 def test_the_trial_release_becomes_ready_carries_a_call_and_stops_in_time(cluster_of):
     redis = chart.pod_of(chart.variant("dev").workload("redis"))["spec"]["containers"][0]
-    cluster = cluster_of("dev", redis["args"])
+    cluster = cluster_of(chart.variant("dev"), redis["args"])
     services = cluster.release.services()
 
     for name in services:
@@ -114,7 +118,9 @@ def call(cluster: Cluster) -> dict:
 
 def test_a_production_release_becomes_ready_with_a_password_from_a_secret(cluster_of):
     users = ["--user", "default", "off", "--user", "cordboard", "on", ">correct-horse", "~*", "&*", "+@all"]
-    cluster = cluster_of("everything-on", [*users, "--databases", "16", "--maxmemory-policy", "noeviction"])
+    # There is no PostgreSQL here; with it auth is tested by its own tests.
+    values = chart.merged(chart.values_of("everything-on"), {"auth": {"replicas": 1, "database": {"postgres": {"host": ""}}}})
+    cluster = cluster_of(chart.render(values), [*users, "--databases", "16", "--maxmemory-policy", "noeviction"])
     secret_of(cluster, "correct-horse\n")
     certificates_of(cluster)
     services = cluster.release.services()

@@ -26,7 +26,7 @@ pub use audit::AuditOutput;
 
 /// Libraries that carry other people's bytes: below `info` their lines may hold headers, and with
 /// them tokens. What the filter says of them counts for nothing.
-const QUIET: [&str; 8] = [
+const QUIET: [&str; 9] = [
     "h2=info",
     "hyper=info",
     "hyper_util=info",
@@ -35,6 +35,7 @@ const QUIET: [&str; 8] = [
     "rustls=info",
     "tungstenite=info",
     "sqlx=info",
+    "opentelemetry=warn",
 ];
 
 /// How long the last spans may take to leave.

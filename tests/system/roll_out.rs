@@ -82,7 +82,7 @@ impl Subscriber {
     async fn subscribe(&mut self, client: &mut Client, resume: bool) -> anyhow::Result<()> {
         let params = if resume { json!({"resume_from": self.cursor}) } else { json!({}) };
         let enabled = client.call("CallControl/enable_api_notifications", params).await?;
-        let enabled = enabled.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+        let mut enabled = enabled.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         if !resume {
             self.cursor = enabled["cursor"].take();
         }

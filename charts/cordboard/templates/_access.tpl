@@ -78,7 +78,7 @@ spec:
 ---
 {{ include "cordboard.certificate" . }}
 {{- end }}
-{{- if dig "autoscaling" "enabled" false $values }}
+{{- if include "cordboard.scales" . }}
 ---
 {{ include "cordboard.autoscaler" . }}
 {{- end }}

@@ -94,6 +94,13 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace
 {{- if and .Values.tests.enabled $knows (not .Values.tls.public.secretName) -}}yes{{- end -}}
 {{- end }}
 
+{{/* "yes" when the number of a service's pods follows its load, else nothing: (list ROOT SERVICE). */}}
+{{- define "cordboard.scales" -}}
+{{- $values := index (index . 0).Values (index . 1) -}}
+{{- $hasOneWriter := eq (include "cordboard.hasVolume" .) "true" -}}
+{{- if and (dig "autoscaling" "enabled" false $values) (not $hasOneWriter) -}}yes{{- end -}}
+{{- end }}
+
 {{/* What no container may do. */}}
 {{- define "cordboard.containerSecurity" -}}
 allowPrivilegeEscalation: false

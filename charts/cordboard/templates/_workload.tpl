@@ -12,7 +12,7 @@ metadata:
   labels: {{- include "cordboard.labels" . | nindent 4 }}
 spec:
   {{- /* An autoscaler has the number in its hands; a rollout must not set it back. */}}
-  {{- if not (dig "autoscaling" "enabled" false $values) }}
+  {{- if not (include "cordboard.scales" .) }}
   replicas: {{ $values.replicas }}
   {{- end }}
   revisionHistoryLimit: 3

@@ -59,7 +59,7 @@ pub(super) async fn answer(
         let params = with_login(method, &given, form.params, &form.auth_info);
         check::run(edge, &origin, given, 0, method, &params).await
     };
-    let (outcome, trace_id) = rpc_answer::in_span(edge, &origin, method, parent, checked).await;
+    let (outcome, trace_id) = rpc_answer::in_span(&origin, method, parent, checked).await;
     match outcome {
         Ok(outcome) => {
             let mut reply = reply::json(outcome.result);

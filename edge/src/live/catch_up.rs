@@ -86,7 +86,7 @@ async fn serve(
         Ok(None) => return Ended::Complete,
         Err(status) if is_final(&status) => {
             warn!(error = %status, "replay refused");
-            return lost(live, who, "log_lost", to.cursor(scope));
+            return lost(who, "log_lost", to.cursor(scope));
         }
         Err(status) => {
             debug!(error = %status, "replay not opened");
@@ -114,7 +114,7 @@ async fn serve(
                     }
                     from.set(event.place);
                 }
-                Past::Lost(reason) => return lost(live, who, &reason, to.cursor(scope)),
+                Past::Lost(reason) => return lost(who, &reason, to.cursor(scope)),
             }
         }
         who.socket.outbound.flush();
@@ -122,7 +122,7 @@ async fn serve(
 }
 
 /// Tells the member that what it missed is gone; it goes on after `cursor`.
-fn lost(live: &Live, who: &Who, reason: &str, cursor: String) -> Ended {
+fn lost(who: &Who, reason: &str, cursor: String) -> Ended {
     metrics::gaps(event::gap_label(reason), 1);
     who.socket.send(event::gap(&who.subscription, reason, cursor));
     Ended::Complete

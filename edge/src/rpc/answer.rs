@@ -96,7 +96,7 @@ async fn answer(
     let generation = socket.generation();
     let given = Ok(socket.session());
     let checked = check::run(edge, origin, given, generation, method, &params);
-    let (outcome, trace_id) = in_span(edge, origin, method, None, checked).await;
+    let (outcome, trace_id) = in_span(origin, method, None, checked).await;
     match outcome {
         Ok(Outcome { result, after }) => {
             if let Some(id) = id {
@@ -129,7 +129,6 @@ fn refuse(edge: &Edge, socket: &Socket, id: Option<&str>, fault: &Fault, out: &m
 
 /// Runs one request in a span of its own, counts it, and returns its trace id if it failed.
 pub(crate) async fn in_span(
-    edge: &Edge,
     origin: &Origin,
     method: &'static Method,
     parent: Option<trace::Context>,
