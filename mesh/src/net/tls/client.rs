@@ -30,13 +30,12 @@ impl ClientTls {
     pub fn mesh(identity: Identity<'_>) -> anyhow::Result<Self> {
         let Identity { pair, authority, domain } = identity;
         let files = vec![pair.certificate.to_owned(), pair.key.to_owned(), authority.to_owned()];
-        let file = pair.certificate.to_owned();
         let config = Watched::load(files, move |contents| {
             let [certificate, private, authority] = contents else {
                 anyhow::bail!("three files are needed")
             };
             let chain = chain(certificate)?;
-            expiry::record(&file, &chain);
+            expiry::record("mesh", &chain);
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
             let mut config = ClientConfig::builder_with_provider(provider)
                 .with_protocol_versions(&[&version::TLS13])?

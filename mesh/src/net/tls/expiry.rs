@@ -1,15 +1,10 @@
 //! When certificates end, for the metrics: a renewal that broke is seen before it hurts.
 
-use std::path::Path;
-use std::sync::LazyLock;
-
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::Gauge;
 use rustls::pki_types::CertificateDer;
 
-use crate::metrics;
+use crate::own_metrics::CERTIFICATE_EXPIRES;
 
 const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
@@ -17,17 +12,10 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// The certificate's version, which the oldest do not have.
 const VERSION: u8 = 0xa0;
 
-static EXPIRES: LazyLock<Gauge<i64>> = LazyLock::new(|| {
-    metrics::meter("mesh")
-        .i64_gauge("mesh_tls_certificate_expires_timestamp_seconds")
-        .with_description("End of the certificate in use, seconds since 1970 UTC, by its file.")
-        .build()
-});
-
-/// Notes when the certificate of a file ends.
-pub(super) fn record(file: &Path, chain: &[CertificateDer<'_>]) {
+/// Notes when the certificate in use ends; `of` is `public` or `mesh`.
+pub(super) fn record(of: &'static str, chain: &[CertificateDer<'_>]) {
     if let Some(end) = chain.first().and_then(|certificate| end_of(certificate)) {
-        EXPIRES.record(end, &[KeyValue::new("certificate", file.display().to_string())]);
+        CERTIFICATE_EXPIRES.set_count(u64::try_from(end).unwrap_or(0), [of]);
     }
 }
 

@@ -37,11 +37,10 @@ impl ServerTls {
     /// When the files cannot be read or do not belong together.
     pub fn public(pair: Pair<'_>) -> anyhow::Result<Self> {
         let files = vec![pair.certificate.to_owned(), pair.key.to_owned()];
-        let file = pair.certificate.to_owned();
         let config = Watched::load(files, move |contents| {
             let [certificate, private] = contents else { anyhow::bail!("two files are needed") };
             let chain = chain(certificate)?;
-            expiry::record(&file, &chain);
+            expiry::record("public", &chain);
             let mut config = ServerConfig::builder_with_provider(provider())
                 .with_safe_default_protocol_versions()?
                 .with_no_client_auth()
