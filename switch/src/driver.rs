@@ -231,13 +231,14 @@ pub enum Op {
 }
 
 /// The names of all operations.
-pub(crate) const OPERATIONS: [&str; 10] = [
+pub(crate) const OPERATIONS: [&str; 11] = [
     "dial",
     "ring",
     "answer",
     "pick_up",
     "hangup",
     "hear",
+    "speak",
     "send_digits",
     "play",
     "stop_play",
@@ -255,6 +256,7 @@ impl Op {
             Self::PickUp { .. } => "pick_up",
             Self::Hangup { .. } => "hangup",
             Self::Hear { .. } => "hear",
+            Self::Speak { .. } => "speak",
             Self::SendDigits { .. } => "send_digits",
             Self::Play { .. } => "play",
             Self::StopPlay { .. } => "stop_play",
