@@ -254,7 +254,7 @@ def test_only_auth_has_the_database(release, workload):
 
 @pytest.mark.long_running
 def test_the_password_of_redis_is_only_where_redis_is_used(release, workload):
-    users = {"callcontrol", "conference", "notifier", "switch"}
+    users = {"auth", "callcontrol", "conference", "notifier", "switch"}
     secret = release.values["redis"]["passwordSecret"]["name"]
 
     volumes = chart.pod_of(workload)["spec"].get("volumes", [])
