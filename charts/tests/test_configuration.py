@@ -105,7 +105,7 @@ def test_the_address_of_redis_is_put_together(values, url):
         ({"auth": {"lockout": {"failures": 3}}}, {"auth"}),
         # How long a node may be silent is the business of whoever looks for lost nodes, too.
         ({"switch": {"lease": "30s"}}, {"callcontrol", "switch"}),
-        ({"event_log": {"redis": {"retention": "2h"}}}, {"callcontrol", "conference", "notifier", "switch"}),
+        ({"event_log": {"redis": {"retention": "2h"}}}, {"auth", "callcontrol", "conference", "notifier", "switch"}),
         ({"telemetry": {"filter": "debug"}}, ALL),
         ({"site": "north"}, ALL),
     ],

@@ -251,7 +251,7 @@ impl Actor {
                     }));
                 }
                 Effect::TellConference(news) => {
-                    let entry = wire::conference::news(&news, owner, now, &self.traceparent);
+                    let entry = wire::conference::news(&news, owner, now, self.traces.current());
                     batch.events.push(Bytes::from(entry.encode_to_vec()));
                 }
                 Effect::KeepConference(view) => {

@@ -69,6 +69,11 @@ impl Traces {
         &self.step
     }
 
+    /// The trace of the present step; empty for none.
+    pub(super) fn current(&self) -> &str {
+        &self.step
+    }
+
     /// Asks another service something in the trace of a call.
     pub(super) fn asking<T>(
         &mut self,
