@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::http::Method;
 use mesh::ledger::Ledger as _;
 use mesh::testing::eventually;
-use proto::call::v1::State;
+use proto::call::v1::{CallInfo, State};
 use proto::switch::v1::AnswerCall;
 use proto::switch::v1::command_request::Command;
 use serde_json::json;
@@ -28,7 +28,7 @@ async fn mary_calls(node: &Node) -> String {
 
 async fn until(world: &World, expected: State) {
     eventually(PATIENCE, "the state", || async {
-        let states: Vec<_> = world.log().await.iter().map(|info| info.state()).collect();
+        let states: Vec<_> = world.log().await.iter().map(CallInfo::state).collect();
         if states.last() == Some(&expected) { Ok(()) } else { Err(format!("{states:?}")) }
     })
     .await;
