@@ -45,9 +45,10 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
         ServiceKind::Auth | ServiceKind::Edge => {
             std::sync::Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()))
         }
-        ServiceKind::Callcontrol | ServiceKind::Notifier | ServiceKind::Switch => {
-            services::ledger(&config.event_log, &clock, false).await?
-        }
+        ServiceKind::Callcontrol
+        | ServiceKind::Conference
+        | ServiceKind::Notifier
+        | ServiceKind::Switch => services::ledger(&config.event_log, &clock, false).await?,
     };
     let mut host = Host::new(config, ledger, clock).with_tls()?;
     let listener = host.secure(kind, listener)?;
