@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::edge::Edge;
-use crate::metrics;
 use crate::socket::Socket;
 use crate::socket::close::Reason;
 
@@ -42,7 +41,6 @@ pub(crate) async fn run(edge: &Arc<Edge>, end: &CancellationToken) {
 /// Tells one client to come back after a time of its own, so that not all come at once.
 fn close(edge: &Edge, socket: &Socket) {
     if socket.outbound.is_open() {
-        metrics::closed(Reason::Drain.label());
         let delay = mesh::client::jitter(edge.config.reconnect_spread).as_millis();
         socket.close_with(Reason::Drain, &format!("reconnect_after_ms={delay}"));
     }

@@ -20,7 +20,6 @@ use crate::live::Live;
 use crate::metrics;
 use crate::session::{Session, Sessions};
 use crate::socket::Socket;
-use crate::socket::close::Reason;
 use crate::socket::registry::Sockets;
 use crate::subscribed;
 
@@ -71,14 +70,6 @@ impl Edge {
     ) -> Result<Arc<Session>, TokenError> {
         let caller = self.caller_of(entrance, token).await?;
         self.sessions.open(caller, token).ok_or(TokenError::Malformed)
-    }
-
-    /// Closes a socket.
-    pub(crate) fn close(&self, socket: &Socket, reason: Reason) {
-        if socket.outbound.is_open() {
-            metrics::closed(reason.label());
-            socket.close(reason);
-        }
     }
 
     /// Forgets a socket that nobody reads any more.

@@ -59,7 +59,7 @@ pub(crate) async fn run(edge: &Arc<Edge>, socket: &Arc<Socket>) {
     let is_outdated = |session: Arc<Session>| edge.verifier.still_good(&session.caller).is_err();
     if socket.session().is_some_and(is_outdated) {
         edge.live.leave(socket.id);
-        edge.close(socket, failure);
+        socket.close(failure);
     }
 }
 

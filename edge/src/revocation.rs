@@ -45,6 +45,6 @@ fn cut_off(edge: &Edge, socket: &Arc<Socket>) {
     // No event may follow, though the close frame may still wait in the queue.
     edge.live.leave(socket.id);
     if !socket.is_logging_out() {
-        edge.close(socket, Reason::Revoked);
+        socket.close(Reason::Revoked);
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::entrance::Entrance;
 use crate::limit::{Bucket, Rate, Verdict};
+use crate::metrics;
 use crate::session::Session;
 use crate::wire::{Frame, Outbound, Pushed};
 use close::Reason;
@@ -158,6 +159,9 @@ impl Socket {
 
     /// Closes with a code and a text of the caller's.
     pub(crate) fn close_with(&self, reason: Reason, text: &str) {
+        if self.outbound.is_open() {
+            metrics::closed(reason.label());
+        }
         self.outbound.close(reason.code(), text, reason == Reason::TooSlow);
     }
 

@@ -48,7 +48,7 @@ fn ears(roster: &[Value]) -> Vec<(String, Vec<String>, Vec<String>)> {
         found.map_or_else(String::new, |it| it["number"].as_str().unwrap().to_owned())
     };
     let numbers = |ids: &Value| {
-        let mut all: Vec<_> = ids.as_array().into_iter().flatten().map(|id| number(id)).collect();
+        let mut all: Vec<_> = ids.as_array().into_iter().flatten().map(&number).collect();
         all.sort();
         all
     };
@@ -117,7 +117,7 @@ async fn easy_mobiles_conference() {
         assert_eq!((&hears, &heard_by), (&others, &others), "{own}");
     }
     for account in ["101", "102", "103"] {
-        let others: Vec<_> = everybody.iter().filter(|it| **it != account).collect();
+        let others: Vec<_> = everybody.iter().copied().filter(|it| *it != account).collect();
         assert_eq!(sorted(&up.sim.hears(account).await), others, "{account}");
     }
     let roles: Vec<_> = in_it.iter().map(|it| (it["number"].clone(), it["role"].clone())).collect();

@@ -8,7 +8,7 @@ use system_tests::process::program;
 use tempfile::TempDir;
 
 struct Directory {
-    _folder: TempDir,
+    folder: TempDir,
     database: String,
 }
 
@@ -16,8 +16,8 @@ impl Directory {
     /// With the demo directory in it.
     fn demo(database: impl FnOnce(&TempDir) -> String) -> Self {
         let folder = TempDir::new().unwrap();
-        let directory = Self { database: database(&folder), _folder: folder };
-        let file = directory._folder.path().join("demo.toml");
+        let directory = Self { database: database(&folder), folder };
+        let file = directory.folder.path().join("demo.toml");
         let demo = Command::new(program()).args(["admin", "demo-directory"]).output().unwrap();
         std::fs::write(&file, demo.stdout).unwrap();
         directory.must(&["import", file.to_str().unwrap()]);

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use system_tests::{Client, Mesh};
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::task::TaskTracker;
 
 const SOCKETS: usize = 500;
 
@@ -214,13 +215,14 @@ async fn a_roll_out_of_every_service_loses_no_call_and_no_event() {
     let subscribed = join_all(subscribing).await;
     let beginning = subscribed[0].0.cursor.clone();
     let wanted = Arc::new(AtomicUsize::new(0));
+    let tasks = TaskTracker::new();
     let following: Vec<_> = subscribed
         .into_iter()
-        .map(|(subscriber, client)| tokio::spawn(subscriber.follow(client, Arc::clone(&wanted))))
+        .map(|(subscriber, client)| tasks.spawn(subscriber.follow(client, Arc::clone(&wanted))))
         .collect();
     let stop = Arc::new(AtomicBool::new(false));
     let calling: Vec<_> = (0..CALLERS)
-        .map(|number| tokio::spawn(make_calls(edges.clone(), number, Arc::clone(&stop))))
+        .map(|number| tasks.spawn(make_calls(edges.clone(), number, Arc::clone(&stop))))
         .collect();
 
     for instance in ROLL_OUT {

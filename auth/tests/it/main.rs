@@ -7,6 +7,7 @@ mod applications;
 mod directory;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod login;

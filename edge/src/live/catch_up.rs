@@ -65,7 +65,6 @@ async fn drained(live: &Live, who: &Who) -> bool {
     match timeout(live.slow_reader_timeout, who.socket.outbound.drained()).await {
         Ok(is_open) => is_open,
         Err(_elapsed) => {
-            metrics::closed(Reason::TooSlow.label());
             who.socket.close(Reason::TooSlow);
             false
         }

@@ -67,7 +67,7 @@ fn send(
     for after in afters {
         match after {
             After::Activate(activation) => edge.live.activate(activation),
-            After::CloseRevoked => edge.close(socket, Reason::Revoked),
+            After::CloseRevoked => socket.close(Reason::Revoked),
             After::Nothing | After::SetCookie { .. } => {}
         }
     }
@@ -120,7 +120,7 @@ async fn answer(
 fn refuse(edge: &Edge, socket: &Socket, id: Option<&str>, fault: &Fault, out: &mut Vec<u8>) {
     metrics::refused("websocket");
     if socket.take(Instant::now(), edge.rate()) == Verdict::Abusive {
-        edge.close(socket, Reason::Abusive);
+        socket.close(Reason::Abusive);
     }
     if let Some(id) = id {
         write_fault(id, fault, &trace::Context::root().trace_id(), out);

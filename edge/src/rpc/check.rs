@@ -94,7 +94,7 @@ fn admit(
         Verdict::Limited(wait) => Err(Fault::limit_reached(method, wait)),
         Verdict::Abusive => {
             if let Some(socket) = origin.socket() {
-                edge.close(socket, Reason::Abusive);
+                socket.close(Reason::Abusive);
             }
             Err(Fault::limit_reached(method, std::time::Duration::from_secs(1)))
         }

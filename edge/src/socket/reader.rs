@@ -137,7 +137,7 @@ impl SocketTask {
     }
 
     fn refuse(&mut self, reason: Reason) {
-        self.edge.close(&self.socket, reason);
+        self.socket.close(reason);
         self.phase = Phase::Discarding;
     }
 

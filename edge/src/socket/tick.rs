@@ -64,13 +64,13 @@ fn look(edge: &Edge, socket: &Socket, now: u64, times: Times) {
     }
     match socket.session() {
         None if since(at.connected.load(Ordering::Relaxed)) >= times.login_within => {
-            return edge.close(socket, Reason::NotAuthenticated);
+            return socket.close(Reason::NotAuthenticated);
         }
         None => {}
         Some(session) => {
             let left = session.expires_in(edge.clock.now().as_seconds());
             if left == 0 && edge.verifier.has_expired(&session.caller) {
-                return edge.close(socket, Reason::NotAuthenticated);
+                return socket.close(Reason::NotAuthenticated);
             }
             let notice = i64::try_from(edge.config.expiry_notice.as_secs()).unwrap_or(i64::MAX);
             if left <= notice && at.told_expiry.swap(now, Ordering::Relaxed) == 0 {
@@ -79,7 +79,7 @@ fn look(edge: &Edge, socket: &Socket, now: u64, times: Times) {
         }
     }
     if since(at.message.load(Ordering::Relaxed)) >= times.message_within {
-        return edge.close(socket, Reason::Inactive);
+        return socket.close(Reason::Inactive);
     }
     match at.unanswered.load(Ordering::Relaxed) {
         0 if since(at.ping.load(Ordering::Relaxed)) >= times.ping_every => {
@@ -89,7 +89,7 @@ fn look(edge: &Edge, socket: &Socket, now: u64, times: Times) {
         }
         0 => {}
         unanswered if since(unanswered) >= times.pong_within => {
-            edge.close(socket, Reason::NoPong);
+            socket.close(Reason::NoPong);
         }
         _ => {}
     }
