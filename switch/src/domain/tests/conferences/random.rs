@@ -9,7 +9,7 @@ use proptest::test_runner::RngSeed;
 use super::*;
 
 /// Something that happens; to whom is chosen among those who are there at that time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Copy)]
 enum Step {
     Talk { from: u8 },
     Create { call: Index, owner: u8 },
@@ -73,7 +73,7 @@ impl World {
         kept.map(|view| (view.id.0.clone(), view.clone())).collect()
     }
 
-    fn conference(&mut self, index: &Index) -> Option<ConferenceView> {
+    fn conference(&mut self, index: Index) -> Option<ConferenceView> {
         let going: Vec<_> =
             self.views().into_values().filter(|view| view.end_time.is_none()).collect();
         (!going.is_empty()).then(|| index.get(&going).clone())
@@ -85,7 +85,7 @@ impl World {
         drop(self.bench().confer(CUSTOMER, action));
     }
 
-    fn call(&mut self, index: &Index) -> Option<CallId> {
+    fn call(&mut self, index: Index) -> Option<CallId> {
         (!self.calls.is_empty()).then(|| index.get(&self.calls).clone())
     }
 
@@ -100,7 +100,7 @@ impl World {
                 }
             }
             Step::Create { call, owner } => {
-                if let Some(call) = self.call(&call) {
+                if let Some(call) = self.call(call) {
                     self.confer(create(&call, &id(owner), true));
                 }
             }
@@ -148,19 +148,19 @@ impl World {
         | Step::Leave { conference, .. }
         | Step::Change { conference, .. }
         | Step::Merge { conference, .. }
-        | Step::Terminate { conference }) = &step
+        | Step::Terminate { conference }) = step
         else {
             return;
         };
         let Some(view) = self.conference(conference) else { return };
         let here = view.id.clone();
-        let tag = |leg: &Index| leg.get(&view.participants).tag.clone();
+        let tag = |leg: Index| leg.get(&view.participants).tag.clone();
         let action = match step {
             Step::Add { number, .. } => {
                 ConferenceAction::Add(here, Whom::Number(id(number)), vec![clip("a.au", 1)])
             }
             Step::AddCall { call, .. } => {
-                let Some(call) = self.call(&call) else { return };
+                let Some(call) = self.call(call) else { return };
                 ConferenceAction::Add(here, Whom::Call(call, None), Vec::new())
             }
             Step::Join { number, mode, .. } => {
@@ -168,16 +168,16 @@ impl World {
                 ConferenceAction::Join(here, account(&id(number)), modes[usize::from(mode)])
             }
             Step::Update { leg, mute, hold, .. } => {
-                ConferenceAction::Update { id: here, participant: tag(&leg), mute, hold }
+                ConferenceAction::Update { id: here, participant: tag(leg), mute, hold }
             }
-            Step::Delete { leg, .. } => ConferenceAction::Delete(here, tag(&leg)),
+            Step::Delete { leg, .. } => ConferenceAction::Delete(here, tag(leg)),
             Step::Leave { number, .. } => ConferenceAction::Leave(here, account(&id(number))),
             Step::Change { owner, .. } => {
                 let owner = NewOwner { account: account(&id(owner)), may_confer: true };
                 ConferenceAction::Change { id: here, owner: Some(owner), name: None }
             }
             Step::Merge { from, .. } => {
-                let Some(from) = self.conference(&from) else { return };
+                let Some(from) = self.conference(from) else { return };
                 ConferenceAction::Merge { id: here, from: from.id }
             }
             _ => ConferenceAction::Terminate(here),
