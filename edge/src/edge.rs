@@ -43,6 +43,8 @@ pub(crate) struct Edge {
     pub(crate) keys: Mutex<Option<(String, Instant)>>,
     /// Sessions whose rights are asked for.
     pub(crate) renewals: Semaphore,
+    /// Sessions about whose subscriptions the mesh is told later.
+    pub(crate) notes: Semaphore,
 }
 
 impl Edge {

@@ -123,6 +123,7 @@ pub async fn serve(
         remembered: Remembered::new(config.remember_auth_info),
         keys: Mutex::new(None),
         renewals: Semaphore::new(renewal::RENEWALS),
+        notes: Semaphore::new(subscribed::NOTES),
         config,
     });
     let mut background = FuturesUnordered::from_iter([

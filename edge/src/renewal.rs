@@ -46,8 +46,15 @@ enum Failure {
 
 /// Brings the rights of a socket up to date, or closes it.
 pub(crate) async fn run(edge: &Arc<Edge>, socket: &Arc<Socket>) {
+    run_after(edge, socket, None).await;
+}
+
+/// The same; with `refused`, the epoch of a token that a service has refused, also when the edge has
+/// not heard yet that it is outdated.
+async fn run_after(edge: &Arc<Edge>, socket: &Arc<Socket>, refused: Option<i64>) {
     let deadline = Instant::now() + RENEW_WITHIN;
-    let failure = match timeout_at(deadline, renew(edge, socket, deadline)).await {
+    let renewing = renew(edge, socket, refused, deadline);
+    let failure = match timeout_at(deadline, renewing).await {
         Ok(Ok(())) => return,
         Ok(Err(Failure::Over)) => Reason::Revoked,
         Ok(Err(Failure::Unavailable(status))) => {
@@ -69,13 +76,34 @@ pub(crate) async fn present(edge: &Arc<Edge>, socket: &Arc<Socket>) -> Option<Ar
     socket.session().filter(|session| edge.verifier.still_good(&session.caller).is_ok())
 }
 
-async fn renew(edge: &Arc<Edge>, socket: &Arc<Socket>, deadline: Instant) -> Result<(), Failure> {
+/// The session of a socket with newer rights than those of a token that a service has refused;
+/// `None` when there are none.
+pub(crate) async fn newer(
+    edge: &Arc<Edge>,
+    socket: &Arc<Socket>,
+    refused: &Session,
+) -> Option<Arc<Session>> {
+    run_after(edge, socket, Some(refused.caller.epoch)).await;
+    let present = socket.session().filter(|present| present.id() == refused.id())?;
+    (present.caller.epoch > refused.caller.epoch).then_some(present)
+}
+
+async fn renew(
+    edge: &Arc<Edge>,
+    socket: &Arc<Socket>,
+    refused: Option<i64>,
+    deadline: Instant,
+) -> Result<(), Failure> {
     let session = socket.session().ok_or(Failure::Over)?;
     // The sockets of a session, and requests on them, share one renewal.
     let turn = Arc::clone(&session.shared);
     let _turn = turn.turn().await;
     let present = socket.session().ok_or(Failure::Over)?;
-    if present.id() != session.id() || edge.verifier.still_good(&present.caller).is_ok() {
+    let is_good = match refused {
+        Some(epoch) => present.caller.epoch > epoch,
+        None => edge.verifier.still_good(&present.caller).is_ok(),
+    };
+    if present.id() != session.id() || is_good {
         return Ok(());
     }
     let renewed = match known(edge, socket, &session).await {
@@ -88,7 +116,8 @@ async fn renew(edge: &Arc<Edge>, socket: &Arc<Socket>, deadline: Instant) -> Res
 /// A token of the session with present rights that another of its sockets has got.
 async fn known(edge: &Edge, socket: &Socket, session: &Session) -> Option<Arc<Session>> {
     let token = edge.sessions.token_of(session.id())?;
-    edge.session_of(&socket.entrance, &token).await.ok()
+    let known = edge.session_of(&socket.entrance, &token).await.ok()?;
+    (known.caller.epoch > session.caller.epoch).then_some(known)
 }
 
 /// Asks auth what the session may now.

@@ -19,6 +19,9 @@ use crate::session::Session;
 /// Time for a note: what waits for it is worth more.
 const NOTE_WITHIN: Duration = Duration::from_secs(1);
 
+/// Notes at the same time of sockets that ended: when an edge stops, all of them do.
+pub(crate) const NOTES: usize = 64;
+
 /// The service that keeps the notes.
 const KEEPER: &str = "cordboard.callcontrol.v1.CallControlService";
 
@@ -46,6 +49,10 @@ pub(crate) async fn note(edge: &Edge, session: &Session) {
 pub(crate) fn note_later(edge: &Arc<Edge>, session: Arc<Session>) {
     if session.shared.is_noted() && !session.is_subscribed() {
         let noting = Arc::clone(edge);
-        edge.tasks.spawn(async move { note(&noting, &session).await });
+        edge.tasks.spawn(async move {
+            // Fails only when it is closed, which it never is.
+            let _permit = noting.notes.acquire().await;
+            note(&noting, &session).await;
+        });
     }
 }

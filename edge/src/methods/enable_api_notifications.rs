@@ -102,8 +102,9 @@ fn unable(call: &Call<'_>, params: &EnableApiNotificationsRequest, error: &JoinE
         JoinError::Refused(reason) => match reason.as_str() {
             // What may not be seen looks absent.
             "ACCESS_DENIED" | "INVALID_SCOPE" => scope::not_found(call, params),
-            "KEYS_UNAVAILABLE" => Fault::unavailable(call.method, "notifier"),
-            token if token.starts_with("TOKEN_") => Fault::not_authenticated(call.method),
+            // As the token's verification names them: not known yet, and not good.
+            "UNAVAILABLE" => Fault::unavailable(call.method, "notifier"),
+            "AUTH_FAILED" | "JWT_INVALID" => Fault::not_authenticated(call.method),
             _ => Fault::limit_reached(call.method, RETRY_AFTER),
         },
         JoinError::Unavailable => Fault::unavailable(call.method, "notifier"),

@@ -25,12 +25,10 @@ pub(crate) async fn forward(call: &Call<'_>, request: Bytes) -> Result<Outcome, 
         // A service may have heard before the edge that the rights of a session changed. It says so
         // before it looks at the request, which may be sent again with the new ones.
         (Err(refused), Some(socket)) if refused.code == NOT_AUTHENTICATED => {
-            let present = renewal::present(call.edge, socket).await;
-            let renewed = present.filter(|it| it.id() == session.id());
-            let renewed = renewed.filter(|it| it.caller.epoch > session.caller.epoch);
-            let renewed =
-                renewed.filter(|it| it.caller.may(call.method.component, call.method.level));
-            let Some(renewed) = renewed else { return Err(refused) };
+            let renewed = renewal::newer(call.edge, socket, session).await.ok_or(refused)?;
+            if !renewed.caller.may(call.method.component, call.method.level) {
+                return Err(Fault::access_denied(call.method));
+            }
             let call = Call { session: Some(renewed), ..*call };
             unary(&call, call.method, request, session.is_subscribed()).await?
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::http::send_to;
-use crate::support::{ACCOUNT, CUSTOMER, Harness, name_of};
+use crate::support::{ACCOUNT, ADMIN, Harness, name_of};
 
 /// A bound listener.
 struct Door<'a> {
@@ -116,18 +116,17 @@ async fn refreshing_at_a_listener_of_another_realm_fails() {
 #[tokio::test(start_paused = true)]
 async fn who_acts_as_another_realm_gets_tokens_and_keeps_its_socket() {
     let harness = Harness::start().await;
-    let customer = Door::of(&harness, Realm::Customer);
-    let token = harness.token(CUSTOMER);
-    let mut client = customer.connect(Some(&token)).await.unwrap();
+    let admin = Door::of(&harness, Realm::Admin);
+    let mut client = admin.connect(Some(&harness.token(ADMIN))).await.unwrap();
 
     let params = json!({"login": "101", "realm": "account"});
-    let outcome = client.call("Session/login_to_realm", params).await;
+    let tokens = client.call("Session/login_to_realm", params).await.unwrap();
+    let data = client.call("Session/get_session_data", json!({})).await.unwrap();
 
-    // Customers have nobody below them in auth's eyes; the fake does not mind.
-    if outcome.is_ok() {
-        let data = client.call("Session/get_session_data", json!({})).await.unwrap();
-        assert_eq!(data["realm"], "customer");
-    }
+    assert_eq!(data["realm"], "admin");
+    let token = tokens["access_token"].as_str();
+    assert_eq!(admin.connect(token).await.unwrap_err(), 401);
+    assert!(Door::of(&harness, Realm::Account).connect(token).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -106,7 +106,7 @@ impl Harness {
             services: HashMap::from([(callcontrol_name, services)]),
             notifiers: vec![pool("notifier-a"), pool("notifier-b")],
             verifier: verifier.clone(),
-            bound: [Realm::Account, Realm::Customer]
+            bound: [Realm::Account, Realm::Customer, Realm::Admin]
                 .map(|realm| BoundListener {
                     listener: network.listen_memory(name_of(realm)),
                     realm,

@@ -170,7 +170,7 @@ impl Log {
         let mut log = self.0.lock();
         for live in &mut log.streams {
             for (scope_id, _) in live.scopes.drain() {
-                let refused = Refused { scope_id, reason: "TOKEN_REVOKED".to_owned() };
+                let refused = Refused { scope_id, reason: "AUTH_FAILED".to_owned() };
                 let response = LiveResponse { response: Some(Say::Refused(refused)) };
                 live.sender.try_send(Ok(response)).unwrap();
             }
