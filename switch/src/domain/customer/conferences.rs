@@ -12,6 +12,7 @@
 
 mod inviting;
 mod seats;
+mod telling;
 
 use std::collections::BTreeSet;
 
@@ -20,10 +21,8 @@ use crate::domain::call::Plan;
 use crate::domain::command::{
     Action, CallerScope, Cause, ConferenceAction, CreateConference, Done, NewOwner, Refusal, Whom,
 };
-use crate::domain::conference::{
-    Conference, ConferenceNews, Happened, JoinMode, MAX_PARTICIPANTS, Participant,
-};
-use crate::domain::effect::Effect;
+use crate::domain::conference::{Conference, Happened, JoinMode, MAX_PARTICIPANTS, Participant};
+use crate::domain::dialogue::Dialogue;
 use crate::domain::leg::Retold;
 use crate::domain::names::{CallId, ConferenceId, Tag};
 use crate::domain::party::Account;
@@ -194,7 +193,8 @@ impl Customer {
         Ok(Done { conference, ..Done::default() })
     }
 
-    /// Whether a call can become a conference, or a part of one: two parties talk.
+    /// Whether a call can become a conference, or a part of one: two parties talk, or an
+    /// application has answered.
     fn is_talking(
         &self,
         scope: &CallerScope,
@@ -216,6 +216,9 @@ impl Customer {
             .filter(|_| scope.i_account().is_none_or(is_party))
             .ok_or_else(not_found)?;
         let leg = call.target(scope, action, tag)?;
+        if matches!(call.plan, Plan::Served(_)) {
+            return Ok(());
+        }
         call.conversation(&leg.tag, action).map(drop)
     }
 
@@ -252,9 +255,12 @@ impl Customer {
             let party = leg.party.clone();
             conference.add(Participant::new(name, party, JoinMode::Full, prompts.to_vec()));
         }
-        let first = call.living().next().map(|leg| leg.tag.clone());
+        let tags: Vec<Tag> = call.living().map(|leg| leg.tag.clone()).collect();
+        for tag in &tags {
+            self.converse(call_id, tag, Dialogue::stop_playing);
+        }
         self.settle(call_id, Some(cause));
-        first
+        tags.into_iter().next()
     }
 
     /// Ends the legs that listen in on a call.
@@ -406,7 +412,12 @@ impl Customer {
             }
         }
         for (tag, happened) in left {
-            self.effects.push(news(&source, source.latest(&tag), happened.name(), Some(cause)));
+            self.effects.push(telling::news(
+                &source,
+                source.latest(&tag),
+                happened.name(),
+                Some(cause),
+            ));
         }
         self.finish_conference(&source, Some(cause));
         let moved: Vec<Tag> = came.iter().map(|(tag, _)| tag.clone()).collect();
@@ -432,63 +443,4 @@ impl Customer {
             self.finish_conference(&conference, cause);
         }
     }
-
-    fn finish_conference(&mut self, conference: &Conference, cause: Option<&Cause>) {
-        let last = conference.participants.iter().max_by_key(|it| it.leave_time());
-        self.effects.push(news(conference, last, ENDED, cause));
-        self.changed_conferences.remove(&conference.id);
-        let view = conference.view(Some(self.now));
-        self.effects.push(Effect::KeepConference(Box::new(view)));
-    }
-
-    /// Tells something of a conference.
-    fn tell_of_conference(
-        &mut self,
-        id: &ConferenceId,
-        participant: Option<&Tag>,
-        event: &'static str,
-        cause: Option<&Cause>,
-    ) {
-        let Some(conference) = self.conferences.get(id) else { return };
-        let subject = participant.and_then(|tag| conference.latest(tag));
-        let news = news(conference, subject, event, cause);
-        self.effects.push(news);
-    }
-
-    /// A participant as the answer of the command that brought it in.
-    fn participant_done(&self, id: &ConferenceId, tag: &Tag) -> Done {
-        let participant = self.conferences.get(id).and_then(|conference| {
-            Some(Box::new(conference.participant_view(conference.latest(tag)?)))
-        });
-        Done { participant, ..Done::default() }
-    }
-
-    /// Has what changed be kept.
-    pub(super) fn keep_conferences(&mut self) {
-        for id in std::mem::take(&mut self.changed_conferences) {
-            if let Some(conference) = self.conferences.get(&id) {
-                self.effects.push(Effect::KeepConference(Box::new(conference.view(None))));
-            }
-        }
-    }
-}
-
-/// The last event of a conference.
-const ENDED: &str = "ended";
-
-/// What is told of a conference, or of `subject` in it.
-fn news(
-    conference: &Conference,
-    subject: Option<&Participant>,
-    event: &'static str,
-    cause: Option<&Cause>,
-) -> Effect {
-    Effect::TellConference(Box::new(ConferenceNews {
-        id: conference.id.clone(),
-        name: conference.name.clone(),
-        participant: subject.filter(|_| event != ENDED).map(|it| it.tag.clone()),
-        event,
-        cause: cause.cloned(),
-        seen_by: conference.audience(subject),
-    }))
 }

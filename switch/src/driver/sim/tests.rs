@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::line::Party;
 use super::people::{HAND_TIMEOUT, OFFER_TIMEOUT};
 use super::*;
-use crate::driver::{Cause, ChannelId, Endpoint, Label, Origin, Reason, Shown, Source};
+use crate::driver::{Cause, ChannelId, Endpoint, Label, MixId, Origin, Reason, Shown, Source};
 
 /// Accounts 101 to 199 exist.
 #[derive(Debug)]
@@ -112,6 +112,11 @@ impl Bench {
 
     async fn hear(&self, channel: &ChannelId, source: Source) {
         self.run(Op::Hear { channel: channel.clone(), source }).await;
+    }
+
+    async fn speak(&self, channel: &ChannelId, mix: Option<&str>) {
+        let mix = mix.map(|mix| MixId(mix.to_owned()));
+        self.run(Op::Speak { channel: channel.clone(), mix }).await;
     }
 
     /// Both hear each other.

@@ -1,6 +1,8 @@
 //! Who comes in, and who does not.
 
 use super::*;
+use crate::domain::tests::bench::visa_status;
+use crate::domain::{Listeners, OnAppGone};
 
 #[test]
 fn a_call_keeps_its_id_and_tags_and_both_hear_the_invitation_before_they_are_in() {
@@ -205,4 +207,20 @@ fn one_person_is_one_participant() {
 
     let outcomes: Vec<_> = room.bench.replies.iter().rev().take(2).map(|it| it.1.is_ok()).collect();
     assert_eq!(outcomes, [false, true]);
+}
+
+#[test]
+fn whom_an_application_has_answered_may_come_in_too() {
+    let mut room = joined();
+    let route = visa_status(OnAppGone::Continue);
+    let call = room.bench.trunk_calls_to("12065550188", "1733355700", route);
+    room.bench.listeners(Listeners::Somebody(std::time::Duration::from_secs(10)));
+    let answer = Action::Answer(call.clone(), None);
+    room.bench.must("answer_call", answer).unwrap();
+
+    let whom = Whom::Call(call, None);
+    let done = room.act(ConferenceAction::Add(room.id.clone(), whom, Vec::new())).unwrap();
+
+    assert_eq!(done.participant.unwrap().party.number, "12065550188");
+    assert_eq!(room.bench.ears()["101"].len(), 2);
 }

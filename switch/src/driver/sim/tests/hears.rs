@@ -129,3 +129,30 @@ async fn digits_that_the_switch_plays_are_shown() {
 
     assert_eq!(bench.sim.phone("101").await.unwrap().digits, "12#");
 }
+
+/// Hears a room, but for `except`, and `beside` it.
+fn room(beside: &[&ChannelId], except: &[&ChannelId]) -> Source {
+    let set = |channels: &[&ChannelId]| channels.iter().map(|it| (*it).clone()).collect();
+    Source::Mix { mix: MixId("m".to_owned()), beside: set(beside), except: set(except) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_room_everybody_hears_who_speaks_into_it_but_itself() {
+    let mut bench = Bench::new();
+    let one = bench.talk("a", "101").await;
+    let other = bench.talk("b", "102").await;
+    let third = bench.talk("c", "103").await;
+    for channel in [&one, &other, &third] {
+        bench.hear(channel, room(&[], &[])).await;
+        bench.speak(channel, Some("m")).await;
+    }
+    assert_eq!(bench.hears("101").await, json!(["102", "103"]));
+
+    bench.speak(&other, None).await;
+    assert_eq!(bench.hears("101").await, json!(["103"]));
+    assert_eq!(bench.hears("102").await, json!(["101", "103"]), "and still hears");
+    bench.hear(&one, room(&[&other], &[&third])).await;
+    assert_eq!(bench.hears("101").await, json!(["102"]));
+    bench.speak(&third, Some("another")).await;
+    assert_eq!(bench.hears("102").await, json!(["101"]));
+}

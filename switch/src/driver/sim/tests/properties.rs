@@ -41,7 +41,16 @@ fn source() -> impl Strategy<Value = Source> {
         Just(Source::Ringback),
         Just(Source::Music),
         prop::collection::btree_set(channel(), 0..5).prop_map(Source::Parties),
+        (
+            prop::collection::btree_set(channel(), 0..3),
+            prop::collection::btree_set(channel(), 0..3)
+        )
+            .prop_map(|(beside, except)| Source::Mix { mix: mix(), beside, except }),
     ]
+}
+
+fn mix() -> MixId {
+    MixId("m".to_owned())
 }
 
 fn endpoint() -> impl Strategy<Value = Endpoint> {
@@ -69,6 +78,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => channel().prop_map(|channel| Op::PickUp { channel }),
         1 => channel().prop_map(move |channel| Op::Hangup { channel, reason: reason() }),
         6 => (channel(), source()).prop_map(|(channel, source)| Op::Hear { channel, source }),
+        3 => (channel(), any::<bool>())
+            .prop_map(|(channel, speaks)| Op::Speak { channel, mix: speaks.then(mix) }),
         1 => channel().prop_map(|channel| Op::SendDigits { channel, digits: "12".to_owned() }),
         2 => (channel(), 0..3_u32, 0..700_u64).prop_map(|(channel, repeat, ms)| {
             let duration = Duration::from_millis(ms);
