@@ -188,3 +188,31 @@ fn the_owner_is_charged_for_everybody_for_its_own_time() {
         assert_eq!((of(tag, 1), of(tag, 3)), (vec![10], vec![5]), "{tag}");
     }
 }
+
+/// The manual's story: three voice charges and four of conferencing for Alice, one each for Bob
+/// and Carol.
+#[test]
+fn the_owner_pays_for_whom_it_brought_in_and_they_for_being_called() {
+    use crate::domain::ChargedService::{Conferencing, Voice};
+    let mut room = joined();
+    let bob = room.bring("102");
+    let carol = room.bring("103");
+    room.bench.pass(10_000);
+    let (alice, peter) = (room.alice.clone(), room.peter.clone());
+    for tag in [&alice, &bob, &carol, &peter] {
+        room.bench.hangs_up(tag);
+    }
+
+    let mut charged: Vec<_> =
+        room.bench.charged.iter().map(|it| (it.payer, it.service, it.tag.clone())).collect();
+    charged.sort();
+
+    let mut expected: Vec<_> = [&alice, &bob, &carol, &peter]
+        .map(|tag| (1, Conferencing, tag.clone()))
+        .into_iter()
+        .chain([&alice, &bob, &carol].map(|tag| (1, Voice, tag.clone())))
+        .chain([(2, Voice, bob.clone()), (3, Voice, carol.clone())])
+        .collect();
+    expected.sort();
+    assert_eq!(charged, expected);
+}
