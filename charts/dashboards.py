@@ -85,6 +85,18 @@ DASHBOARDS = {
                 ],
                 "",
             ),
+            (
+                "Days until certificates end",
+                COUNT,
+                [
+                    (
+                        f"(min by (certificate) (mesh_tls_certificate_expires_timestamp_seconds{{{HERE}}}) - time())"
+                        " / 86400",
+                        "{{certificate}}",
+                    )
+                ],
+                "",
+            ),
             ("Logins by outcome", PER_SECOND, [(rate("auth_logins_total", "outcome"), "{{outcome}}")], ""),
             ("Password checks", SECONDS, quantiles("auth_password_check_duration_seconds"), "With the wait before."),
             (
@@ -200,6 +212,7 @@ DASHBOARDS = {
         "Cordboard: calls and queues",
         [
             ("Calls", COUNT, [(total("switch_calls"), "calls"), (total("switch_legs"), "legs")], ""),
+            ("Conferences", COUNT, [(total("switch_conferences"), "conferences")], ""),
             ("Calls ended", PER_SECOND, [(rate("switch_calls_ended_total"), "calls")], ""),
             ("Legs ended, by SIP code", PER_SECOND, [(rate("switch_legs_ended_total", "code"), "{{code}}")], ""),
             (

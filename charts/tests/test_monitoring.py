@@ -1,14 +1,17 @@
 """Dashboards and alerts: what they ask for is what a running system shows, and each alert fires when it should."""
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import chart
 import program
 import promql_parser as promql
 import pytest
+import test_tls
 import yaml
 
 sys.path.insert(0, str(chart.ROOT / "charts"))
@@ -83,24 +86,33 @@ def grouped(node) -> set[str]:
 @pytest.fixture(scope="module")
 def scraped(tmp_path_factory) -> dict[str, dict[str, set[str]]]:
     """What a running system shows after some traffic: for each series its labels with their values."""
-    folder = tmp_path_factory.mktemp("up")
-    ready = folder / "ready"
-    command = [program.PROGRAM, "up", "--ephemeral", "--listen", "127.0.0.1:0", "--sim-speed", "0"]
-    with ready.open("w") as out, (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=out, stderr=log)
-    try:
-        line = program.eventually("it is ready", lambda: re.match(r"\{.*\}\n", ready.read_text()))
-        addresses = json.loads(line[0])
-        traffic(addresses)
-        wanted = {it.name for expression in expressions().values() for it in selectors(parsed(expression))}
+    wanted = {it.name for expression in expressions().values() for it in selectors(parsed(expression))}
+    certificates = tmp_path_factory.mktemp("certificates")
+    test_tls.make_certificates(certificates, ["localhost"])
+    files = {"certificate_file": "tls.crt", "key_file": "tls.key"}
+    sets = [f"--set=tls.public.{key}={certificates / file}" for key, file in files.items()]
+    with system(tmp_path_factory.mktemp("plain")) as plain, system(tmp_path_factory.mktemp("tls"), *sets) as with_tls:
+        traffic(plain)
 
         def shown():
-            _, text = program.get(f"http://{addresses['admin']}/metrics")
-            series = series_of(text)
+            texts = [program.get(f"http://{it['admin']}/metrics")[1] for it in (plain, with_tls)]
+            series = series_of("\n".join(texts))
             assert wanted <= set(series), f"not shown: {sorted(wanted - set(series))}"
             return series
 
         return program.eventually("everything is shown", shown)
+
+
+@contextlib.contextmanager
+def system(folder: Path, *arguments: str):
+    """A running system; gives its addresses."""
+    ready = folder / "ready"
+    command = [program.PROGRAM, "up", "--ephemeral", "--listen", "127.0.0.1:0", "--sim-speed", "0", *arguments]
+    with ready.open("w") as out, (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=out, stderr=log)
+    try:
+        line = program.eventually("it is ready", lambda: re.match(r"\{.*\}\n", ready.read_text()))
+        yield json.loads(line[0])
     finally:
         process.kill()
         process.wait()

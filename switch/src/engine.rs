@@ -245,6 +245,12 @@ impl Engine {
         self.0.shared.load()
     }
 
+    /// Live conferences.
+    #[must_use]
+    pub(crate) fn conferences(&self) -> u64 {
+        self.0.shared.conference_count()
+    }
+
     /// True while every partition of the store takes commits.
     #[must_use]
     pub fn store_is_flowing(&self) -> bool {

@@ -42,6 +42,7 @@ mesh::metrics! {
     );
     CALLS: UpDown<0> = UpDown::new("switch_calls", "Calls that live.", &[]);
     LEGS: Gauge<0> = Gauge::new("switch_legs", "Legs that live.", &[]);
+    CONFERENCES: Gauge<0> = Gauge::new("switch_conferences", "Conferences that live.", &[]);
     CUSTOMERS: UpDown<0> =
         UpDown::new("switch_customers", "Customers whose calls live on this node.", &[]);
     CALLS_ENDED: Counter<0> = Counter::new("switch_calls_ended_total", "Calls that are over.", &[]);

@@ -28,6 +28,7 @@ impl Watch {
             let remaining = lapses.lock().map(|at| at.saturating_duration_since(Instant::now()));
             metrics::LEASE_REMAINING.set(remaining.unwrap_or_default().as_secs_f64(), []);
             metrics::LEGS.set_count(engine.load(), []);
+            metrics::CONFERENCES.set_count(engine.conferences(), []);
             metrics::IS_FLOWING.set_count(engine.store_is_flowing().into(), []);
             let bytes: usize = outboxes.iter().map(Outbox::bytes).sum();
             metrics::BACKLOG_BYTES.set_count(bytes as u64, []);

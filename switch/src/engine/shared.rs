@@ -149,6 +149,11 @@ impl Shared {
         u64::try_from(self.load.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
+    /// Live conferences of the node.
+    pub(super) fn conference_count(&self) -> u64 {
+        self.conferences.lock().len() as u64
+    }
+
     /// Forgets every call and channel: the node has been fenced.
     pub(super) fn clear(&self) {
         self.calls.lock().clear();
