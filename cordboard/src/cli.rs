@@ -162,6 +162,8 @@ pub(crate) enum Scenario {
     Redirect,
     /// An agent is busy: the application sends the call to a queue, where another agent takes it
     Queue,
+    /// Mary calls an access number; a program answers, asks for a number and tells her
+    VisaCenter,
     /// Alice asks the bistro for a call: two numbers are called and connected
     Callback,
     /// A call becomes a conference: people are called in, the owner leaves, the others go on

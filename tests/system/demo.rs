@@ -16,6 +16,7 @@ fn the_demo_plays_every_scenario() {
         "Bob hears music",
         "out of the queue",
         "Bob, Carol and Peter go on",
+        "hears that her visa is approved",
         "none missing",
         "all scenarios played",
     ] {

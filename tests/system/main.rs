@@ -7,6 +7,7 @@ mod conferences;
 mod demo;
 mod directory_entries;
 mod edges;
+mod examples;
 mod failures;
 mod forced_password;
 mod handing_over;

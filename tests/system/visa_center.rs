@@ -284,6 +284,14 @@ async fn another_customer_s_account_reaches_the_program_as_over_a_trunk() {
     let call = json!({"id": ringing["call"]["id"]});
     program.must("CallControl/answer_call", json!({"call": call})).await;
     until(&mut alice, "connected").await;
+    let ask = json!({"call": call, "prompts": ["visa/enter-number.au"], "repeat": 0,
+        "interrupt_playback_on_input": "Y"});
+    program.must("CallControl/play_prompt", ask).await;
+    assert_eq!(up.sim.hears("101").await, "prompt:visa/enter-number.au");
+    program.must("CallControl/start_dtmf_detect", json!({"call": call})).await;
+    up.sim.keys("101", "4711#").await;
+    let collected = until(&mut program, "input_collected").await;
+    assert_eq!(collected["digits"], "4711");
     program.must("CallControl/terminate_call", json!({"call": call})).await;
 
     let all = alice.until_over(2).await;

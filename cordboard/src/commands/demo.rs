@@ -6,6 +6,7 @@ mod client;
 mod conference;
 mod scenarios;
 mod timeline;
+mod visa_center;
 
 use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,11 +22,12 @@ use super::up;
 use crate::cli::{Color, Demo, Scenario, Settings, Up};
 
 /// Every scenario, in the order in which they are played.
-const ALL: [Scenario; 8] = [
+const ALL: [Scenario; 9] = [
     Scenario::Call,
     Scenario::Incoming,
     Scenario::Redirect,
     Scenario::Queue,
+    Scenario::VisaCenter,
     Scenario::Callback,
     Scenario::Conference,
     Scenario::Refusals,

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::client::Client;
 use super::timeline::Timeline;
+use super::visa_center;
 use crate::cli::Scenario;
 use crate::commands::web;
 
@@ -29,6 +30,7 @@ pub(super) async fn play(stage: &Stage, scenario: Scenario) -> anyhow::Result<()
         Scenario::Incoming => incoming(stage).await.context("scenario `incoming`"),
         Scenario::Redirect => redirect(stage).await.context("scenario `redirect`"),
         Scenario::Queue => queue(stage).await.context("scenario `queue`"),
+        Scenario::VisaCenter => visa_center::play(stage).await.context("scenario `visa-center`"),
         Scenario::Callback => callback(stage).await.context("scenario `callback`"),
         Scenario::Conference => {
             super::conference::play(stage).await.context("scenario `conference`")
