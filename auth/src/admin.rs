@@ -148,7 +148,7 @@ pub enum AdminError {
     #[error("`{DEFAULT_ROLE}` is the role of those who were given none; name another")]
     DefaultRole,
     /// There is one already.
-    #[error("there is a {kind} `{id}` already; `cordboard admin {} change` changes it", kind.several())]
+    #[error("the {kind} `{id}` exists already; `cordboard admin {} change` changes it", kind.several())]
     Exists {
         /// What was to be added.
         kind: Kind,

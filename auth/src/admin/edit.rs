@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use super::{AdminError, Kind, Record, show};
 use crate::domain::directory::Directory;
 use crate::domain::secret::Secret;
-use crate::import::{self, ApplyError, Problem};
+use crate::import::{self, ApplyError, Plan, Problem};
 use crate::password;
 pub use assignment::Assignment;
 use assignment::assign;
@@ -45,7 +45,7 @@ pub async fn add(
         Ok(_) | Err(AdminError::Unknown { .. } | AdminError::Ambiguous { .. }) => {}
         Err(error) => return Err(error),
     }
-    let mut root = exported(directory).await?;
+    let mut root = Root::of(&directory.snapshot().await?.plan)?;
     let (array, name) = place(kind);
     let mut entry = Table::from_iter([(name.to_owned(), Value::from(id))]);
     let owner = match (is_of_customers(kind), customer) {
@@ -81,12 +81,13 @@ pub async fn change(
     at: Timestamp,
 ) -> Result<bool, AdminError> {
     let record = show(directory, kind, id).await?;
-    let mut root = exported(directory).await?;
+    let before = directory.snapshot().await?.plan;
+    let mut root = Root::of(&before)?;
     let of = |field: &str| record.field(field).and_then(|it| it.as_str()).unwrap_or_default();
     if kind == Kind::Number {
         let owner = root.take("customer", "name", of("customer"))?;
         number::lead(root, owner, &record.unique, assignments, at, directory).await?;
-        return Ok(true);
+        return Ok(directory.snapshot().await?.plan != before);
     }
     if let Some(wrong) = assignments.iter().find(|it| it.key() == "balance") {
         return Err(AdminError::Fixed(wrong.key().to_owned()));
@@ -104,17 +105,14 @@ pub async fn change(
         _ => None,
     };
     let (array, name) = place(kind);
-    let before = match &owner {
+    let mut entry = match &owner {
         Some(owner) => root.take_of(owner, array, name, &own)?,
         None => root.take(array, name, &own)?,
     };
-    let mut after = before.clone();
-    assign(&mut after, kind, assignments)?;
-    if after == before {
-        return Ok(false);
-    }
-    root.import(owner.as_deref(), array, after, at, directory).await?;
-    Ok(true)
+    assign(&mut entry, kind, assignments)?;
+    root.import(owner.as_deref(), array, entry, at, directory).await?;
+    // Values may be written in several ways, so only the outcome tells.
+    Ok(directory.snapshot().await?.plan != before)
 }
 
 /// The entry to which a user's login belongs; only keys of the login can be changed this way.
@@ -164,12 +162,12 @@ fn give_password(entry: &mut Table, id: &str, password: Option<&Secret>) -> Resu
 /// The directory as a file.
 struct Root(Table);
 
-async fn exported(directory: &dyn Directory) -> Result<Root, AdminError> {
-    let text = crate::export::write(&directory.snapshot().await?.plan)?;
-    Ok(Root(text.parse().map_err(|_unread| AdminError::Unreadable)?))
-}
-
 impl Root {
+    fn of(plan: &Plan) -> Result<Self, AdminError> {
+        let text = crate::export::write(plan)?;
+        Ok(Self(text.parse().map_err(|_unread| AdminError::Unreadable)?))
+    }
+
     /// Takes an entry out. It was looked up before: only another change may have come between.
     fn take(&mut self, array: &str, key: &str, name: &str) -> Result<Table, AdminError> {
         take(&mut self.0, array, key, name).ok_or(AdminError::Unreadable)
@@ -275,7 +273,7 @@ fn refused(problems: &[Problem]) -> AdminError {
         let key = if key.is_empty() { String::new() } else { format!("`{key}`: ") };
         let remedy = match problem.remedy.as_str() {
             "" => String::new(),
-            remedy => format!("; {remedy}"),
+            remedy => format!("; {}", remedy.replace("define it in this file", "add it first")),
         };
         format!("{key}{}{remedy}", problem.what)
     });
