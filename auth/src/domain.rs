@@ -5,6 +5,7 @@
 //! socket or a database; times come in as [`mesh::clock::Timestamp`].
 
 pub mod access;
+pub mod accounting;
 pub mod application;
 pub mod directory;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod number;
 pub mod party;
 pub mod plan;
 pub mod principal;
+pub mod rating;
 pub mod secret;
 pub mod session;
 pub mod snapshot;

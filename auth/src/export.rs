@@ -31,6 +31,11 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
+
 /// A file as it is written. The keys are those of `import::file`; what is as it would be without
 /// saying it is left out.
 #[derive(Serialize)]
@@ -71,6 +76,10 @@ struct FileRate<'a> {
     service: &'a str,
     prefix: &'a str,
     price_per_minute: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    free_seconds: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    minimum_seconds: i64,
 }
 
 #[derive(Serialize)]
@@ -242,6 +251,8 @@ fn tariff(tariff: &Tariff) -> FileTariff<'_> {
         service: rate.service,
         prefix: &rate.prefix,
         price_per_minute: rate.price_per_minute.to_string(),
+        free_seconds: rate.free_seconds,
+        minimum_seconds: rate.minimum_seconds,
     });
     FileTariff { name: &tariff.name.text, currency: &tariff.currency, rate: rate.collect() }
 }

@@ -6,6 +6,7 @@
 //! [`import`], what operators do through [`admin`] and [`export`]. Nothing here is asked when a token is verified: every service does that itself,
 //! with the public keys and the revocations that auth pushes.
 
+mod accounting;
 pub mod admin;
 mod config;
 pub mod domain;
@@ -20,6 +21,7 @@ mod rpc;
 mod sessions;
 pub mod store;
 pub mod tokens;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +29,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use mesh::Clock;
 use mesh::health::{Component, Readiness};
+use mesh::ledger::Ledger;
 use mesh::ledger::redis::{RedisConfig, RedisLedger};
 use mesh::net::Listener;
 use mesh::server::GrpcServer;
 use mesh::token::Verifier;
 use proto::auth::v1::account_service_server::AccountServiceServer;
+use proto::auth::v1::accounting_service_server::AccountingServiceServer;
 use proto::auth::v1::authentication_service_server::AuthenticationServiceServer;
 use proto::auth::v1::authorization_service_server::AuthorizationServiceServer;
+use proto::auth::v1::cdr_service_server::CdrServiceServer;
 use proto::auth::v1::customer_service_server::CustomerServiceServer;
 use proto::auth::v1::generic_service_server::GenericServiceServer;
 use proto::auth::v1::ivr_applications_service_server::IvrApplicationsServiceServer;
@@ -68,6 +73,8 @@ const REVOCATION_MARGIN: Duration = Duration::from_hours(1);
 /// What the service needs from around it.
 #[derive(Debug)]
 pub struct Deps {
+    /// The store, for the accounting records that switches leave there.
+    pub ledger: Arc<dyn Ledger>,
     /// Wall time.
     pub clock: Clock,
     /// Where the service says how it is.
@@ -95,7 +102,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     config.validate().context("configuration of auth")?;
-    let Deps { clock, readiness, seed, redis, lost_grace } = deps;
+    let Deps { ledger, clock, readiness, seed, redis, lost_grace } = deps;
     let redis = match redis {
         Some(redis) => Some(RedisLedger::connect(redis).await.context("redis")?),
         None => None,
@@ -148,6 +155,9 @@ pub async fn serve(
 
     tasks.spawn(revocations.clone().run(store, late_stop.clone()));
     tasks.spawn(Arc::clone(&keys).run(verifier.clone(), late_stop.clone()));
+    let reader =
+        accounting::Reader { directory: Arc::clone(&directory), ledger, clock: clock.clone() };
+    tasks.spawn(reader.run(readiness.component("auth.accounting"), late_stop.clone()));
     tasks.spawn(purge(
         Arc::clone(&directory),
         clock.clone(),
@@ -176,6 +186,8 @@ fn routes(
     keys: Arc<Keyring>,
     clock: Clock,
 ) -> Routes {
+    let accounting = rpc::AccountingRpc { directory: Arc::clone(directory), clock: clock.clone() };
+    let cdr = rpc::CdrRpc { directory: Arc::clone(directory) };
     let authentication = rpc::AuthenticationRpc { sessions, revocations, keys, clock };
     let authorization = rpc::AuthorizationRpc { directory: Arc::clone(directory) };
     let customer = rpc::CustomerRpc { directory: Arc::clone(directory) };
@@ -183,6 +195,8 @@ fn routes(
     let applications = rpc::IvrApplicationsRpc { directory: Arc::clone(directory) };
     Routes::new(AuthenticationServiceServer::new(authentication))
         .add_service(AuthorizationServiceServer::new(authorization))
+        .add_service(AccountingServiceServer::new(accounting))
+        .add_service(CdrServiceServer::new(cdr))
         .add_service(CustomerServiceServer::new(customer))
         .add_service(AccountServiceServer::new(account))
         .add_service(IvrApplicationsServiceServer::new(applications))

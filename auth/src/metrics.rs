@@ -34,6 +34,11 @@ mesh::metrics! {
     );
     REVOCATIONS: Counter<0> =
         Counter::new("auth_revocations_total", "Revocations read from the store.", &[]);
+    ACCOUNTED: Counter<1> = Counter::new(
+        "auth_accounting_records_total",
+        "Accounting records read, by outcome.",
+        &[Label::of("outcome", &["written", "repeated", "refused"])],
+    );
     PASSWORD_CHECK: Histogram<0> = Histogram::new(
         "auth_password_check_duration_seconds",
         "Time from asking for a password check to its end.",
@@ -60,4 +65,10 @@ pub(crate) fn revoked(count: usize) {
 /// Notes how long a password check took, with the wait before it.
 pub(crate) fn password_checked(took: Duration) {
     PASSWORD_CHECK.record(took, []);
+}
+
+/// Counts accounting records; `outcome` is one of a few words.
+pub(crate) fn accounted(outcome: &'static str, count: usize) {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    ACCOUNTED.add(count, [outcome]);
 }

@@ -190,6 +190,7 @@ impl Host {
         match kind {
             ServiceKind::Auth => {
                 let deps = auth::Deps {
+                    ledger,
                     clock,
                     readiness,
                     seed: self.seed.take(),

@@ -3,6 +3,7 @@
 mod admin;
 mod asterisk_config;
 mod benchmark;
+mod charges;
 mod conferences;
 mod demo;
 mod directory_entries;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use mesh::clock::Timestamp;
 
 use crate::domain::access::{Component, Level, Realm};
+use crate::domain::accounting::Accounting;
 use crate::domain::application::{AccessNumberEntry, Choice, IvrApplication, Led, NewApplication};
 use crate::domain::id::{IAccount, ICGroup, ICQueue, ICustomer, IIvrApplication};
 use crate::domain::party::{AccountDetails, Customer, Entry, HuntGroup, Standing};
@@ -123,7 +124,7 @@ pub struct Page {
 ///
 /// Every operation is one transaction. Absence is `None`, never an error.
 #[async_trait]
-pub trait Directory: fmt::Debug + Send + Sync {
+pub trait Directory: Accounting + fmt::Debug + Send + Sync {
     /// Who may log in as `login`: at most one in each realm, or in `realm` alone.
     async fn credentials(
         &self,

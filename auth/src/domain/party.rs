@@ -79,7 +79,8 @@ impl Customer {
 pub struct Standing {
     /// It, its customer or its reseller is blocked.
     pub is_blocked: bool,
-    /// Its own credit and that of its customer are not used up.
+    /// Of its own credit and of its customer's something is left that is neither owed nor held for
+    /// charges that run.
     pub has_credit: bool,
 }
 

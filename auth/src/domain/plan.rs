@@ -105,6 +105,10 @@ pub struct Rate {
     pub prefix: String,
     /// Price of a minute; charged by the second.
     pub price_per_minute: Money,
+    /// Seconds of each charge that cost nothing.
+    pub free_seconds: i64,
+    /// The least that is charged beyond them.
+    pub minimum_seconds: i64,
 }
 
 /// What is sold to accounts.

@@ -118,9 +118,34 @@ impl Checker<'_> {
                 self.wrong(&place, what, "give one rate for each service and prefix");
             }
             let price_per_minute = self.amount(&key, "price_per_minute", &rate.price_per_minute);
-            Rate { service, prefix, price_per_minute }
+            if price_per_minute < Money(0) {
+                let place = self.place(&key, "price_per_minute", Some(&rate.price_per_minute));
+                self.wrong(&place, "a price below zero", "must be \"0\" or more");
+            }
+            Rate {
+                service,
+                prefix,
+                price_per_minute,
+                free_seconds: self.seconds(&key, "free_seconds", rate.free_seconds.as_ref()),
+                minimum_seconds: self.seconds(
+                    &key,
+                    "minimum_seconds",
+                    rate.minimum_seconds.as_ref(),
+                ),
+            }
         });
         Tariff { name, currency: self.currency(key, tariff.currency.as_ref()), rates }
+    }
+
+    /// Seconds of a rate, at most a day.
+    fn seconds(&mut self, key: &str, name: &str, given: Option<&Spanned<i64>>) -> i64 {
+        let Some(given) = given else { return 0 };
+        let seconds = *given.get_ref();
+        if !(0..=86_400).contains(&seconds) {
+            let place = self.place(key, name, Some(given));
+            self.wrong(&place, format!("{seconds} seconds"), "must be 0 to 86400");
+        }
+        seconds
     }
 
     fn product(&mut self, key: &str, product: &file::Product) -> Product {

@@ -52,6 +52,8 @@ pub(super) struct Rate {
     pub(super) service: Option<Text>,
     pub(super) prefix: Option<Text>,
     pub(super) price_per_minute: Text,
+    pub(super) free_seconds: Option<Spanned<i64>>,
+    pub(super) minimum_seconds: Option<Spanned<i64>>,
 }
 
 #[derive(Debug, Deserialize)]

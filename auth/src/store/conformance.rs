@@ -8,6 +8,7 @@
     reason = "a test suite: to panic is how it says that something is wrong"
 )]
 
+mod accounting;
 mod applications;
 mod operators;
 
@@ -49,6 +50,7 @@ where
     Box::pin(operators::change_single_things(&empty().await)).await;
     Box::pin(applications::are_made_and_listed(&empty().await)).await;
     Box::pin(applications::numbers_lead_to_one_thing(&empty().await)).await;
+    Box::pin(accounting::run(&mut empty)).await;
 }
 
 /// A PHC string of nobody's password.
@@ -73,6 +75,8 @@ fn file() -> String {
         [[tariff.rate]]
         prefix = "1"
         price_per_minute = "0.012"
+        free_seconds = 5
+        minimum_seconds = 30
         [[product]]
         name = "Line"
         conferencing = true

@@ -4,6 +4,7 @@
 //! [`Isolation`]: what is done often locks rows, in the order in which its statements name them;
 //! what operators do is serializable.
 
+mod accounting;
 mod admin;
 mod application;
 mod apply;

@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, text: include_str!("../../migrations/0001_directory.sql") },
     Migration { version: 2, text: include_str!("../../migrations/0002_sessions.sql") },
     Migration { version: 3, text: include_str!("../../migrations/0003_queues.sql") },
+    Migration { version: 4, text: include_str!("../../migrations/0004_accounting.sql") },
 ];
 
 /// Remembers which steps were taken.

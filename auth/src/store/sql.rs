@@ -1,5 +1,6 @@
 //! The statements, one text for `SQLite` and `PostgreSQL`.
 
+pub(super) mod accounting;
 pub(super) mod admin;
 pub(super) mod import;
 pub(super) mod login;

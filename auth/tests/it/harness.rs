@@ -1,5 +1,6 @@
 //! Auth, running in memory with the demo directory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Config, Deps};
@@ -8,13 +9,16 @@ use mesh::caller::Caller;
 use mesh::client::Pool;
 use mesh::clock::Timestamp;
 use mesh::health::Readiness;
+use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
 use mesh::net::{Network, Target};
 use mesh::token::Verifier;
 use parking_lot::Mutex;
 use proto::auth::v1 as pb;
 use proto::auth::v1::account_service_client::AccountServiceClient;
+use proto::auth::v1::accounting_service_client::AccountingServiceClient;
 use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
 use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
+use proto::auth::v1::cdr_service_client::CdrServiceClient;
 use proto::auth::v1::customer_service_client::CustomerServiceClient;
 use proto::auth::v1::generic_service_client::GenericServiceClient;
 use proto::auth::v1::ivr_applications_service_client::IvrApplicationsServiceClient;
@@ -33,6 +37,8 @@ pub(crate) struct Auth {
     pool: Mutex<Pool>,
     network: Network,
     pub(crate) clock: Clock,
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) readiness: Readiness,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     _stopped_when_dropped: DropGuard,
@@ -46,6 +52,17 @@ impl Auth {
 
     /// With settings and a directory as TOML texts.
     pub(crate) async fn start_with(settings: &str, directory: &str) -> Self {
+        let clock = Clock::starting_at(Timestamp::from_micros(1_700_000_000_000_000));
+        let ledger = Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()));
+        Self::start_over(settings, directory, ledger).await
+    }
+
+    /// As [`Self::start_with`], over a store that may have something already.
+    pub(crate) async fn start_over(
+        settings: &str,
+        directory: &str,
+        ledger: Arc<MemoryLedger>,
+    ) -> Self {
         let mut config: Config = toml::from_str(settings).unwrap();
         if !settings.contains("url") {
             config.database.url = "sqlite::memory:".to_owned();
@@ -55,9 +72,11 @@ impl Auth {
         let network = Network::default();
         let listener = network.listen_memory("auth");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let readiness = Readiness::new();
         let deps = Deps {
+            ledger: Arc::clone(&ledger) as _,
             clock: clock.clone(),
-            readiness: Readiness::new(),
+            readiness: readiness.clone(),
             seed: Some(seed),
             redis: None,
             // Time passes here in leaps, which look as if the directory had been away.
@@ -69,7 +88,7 @@ impl Auth {
         pool.until_connected().await;
         let pool = Mutex::new(pool);
         let guard = stop.clone().drop_guard();
-        Self { pool, network, clock, tasks, stop, _stopped_when_dropped: guard }
+        Self { pool, network, clock, ledger, readiness, tasks, stop, _stopped_when_dropped: guard }
     }
 
     pub(crate) fn pool(&self) -> Pool {
@@ -86,6 +105,14 @@ impl Auth {
 
     pub(crate) fn accounts(&self) -> AccountServiceClient<Pool> {
         AccountServiceClient::new(self.pool())
+    }
+
+    pub(crate) fn accounting(&self) -> AccountingServiceClient<Pool> {
+        AccountingServiceClient::new(self.pool())
+    }
+
+    pub(crate) fn cdr(&self) -> CdrServiceClient<Pool> {
+        CdrServiceClient::new(self.pool())
     }
 
     pub(crate) fn customers(&self) -> CustomerServiceClient<Pool> {

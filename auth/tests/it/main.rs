@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod applications;
 #[cfg(test)]
+mod charging;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod harness;

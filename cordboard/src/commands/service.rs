@@ -42,10 +42,11 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
     let clock = Clock::system();
     let ledger: std::sync::Arc<dyn mesh::ledger::Ledger> = match kind {
         // These have no business with the store.
-        ServiceKind::Auth | ServiceKind::Edge => {
+        ServiceKind::Edge => {
             std::sync::Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()))
         }
-        ServiceKind::Callcontrol
+        ServiceKind::Auth
+        | ServiceKind::Callcontrol
         | ServiceKind::Conference
         | ServiceKind::Notifier
         | ServiceKind::Switch => services::ledger(&config.event_log, &clock, false).await?,

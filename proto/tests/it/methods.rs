@@ -334,6 +334,7 @@ fn what_works_is_not_called_planned() {
         "IVRApplications/get_access_number_list",
         "IVRApplications/get_ivr_application_list",
         "Generic/get_version",
+        "CDR/get_xdr_list",
     ]);
     assert_eq!(works, expected);
 }

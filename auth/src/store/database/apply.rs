@@ -107,6 +107,8 @@ impl Writer<'_> {
                 .bind(rate.service)
                 .bind(&rate.prefix)
                 .bind(rate.price_per_minute.0)
+                .bind(rate.free_seconds)
+                .bind(rate.minimum_seconds)
                 .execute(&mut *self.connection)
                 .await?;
         }

@@ -73,8 +73,13 @@ impl Reader<'_> {
                 "conferencing" => "conferencing",
                 _ => return Err(StoreError::Corrupt { what: "service" }),
             };
-            let price_per_minute = Money(number(row, "price_per_minute")?);
-            Ok(Rate { service, prefix: text(row, "prefix")?, price_per_minute })
+            Ok(Rate {
+                service,
+                prefix: text(row, "prefix")?,
+                price_per_minute: Money(number(row, "price_per_minute")?),
+                free_seconds: number(row, "free_seconds")?,
+                minimum_seconds: number(row, "minimum_seconds")?,
+            })
         })?;
         let mut tariffs = Vec::new();
         for row in self.rows(sql::TARIFFS).await? {

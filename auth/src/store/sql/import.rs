@@ -11,8 +11,9 @@ pub(in crate::store) const PUT_TARIFF: &str = "
     INSERT INTO tariffs (i_tariff, name, currency) VALUES ($1, $2, $3)
     ON CONFLICT (i_tariff) DO UPDATE SET currency = excluded.currency";
 pub(in crate::store) const CLEAR_RATES: &str = "DELETE FROM rates WHERE i_tariff = $1";
-pub(in crate::store) const ADD_RATE: &str =
-    "INSERT INTO rates (i_tariff, service, prefix, price_per_minute) VALUES ($1, $2, $3, $4)";
+pub(in crate::store) const ADD_RATE: &str = "
+    INSERT INTO rates (i_tariff, service, prefix, price_per_minute, free_seconds, minimum_seconds)
+    VALUES ($1, $2, $3, $4, $5, $6)";
 
 pub(in crate::store) const PRODUCT: &str = "SELECT i_product FROM products WHERE name = $1";
 pub(in crate::store) const PUT_PRODUCT: &str = "

@@ -7,7 +7,7 @@ pub(in crate::store) const PERMISSIONS: &str =
 pub(in crate::store) const TARIFFS: &str =
     "SELECT i_tariff, name, currency FROM tariffs ORDER BY i_tariff";
 pub(in crate::store) const RATES: &str = "
-    SELECT i_tariff, service, prefix, price_per_minute FROM rates
+    SELECT i_tariff, service, prefix, price_per_minute, free_seconds, minimum_seconds FROM rates
     ORDER BY i_tariff, service, prefix";
 
 pub(in crate::store) const PRODUCTS: &str =

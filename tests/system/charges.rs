@@ -1,0 +1,154 @@
+//! Who pays, from outside: xDRs of calls, and calls that end with their credit.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use system_tests::client::states_of;
+use system_tests::{Client, Up};
+use tokio::time::{Instant, sleep};
+
+async fn up() -> Up {
+    let up = Up::start_with(&["--sim-speed", "0", "--pstn-answer-ms", "0"]).await;
+    for account in ["101", "102", "103", "201"] {
+        up.sim.at_once(account).await;
+    }
+    up
+}
+
+/// The charges that a session sees, once there are `count` of them; a leg's is there within two
+/// seconds of its end.
+async fn xdrs(client: &mut Client, count: usize) -> Vec<Value> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let listed = client.must("CDR/get_xdr_list", json!({"get_total": 1})).await;
+        let found = listed["xdr_list"].as_array().expect("a list").clone();
+        assert_eq!(listed["total"], json!(found.len()));
+        if found.len() >= count {
+            assert_eq!(found.len(), count, "{found:?}");
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{count} charges: {found:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Payer, service, direction and the two numbers of each charge, sorted.
+fn who_pays(xdrs: &[Value]) -> Vec<String> {
+    let text = |xdr: &Value, field: &str| xdr[field].as_str().expect(field).to_owned();
+    let mut rows: Vec<_> = xdrs
+        .iter()
+        .map(|xdr| {
+            let fields = ["account_id", "service", "direction", "cli", "cld"];
+            fields.map(|field| text(xdr, field)).join(" ")
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+#[tokio::test]
+async fn a_call_gives_its_caller_and_its_called_account_one_charge_each() {
+    let up = up().await;
+    let mut board = Client::subscribed(up.public, "easymobile").await;
+    let params = json!({"account_id": "101", "destination": "102"});
+    let call = board.must("CallControl/originate_call", params).await["call"].clone();
+    let mut all = board.call_states_until(|states| states_of(states, "102").len() == 3).await;
+    sleep(Duration::from_millis(1_100)).await;
+    board.must("CallControl/terminate_call", json!({"call": {"id": call["id"]}})).await;
+    all.extend(board.until_over(2).await);
+
+    let charged = xdrs(&mut board, 2).await;
+
+    assert_eq!(who_pays(&charged), ["101 voice outgoing 101 102", "102 voice incoming 101 102"]);
+    let alice = charged.iter().find(|xdr| xdr["account_id"] == "101").unwrap();
+    assert_eq!(alice["call"], call);
+    assert_eq!(alice["tracking_id"], all[0]["tracking_id"]);
+    assert_eq!((&alice["i_customer"], &alice["currency"]), (&json!(1), &json!("USD")));
+    assert_eq!(alice["disconnect_cause"], 487);
+    // 0.012 a minute to numbers that begin with 1, by begun seconds: at least two of them.
+    let seconds = alice["charged_quantity"].as_i64().unwrap();
+    assert!((2..=8).contains(&seconds), "{alice}");
+    let amount: f64 = alice["charged_amount"].as_str().unwrap().parse().unwrap();
+    let expected = f64::from(i32::try_from(seconds).unwrap()) * 0.0002;
+    assert!((amount - expected).abs() < 1e-9, "{alice}");
+    assert!(alice["connect_time"].as_str().unwrap() <= alice["disconnect_time"].as_str().unwrap());
+    let bob = charged.iter().find(|xdr| xdr["account_id"] == "102").unwrap();
+    assert_eq!(
+        (&bob["charged_quantity"], &bob["charged_amount"]),
+        (&json!(seconds), &json!("0.00"))
+    );
+
+    let mut own = Client::log_in(up.public, "102").await;
+    assert_eq!(who_pays(&xdrs(&mut own, 1).await), ["102 voice incoming 101 102"]);
+    let mut bistro = Client::log_in(up.public, "quicktasty").await;
+    assert!(xdrs(&mut bistro, 0).await.is_empty());
+    let fault = bistro.refused("CDR/get_xdr_list", json!({"account_id": "101"})).await;
+    assert_eq!(fault.faultcode(), "Client.CDR.get_xdr_list.account_not_found");
+}
+
+#[tokio::test]
+async fn nobody_pays_for_a_call_that_was_never_answered() {
+    let up = up().await;
+    up.sim.set("102", json!({"behaviour": "busy"})).await;
+    let mut board = Client::subscribed(up.public, "easymobile").await;
+    up.sim.dial("101", "102").await;
+    board.until_over(2).await;
+    up.sim.dial("101", "103").await;
+    board.call_states_until(|states| states_of(states, "103").len() == 3).await;
+    up.sim.hand("103", "hangup").await;
+    board.until_over(2).await;
+
+    let charged = xdrs(&mut board, 2).await;
+
+    assert_eq!(who_pays(&charged), ["101 voice outgoing 101 103", "103 voice incoming 101 103"]);
+}
+
+#[tokio::test]
+async fn the_applications_account_pays_for_both_numbers_that_it_connects() {
+    let up = up().await;
+    let mut bistro = Client::subscribed(up.public, "quicktasty").await;
+    let params = json!({
+        "account_id": "201",
+        "first": {"destination": "12065550177"},
+        "second": {"destination": "12065550188"},
+    });
+    let call = bistro.must("CallControl/originate_advanced_call", params).await["call"].clone();
+    bistro
+        .call_states_until(|states| {
+            states.iter().filter(|info| info["state"] == "connected").count() == 2
+        })
+        .await;
+    bistro.must("CallControl/terminate_call", json!({"call": {"id": call["id"]}})).await;
+    bistro.until_over(2).await;
+
+    let charged = xdrs(&mut bistro, 2).await;
+
+    assert_eq!(
+        who_pays(&charged),
+        ["201 voice outgoing 12065550177 12065550188", "201 voice outgoing 201 12065550177",]
+    );
+    let first = charged.iter().find(|xdr| xdr["cld"] == "12065550177").unwrap();
+    assert_eq!(first["call"], call, "the first leg's tag");
+}
+
+#[tokio::test]
+async fn who_sends_a_call_on_pays_for_the_way_on() {
+    let up = up().await;
+    up.sim.manual("101").await;
+    let mut board = Client::subscribed(up.public, "easymobile").await;
+    let placed = up.sim.trunk_call("12065550100", "101", "Peter").await;
+    let call = json!({"id": placed["call_id"]});
+    board.call_states_until(|states| states_of(states, "101").len() == 2).await;
+    let on = json!({"call": call, "destination": "12065550199"});
+    board.must("CallControl/redirect_call", on).await;
+    board
+        .call_states_until(|states| {
+            states.iter().filter(|info| info["state"] == "connected").count() == 2
+        })
+        .await;
+    board.must("CallControl/terminate_call", json!({"call": call})).await;
+
+    let charged = xdrs(&mut board, 1).await;
+
+    assert_eq!(who_pays(&charged), ["101 voice outgoing 12065550100 12065550199"]);
+}
