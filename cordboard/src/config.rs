@@ -53,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) conference: conference::Config,
     /// Streams of events.
     pub(crate) notifier: notifier::Config,
+    /// Credit of running calls.
+    pub(crate) credit: switch::Credit,
     /// The engine and its driver.
     pub(crate) switch: switch::Config,
 }
@@ -191,6 +193,7 @@ impl Config {
         config.callcontrol.site.clone_from(&config.site.0);
         config.switch.site.clone_from(&config.site.0);
         config.switch.outward = config.webhooks;
+        config.switch.credit = config.credit;
         // A node is lost when its lease has lapsed: who looks for lost ones has to wait as long.
         config.callcontrol.lease = config.switch.lease;
         config.tls.validate().context("configuration")?;

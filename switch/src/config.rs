@@ -1,5 +1,6 @@
 //! Settings of the switch service.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mesh::outward::Rules;
@@ -18,6 +19,9 @@ pub struct Config {
     /// Site of the node: commands of a site go to its own nodes. The whole configuration's `site`.
     #[serde(skip)]
     pub site: String,
+    /// Credit of running calls. The whole configuration's `credit`.
+    #[serde(skip)]
+    pub credit: Credit,
     /// Where others reach the command API, when it is not where it listens,
     /// e.g. `http://switch-0.switch:7105`.
     pub advertise: Option<String>,
@@ -32,6 +36,10 @@ pub struct Config {
     /// Bytes of events that may wait for the store in each partition; beyond them only the newest
     /// state of each leg is kept, and readers are told of the gap.
     pub outbox_bytes: usize,
+    /// Folder for the journal of accounting records, which keeps them until auth has made xDRs of
+    /// them. Without it, what the store forgets before that is not charged. `cordboard up` keeps
+    /// it in its data folder, `cordboard switch` in `cordboard-data/accounting`.
+    pub journal: Option<PathBuf>,
     /// Time that stopping may take until the store knows of every ended call.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -45,6 +53,26 @@ pub struct Config {
     pub sim: sim::Config,
     /// Asterisk.
     pub asterisk: asterisk::Config,
+}
+
+/// Credit of running calls.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Credit {
+    /// What becomes of running calls when auth cannot be asked for more credit: `continue`, or
+    /// `terminate` with the end of the last grant.
+    pub on_auth_lost: OnAuthLost,
+}
+
+/// What becomes of running calls when auth cannot be asked for more credit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAuthLost {
+    /// They go on, and auth is asked again.
+    #[default]
+    Continue,
+    /// They end with their last grant.
+    Terminate,
 }
 
 /// The switch to drive.
@@ -63,11 +91,13 @@ impl Default for Config {
         Self {
             node: "switch-1".to_owned(),
             site: "main".to_owned(),
+            credit: Credit::default(),
             advertise: None,
             driver: Driver::Sim,
             lease: Duration::from_secs(15),
             max_waiting_commands: 1024,
             outbox_bytes: 64 * 1024 * 1024,
+            journal: None,
             drain_timeout: Duration::from_secs(5),
             prompts: audio::Config::default(),
             outward: Rules::default(),

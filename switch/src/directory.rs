@@ -6,12 +6,15 @@ use async_trait::async_trait;
 use mesh::caller::Owner;
 use mesh::client::Pool;
 use proto::auth::v1 as pb;
+use proto::auth::v1::accounting_service_client::AccountingServiceClient;
 use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
+use proto::switch::v1::AccountingRecord;
 
 use crate::domain::{
     AGENT_TIMEOUT, Account, Application, Group, OnAppGone, QueueSettings, ResolveFailure, Route,
 };
 use crate::driver::sim;
+use crate::journal::Accounted;
 
 /// Where a number leads, and in whose environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,17 @@ pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
         number: &str,
     ) -> Result<Route, ResolveFailure>;
 
+    /// Has credit held for a charge, for `seconds` in all; says for how many there is, `None` when
+    /// the charge costs nothing.
+    ///
+    /// # Errors
+    /// When the directory does not answer.
+    async fn reserve(
+        &self,
+        charge: AccountingRecord,
+        seconds: u64,
+    ) -> Result<Option<u64>, DirectoryError>;
+
     /// Finds what `number` is for a call that comes in from outside.
     ///
     /// # Errors
@@ -59,16 +73,25 @@ pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
 pub struct AuthDirectory {
     pool: Pool,
     client: AuthorizationServiceClient<Pool>,
+    accounting: AccountingServiceClient<Pool>,
 }
 
 /// How long a call waits for auth to come back, e.g. while it is started anew.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long auth may take to answer about credit; well below the time before a slice's end at which
+/// it is asked.
+const ASK: Duration = Duration::from_secs(3);
+
 impl AuthDirectory {
     /// The directory of the auth service that `pool` reaches.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { client: AuthorizationServiceClient::new(pool.clone()), pool }
+        Self {
+            client: AuthorizationServiceClient::new(pool.clone()),
+            accounting: AccountingServiceClient::new(pool.clone()),
+            pool,
+        }
     }
 
     /// Auth's client, once it is reachable or patience is over: then the request itself fails.
@@ -129,6 +152,29 @@ impl Directory for AuthDirectory {
                 Ok(Route::Foreign { number, name: owner.name })
             }
             found => Ok(found.route),
+        }
+    }
+
+    async fn reserve(
+        &self,
+        charge: AccountingRecord,
+        seconds: u64,
+    ) -> Result<Option<u64>, DirectoryError> {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let request = pb::ReserveCreditRequest { charge: Some(charge), seconds };
+        let mut client = self.accounting.clone();
+        let answer = match tokio::time::timeout(ASK, client.reserve_credit(request)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(tonic::Status::deadline_exceeded("no answer about credit")),
+        };
+        match answer {
+            Ok(answer) => {
+                let seconds = answer.into_inner().seconds;
+                Ok(seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0)))
+            }
+            // An account that is gone pays for nothing.
+            Err(status) if status.code() == tonic::Code::NotFound => Ok(Some(0)),
+            Err(status) => Err(DirectoryError(Box::new(status))),
         }
     }
 
@@ -199,6 +245,27 @@ fn hunt_group(group: pb::HuntGroup) -> Group {
         members: group.members,
         queue,
         decision: crate::wire::decision(group.decision_timeout_seconds, group.decision_fallback),
+    }
+}
+
+#[async_trait]
+impl Accounted for AuthDirectory {
+    async fn accounted(&self, records: &[AccountingRecord]) -> Option<Vec<bool>> {
+        let key = |record: &AccountingRecord| pb::AccountingKey {
+            tag: record.tag.clone(),
+            i_account: record.i_account,
+            service: record.service,
+        };
+        let request = pb::FindAccountedRequest { keys: records.iter().map(key).collect() };
+        let mut client = self.accounting.clone();
+        let answer = tokio::time::timeout(ASK, client.find_accounted(request)).await.ok()?;
+        match answer {
+            Ok(answer) => Some(answer.into_inner().accounted),
+            Err(error) => {
+                tracing::debug!(%error, "auth says nothing about accounting records");
+                None
+            }
+        }
     }
 }
 

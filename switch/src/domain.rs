@@ -16,6 +16,7 @@ mod call;
 mod charge;
 mod command;
 mod conference;
+mod credit;
 mod customer;
 mod dialogue;
 mod effect;
@@ -41,6 +42,7 @@ pub use conference::{
     ConferenceNews, ConferenceRef, ConferenceView, Ear, Interval, IntervalKind, JoinMode,
     ParticipantState, ParticipantView, Role, Row,
 };
+pub use credit::CreditAnswer;
 pub use customer::Customer;
 pub use dialogue::{DigitRules, Media, Play};
 pub use effect::{Effect, Input, ResolveFailure, Route};

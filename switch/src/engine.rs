@@ -40,9 +40,11 @@ use self::homes::Homes;
 use self::outcomes::{Outcomes, Repeat};
 use self::shared::Shared;
 use crate::audio::Audio;
+use crate::config::OnAuthLost;
 use crate::directory::Directory;
 use crate::domain::{Command, Customer, Names, Outcome, Refusal, Standard};
 use crate::driver::{ChannelId, Driver, Op};
+use crate::journal::Journal;
 use crate::outbox::Outbox;
 use crate::wire::Place;
 
@@ -67,6 +69,10 @@ pub struct Parts {
     pub clock: Clock,
     /// Bounds of the queues.
     pub bounds: Bounds,
+    /// What becomes of running calls when no credit can be asked for.
+    pub on_auth_lost: OnAuthLost,
+    /// Where accounting records are kept until auth has them.
+    pub journal: Option<Journal>,
     /// Runs the actors.
     pub tasks: TaskTracker,
 }

@@ -12,7 +12,7 @@
 //! | --- | --- | --- |
 //! | open | [`CLOSE_AFTER`] has passed, or it is large | closed |
 //! | closed | auth has made xDRs of all its records | deleted |
-//! | closed | auth misses some, and the store takes commits | these are committed again, at most each [`RESEND_EVERY`] |
+//! | closed | auth misses some, and the store takes commits | these are committed again, after [`RESEND_AFTER`] and then each [`RESEND_EVERY`] |
 //! | closed | auth or the store is away | waits |
 //!
 //! Segments of an earlier life of the process are closed ones. A record that comes twice makes one
@@ -54,6 +54,9 @@ const LARGE: u64 = 256 * 1024;
 
 /// Time between two looks at the closed segments.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Time from a segment's end until what auth misses of it is committed again.
+const RESEND_AFTER: Duration = Duration::from_secs(5);
 
 /// Time between two commits of the same record.
 const RESEND_EVERY: Duration = Duration::from_secs(30);
@@ -207,9 +210,7 @@ impl Keeper {
     /// Closes the open segment when it is time, and sees the oldest closed ones through.
     async fn look(&mut self) {
         let now = self.clock.now();
-        let is_due = |open: &Appending| {
-            now.since(open.began) >= CLOSE_AFTER || open.bytes >= LARGE
-        };
+        let is_due = |open: &Appending| now.since(open.began) >= CLOSE_AFTER || open.bytes >= LARGE;
         if self.open.as_ref().is_some_and(is_due) {
             self.close();
         }
@@ -257,8 +258,11 @@ impl Keeper {
             };
         }
         // Auth takes a moment itself: what has just been committed is not sent once more.
-        let last = segment.sent.unwrap_or(segment.since);
-        if now.since(last) >= RESEND_EVERY && self.outboxes.iter().all(Outbox::is_flowing) {
+        let is_due = match segment.sent {
+            None => now.since(segment.since) >= RESEND_AFTER,
+            Some(sent) => now.since(sent) >= RESEND_EVERY,
+        };
+        if is_due && self.outboxes.iter().all(Outbox::is_flowing) {
             tracing::warn!(count = missed.len(), "accounting records are committed again");
             segment.sent = Some(now);
             self.send_again(&missed);

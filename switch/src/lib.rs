@@ -14,6 +14,7 @@ pub mod directory;
 pub mod domain;
 pub mod driver;
 pub mod engine;
+pub mod journal;
 pub mod metrics;
 mod node;
 pub mod outbox;
@@ -31,13 +32,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use config::{Config, Driver};
+pub use config::{Config, Credit, Driver, OnAuthLost};
 
 use crate::audio::Audio;
 use crate::directory::AuthDirectory;
 use crate::driver::asterisk::{self, Asterisk};
 use crate::driver::sim;
 use crate::engine::{Bounds, Engine, Parts};
+use crate::journal::Journal;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::watch::Watch;
@@ -107,6 +109,22 @@ pub async fn serve(
     let bounds =
         outbox::Bounds { max_bytes: config.outbox_bytes, commit_events: EVENTS_PER_COMMIT };
     let outboxes: Vec<_> = (0..deps.ledger.partitions()).map(|_| Outbox::new(bounds)).collect();
+    let journal = match &config.journal {
+        Some(folder) => {
+            let (journal, keeper) = Journal::open(
+                // Nodes that share a disk have journals of their own.
+                folder.join(&config.node),
+                outboxes.clone(),
+                Arc::new(directory.clone()),
+                deps.clock.clone(),
+            )
+            .with_context(|| format!("switch.journal: {}", folder.display()))?;
+            let health = deps.readiness.component("switch.journal");
+            tasks.spawn(keeper.run(health, late_stop.clone()));
+            Some(journal)
+        }
+        None => None,
+    };
     let engine = Engine::new(Parts {
         node: config.node.clone(),
         site: config.site.clone(),
@@ -116,6 +134,8 @@ pub async fn serve(
         ledger: Arc::clone(&deps.ledger),
         outboxes: outboxes.clone(),
         clock: deps.clock.clone(),
+        on_auth_lost: config.credit.on_auth_lost,
+        journal,
         bounds: Bounds { commands: config.max_waiting_commands, signals: SIGNALS, lane: SIGNALS },
         tasks: tasks.clone(),
     });

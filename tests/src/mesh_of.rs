@@ -105,6 +105,8 @@ impl Mesh {
             "switch" => {
                 args.extend(["--sim-listen".to_owned(), self.sim.to_string()]);
                 args.extend(["--set".to_owned(), "switch.sim.speed=0".to_owned()]);
+                let journal = self.folder.path().join("accounting");
+                args.extend(["--set".to_owned(), format!("switch.journal={}", journal.display())]);
             }
             _ => {}
         }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use system_tests::client::states_of;
-use system_tests::{Client, Up};
+use system_tests::process::program;
+use system_tests::{Client, Mesh, Up};
+use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 async fn up() -> Up {
@@ -151,4 +153,113 @@ async fn who_sends_a_call_on_pays_for_the_way_on() {
     let charged = xdrs(&mut board, 1).await;
 
     assert_eq!(who_pays(&charged), ["101 voice outgoing 12065550100 12065550199"]);
+}
+
+/// A system whose account 101 may owe what three seconds of its calls cost.
+async fn with_little_credit() -> (Up, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = include_str!("../../cordboard/demo.toml");
+    let poor = demo.replacen("credit_limit = \"100.00\"", "credit_limit = \"0.0006\"", 1);
+    assert_ne!(demo, poor);
+    let file = folder.path().join("directory.toml");
+    std::fs::write(&file, poor).unwrap();
+    let database = format!("sqlite://{}", folder.path().join("directory.db").display());
+    let imported = std::process::Command::new(program())
+        .args(["admin", "import"])
+        .arg(&file)
+        .args(["--database", &database])
+        .output()
+        .unwrap();
+    assert!(imported.status.success(), "{imported:?}");
+    let args = ["--sim-speed", "0", "--pstn-answer-ms", "0", "--database", &database];
+    let up = Up::start_with(&args).await;
+    for account in ["101", "102"] {
+        up.sim.at_once(account).await;
+    }
+    (up, folder)
+}
+
+#[tokio::test]
+async fn a_call_ends_with_the_credit_of_who_pays_to_the_second() {
+    let (up, _folder) = with_little_credit().await;
+    let mut board = Client::subscribed(up.public, "easymobile").await;
+    let params = json!({"account_id": "101", "destination": "12065550100"});
+    board.must("CallControl/originate_call", params.clone()).await;
+    let states = board.until_over(2).await;
+
+    let charged = xdrs(&mut board, 1).await;
+
+    for ended in states.iter().filter(|info| info["state"] == "terminated") {
+        let reason = (&ended["reason"], &ended["reason_code"]);
+        assert_eq!(reason, (&json!("Payment Required"), &json!(402)), "{ended}");
+    }
+    let [xdr] = &charged[..] else { panic!("{charged:?}") };
+    assert_eq!((&xdr["charged_quantity"], &xdr["charged_amount"]), (&json!(3), &json!("0.0006")));
+    assert_eq!(xdr["disconnect_cause"], 402);
+
+    // Nothing is left for another one.
+    board.must("CallControl/originate_call", params).await;
+    let states = board.until_over(1).await;
+    let refused = states.last().unwrap();
+    let reason = (&refused["reason"], &refused["reason_code"]);
+    assert_eq!(reason, (&json!("Auth Failed"), &json!(403)));
+}
+
+#[tokio::test]
+async fn several_calls_of_one_account_share_its_credit() {
+    let (up, _folder) = with_little_credit().await;
+    let mut board = Client::subscribed(up.public, "easymobile").await;
+    for _ in 0..3 {
+        up.sim.dial("101", "12065550100").await;
+    }
+    let deadline = Instant::now() + Duration::from_secs(15);
+    let mut ended = 0;
+    while ended < 3 {
+        assert!(Instant::now() < deadline, "calls go on without credit");
+        let state = board.call_state().await;
+        let is_over = state["state"] == "terminated" && state["is_external_call"] == false;
+        ended += i32::from(is_over);
+    }
+
+    sleep(Duration::from_millis(1_000)).await;
+    let listed = board.must("CDR/get_xdr_list", json!({"account_id": "101"})).await;
+
+    let amount = |xdr: &Value| xdr["charged_amount"].as_str().unwrap().parse::<f64>().unwrap();
+    let sold: f64 = listed["xdr_list"].as_array().unwrap().iter().map(amount).sum();
+    assert!(sold <= 0.000_600_000_1, "{listed}");
+}
+
+/// Redis is emptied after a call has ended while auth is away: the journal has its charges.
+#[tokio::test]
+async fn charges_survive_a_store_that_is_emptied_while_auth_is_away() {
+    let mut mesh = Mesh::start().await;
+    let (public, sim) = (mesh.public(), mesh.sim());
+    for account in ["101", "102"] {
+        sim.at_once(account).await;
+    }
+    let mut board = Client::subscribed(public, "easymobile").await;
+    sim.dial("101", "102").await;
+    board.call_states_until(|states| states_of(states, "102").len() == 3).await;
+    mesh.kill("auth");
+    sim.hand("102", "hangup").await;
+    board.until_over(2).await;
+
+    mesh.redis.restart_empty().await;
+    mesh.start_service("auth").await;
+
+    let mut admin = Client::log_in(public, "admin").await;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let listed = admin.must("CDR/get_xdr_list", json!({})).await;
+        let found = listed["xdr_list"].as_array().unwrap();
+        if found.len() == 2 {
+            assert_eq!(
+                who_pays(found),
+                ["101 voice outgoing 101 102", "102 voice incoming 101 102"]
+            );
+            return;
+        }
+        assert!(Instant::now() < deadline, "charges were lost: {listed}");
+        sleep(Duration::from_millis(200)).await;
+    }
 }

@@ -125,6 +125,8 @@ containers:
         valueFrom:
           fieldRef:
             fieldPath: metadata.name
+      - name: CORDBOARD__SWITCH__JOURNAL
+        value: /var/lib/cordboard/accounting
       - name: CORDBOARD__SWITCH__ADVERTISE
         value: http://$(CORDBOARD__SWITCH__NODE).{{ include "cordboard.headlessHost" . }}:{{ $row.port }}
     {{- end }}
@@ -171,6 +173,9 @@ containers:
       {{- end }}
       {{- if $row.database }}
       {{- include "cordboard.databaseMounts" . | trim | nindent 6 }}
+      {{- end }}
+      {{- if $row.stateful }}
+      - {name: journal, mountPath: /var/lib/cordboard}
       {{- end }}
 volumes:
   - name: config
@@ -221,6 +226,12 @@ volumes:
   - name: tmp
     emptyDir:
       sizeLimit: 256Mi
+  {{- end }}
+  {{- if $row.stateful }}
+  {{- /* Accounting records until auth has them: it outlives the container, not the pod. */}}
+  - name: journal
+    emptyDir:
+      sizeLimit: 1Gi
   {{- end }}
   {{- if $hasDirectory }}
   - name: directory

@@ -27,6 +27,9 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
         config.auth.database.url = url;
     }
     config.drive(args.driver, args.ari.as_deref())?;
+    if kind == ServiceKind::Switch {
+        config.switch.journal.get_or_insert_with(|| "cordboard-data/accounting".into());
+    }
     let telemetry = mesh::telemetry::init(&config.telemetry, kind.name())?;
     let listener = bind(args.listen, kind.port()).await?;
     let admin = bind(args.admin_listen, 9090).await?;

@@ -194,6 +194,11 @@ fn configure(config: &mut Config, args: &Up) -> anyhow::Result<()> {
         }
         None => format!("sqlite://{}", args.data_dir.join("directory.db").display()),
     };
+    config.switch.journal = match config.switch.journal.take() {
+        _ if args.ephemeral => None,
+        Some(folder) => Some(folder),
+        None => Some(args.data_dir.join("accounting")),
+    };
     if let Some(speed) = args.sim_speed {
         config.switch.sim.speed = speed;
     }

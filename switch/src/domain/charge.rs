@@ -28,6 +28,7 @@ use std::time::Duration;
 use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
+use super::credit::Credit;
 use super::leg::{Direction, Leg};
 use super::names::{CallId, Tag};
 
@@ -69,6 +70,13 @@ pub(super) struct Charge {
     pub(super) until: Timestamp,
     /// How long it ran before `since`.
     pub(super) accrued: Duration,
+    pub(super) credit: Credit,
+    /// Seconds for which there is credit, from its beginning.
+    pub(super) granted: u64,
+    /// Seconds that were asked for last.
+    pub(super) asked: u64,
+    /// When its credit has to be looked after.
+    pub(super) look_at: Option<Timestamp>,
 }
 
 impl Charge {
@@ -89,20 +97,36 @@ impl Charge {
             since: None,
             until: Timestamp::default(),
             accrued: Duration::ZERO,
+            credit: Credit::Unasked,
+            granted: 0,
+            asked: 0,
+            look_at: None,
         }
     }
 
     /// Begins to run, or goes on.
     pub(super) fn run(&mut self, now: Timestamp) {
         self.began.get_or_insert(now);
-        self.since.get_or_insert(now);
+        if self.since.is_none() {
+            self.since = Some(now);
+            if self.credit != Credit::Unlimited {
+                self.credit = Credit::Unasked;
+            }
+        }
+    }
+
+    /// True when credit has to be asked for.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.since.is_some() && self.credit == Credit::Unasked
     }
 
     /// Stops running; no matter when it does not run.
     pub(super) fn pause(&mut self, now: Timestamp) {
+        let until = self.paid_at(now);
         if let Some(since) = self.since.take() {
-            self.accrued += now.since(since);
-            self.until = now;
+            self.accrued += until.since(since);
+            self.until = until;
+            self.look_at = None;
         }
     }
 }

@@ -8,6 +8,7 @@ mod charges;
 mod commands;
 mod conferences;
 mod connection;
+pub(super) mod credit;
 mod dialogues;
 mod endings;
 mod parking;
@@ -35,6 +36,7 @@ use super::view::LegView;
 use crate::driver::{self, ChannelId, Event, Label, Op, PlaybackEnd, PlaybackId};
 use application::Watch;
 pub(super) use conferences::Invite;
+use credit::Which;
 use timers::{Timer, Timers};
 
 /// All calls of one customer.
@@ -161,6 +163,9 @@ impl Customer {
             Input::Listeners { number, call_id, answer } => {
                 self.listeners(&number, call_id.as_ref(), answer);
             }
+            Input::Reserved { call_id, tag, payer, service, answer } => {
+                self.reserved(&call_id, &tag, Which { payer, service }, answer);
+            }
             Input::Tick => self.tick(),
             Input::Stop => {
                 let calls: BTreeSet<CallId> = self.calls.keys().cloned().collect();
@@ -232,6 +237,7 @@ impl Customer {
         self.count_legs(&mut call);
         self.settle_charges(&mut call);
         self.watch(&mut call);
+        self.settle_credit(&mut call);
         self.settle_media(&mut call);
         self.settle_states(&mut call, cause);
         if !matches!(call.plan, Plan::Parked(_) | Plan::Retrieving { .. }) || call.is_over() {

@@ -1,9 +1,10 @@
 //! What goes into the customer's state machine and what comes out of it.
 
 use super::application::{Application, Listeners};
-use super::charge::Charged;
+use super::charge::{Charged, Service};
 use super::command::{Command, Outcome};
 use super::conference::{ConferenceNews, ConferenceView};
+use super::credit::CreditAnswer;
 use super::names::{CallId, Tag};
 use super::party::Account;
 use super::queue::{Figures, Group};
@@ -70,6 +71,19 @@ pub enum Input {
         call_id: Option<CallId>,
         /// Who listens there.
         answer: Listeners,
+    },
+    /// Auth's answer to [`Effect::Reserve`].
+    Reserved {
+        /// The call in which the leg was.
+        call_id: CallId,
+        /// The leg.
+        tag: Tag,
+        /// Who pays.
+        payer: i64,
+        /// What for.
+        service: Service,
+        /// For how long there is credit.
+        answer: CreditAnswer,
     },
     /// Time has passed [`super::Customer::next_deadline`].
     Tick,
@@ -168,6 +182,13 @@ pub enum Effect {
     TellConference(Box<ConferenceNews>),
     /// Has what the store has of a conference be this; one that has ended is over.
     KeepConference(Box<ConferenceView>),
+    /// Asks auth to hold credit for a charge that runs; the answer comes as [`Input::Reserved`].
+    Reserve {
+        /// The charge.
+        charge: Box<Charged>,
+        /// Seconds in all, from its beginning.
+        seconds: u64,
+    },
     /// Asks the directory what a number is; the answer comes as [`Input::Resolved`].
     Resolve {
         /// The call that waits.

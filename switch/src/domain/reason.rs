@@ -17,6 +17,8 @@ pub enum Standard {
     NotFound,
     /// The caller has no credit or is blocked.
     NotAllowed,
+    /// The credit of who pays is used up.
+    NoCreditLeft,
     /// Another leg took the call.
     AnsweredElsewhere,
     /// The phone or an application sent the call on.
@@ -42,6 +44,7 @@ impl Standard {
             Self::NotAnswered => (480, "Temporarily Unavailable"),
             Self::NotFound => (404, "Not Found"),
             Self::NotAllowed => (403, "Auth Failed"),
+            Self::NoCreditLeft => (402, "Payment Required"),
             Self::AnsweredElsewhere => (200, "Answered Elsewhere"),
             Self::Redirected => (302, "Moved Temporarily"),
             Self::Loop => (482, "Loop Detected"),

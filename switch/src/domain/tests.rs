@@ -8,6 +8,7 @@ mod charges;
 mod commands;
 mod conferences;
 mod connections;
+mod credit;
 mod endings;
 mod join;
 mod parking;

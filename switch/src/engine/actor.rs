@@ -21,8 +21,10 @@ use super::census::Census;
 use super::lanes::Lanes;
 use super::shared::Shared;
 use super::traces::Traces;
+use crate::config::OnAuthLost;
 use crate::domain::{
-    CallId, Command, Customer, Effect, Input, LegView, Listeners, Outcome, Standard,
+    CallId, Charged, Command, CreditAnswer, Customer, Effect, Input, LegView, Listeners, Outcome,
+    Standard,
 };
 use crate::driver::{ChannelId, Event, Handled, Label, Op};
 use crate::outbox::{Batch, Outbox};
@@ -242,6 +244,23 @@ impl Actor {
                     let record = wire::accounting::record(&charged);
                     batch.accounting.push(Bytes::from(record.encode_to_vec()));
                 }
+                Effect::Reserve { charge, seconds } => {
+                    let directory = Arc::clone(&self.shared.directory);
+                    let goes_on = self.shared.on_auth_lost == OnAuthLost::Continue;
+                    self.asking.push(Box::pin(async move {
+                        let record = wire::accounting::record(&charge);
+                        let answer = match directory.reserve(record, seconds).await {
+                            Ok(Some(seconds)) => CreditAnswer::Seconds(seconds),
+                            Ok(None) => CreditAnswer::Unlimited,
+                            Err(error) => {
+                                tracing::warn!(error = %error.0, "no credit can be asked for");
+                                CreditAnswer::Lost { goes_on }
+                            }
+                        };
+                        let Charged { call_id, tag, payer, service, .. } = *charge;
+                        Input::Reserved { call_id, tag, payer, service, answer }
+                    }));
+                }
                 Effect::Resolve { call_id, i_account, number } => {
                     let directory = Arc::clone(&self.shared.directory);
                     let i_customer = owner.i_customer;
@@ -308,6 +327,9 @@ impl Actor {
                     self.shared.forget_call(&call_id);
                 }
             }
+        }
+        if let Some(journal) = &self.shared.journal {
+            journal.note(&batch.accounting);
         }
         if let Some(channel) = gone {
             self.shared.forget_channel(&channel);

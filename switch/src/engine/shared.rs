@@ -10,9 +10,11 @@ use parking_lot::Mutex;
 
 use super::Parts;
 use crate::audio::Audio;
+use crate::config::OnAuthLost;
 use crate::directory::Directory;
 use crate::domain::{CallId, ConferenceId};
 use crate::driver::{ChannelId, Driver, Op};
+use crate::journal::Journal;
 use crate::outbox::Outbox;
 use crate::wire::Place;
 
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) clock: Clock,
     pub(super) bounds: Bounds,
+    pub(super) on_auth_lost: OnAuthLost,
+    pub(super) journal: Option<Journal>,
     pub(super) outboxes: Vec<Outbox>,
     calls: Mutex<HashMap<CallId, i64>>,
     conferences: Mutex<HashMap<ConferenceId, i64>>,
@@ -54,6 +58,8 @@ impl Shared {
             ledger: parts.ledger,
             clock: parts.clock,
             bounds: parts.bounds,
+            on_auth_lost: parts.on_auth_lost,
+            journal: parts.journal,
             outboxes: parts.outboxes,
             calls: Mutex::default(),
             conferences: Mutex::default(),

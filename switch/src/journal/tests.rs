@@ -71,7 +71,7 @@ impl Bench {
             clock: self.clock.clone(),
         };
         let (outbox, stop) = (self.outbox.clone(), self.stop.clone());
-        self.tasks.spawn(async move { drop(writing.run(outbox, stop).await) });
+        self.tasks.spawn(async move { writing.run(outbox, stop).await });
         let (journal, keeper) = Journal::open(
             self.folder.path().to_owned(),
             vec![self.outbox.clone()],
@@ -223,7 +223,7 @@ async fn a_torn_tail_is_left_out() {
         let tags: Vec<_> =
             file::read(&path).await.unwrap().into_iter().map(|record| record.tag).collect();
         let expected = ["a", "b"];
-        let count = if length < whole.len() / 2 { 0 } else { 1 };
+        let count = usize::from(length >= whole.len() / 2);
         assert_eq!(tags, expected[..count], "{length}");
     }
     let mut flipped = whole.clone();

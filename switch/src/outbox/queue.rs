@@ -84,6 +84,8 @@ struct Inner {
     folded: Option<Legs>,
     /// Accounting records of what was folded: events may be dropped, charges may not.
     unpaid: VecDeque<Bytes>,
+    /// Of those.
+    unpaid_bytes: usize,
     /// What the store has, or will have after the commit under way.
     written: Legs,
     conferences: Conferences,
@@ -104,7 +106,7 @@ impl Queue {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         if inner.folded.is_some() {
-            inner.unpaid.extend(batch.accounting);
+            inner.keep_unpaid(batch.accounting, self.bounds.max_bytes);
             inner.conferences.fold(batch.conferences);
             inner.fold_in(batch.legs);
             // The store is away, as the closed channel tells who waits.
@@ -114,7 +116,7 @@ impl Queue {
         let ack = if inner.is_away { oneshot::channel().0 } else { ack };
         inner.waiting.push_back((batch, ack));
         if inner.bytes > self.bounds.max_bytes {
-            inner.fold();
+            inner.fold(self.bounds.max_bytes);
         }
         self.filled.notify_one();
         acknowledged
@@ -160,6 +162,9 @@ impl Queue {
         let room = self.bounds.commit_events.saturating_sub(work.accounting.len());
         let count = inner.unpaid.len().min(room);
         work.accounting.extend(inner.unpaid.drain(..count));
+        if inner.unpaid.is_empty() {
+            inner.unpaid_bytes = 0;
+        }
         for (key, record) in newest.into_iter().collect::<Legs>() {
             work.change(inner.written.get(&key), &record);
             if is_over(&record) {
@@ -292,17 +297,29 @@ impl Inner {
     }
 
     /// Drops the events that wait and keeps the newest state of each leg.
-    fn fold(&mut self) {
+    fn fold(&mut self, max_bytes: usize) {
         metrics::FOLDED.add(1, []);
         self.folded = Some(Legs::new());
         let retelling = std::mem::take(&mut self.retelling);
         self.fold_in(retelling);
         for (batch, _) in std::mem::take(&mut self.waiting) {
-            self.unpaid.extend(batch.accounting);
+            self.keep_unpaid(batch.accounting, max_bytes);
             self.conferences.fold(batch.conferences);
             self.fold_in(batch.legs);
         }
         self.bytes = 0;
+    }
+
+    /// Keeps accounting records, as many as there is room for; the journal has the others.
+    fn keep_unpaid(&mut self, records: Vec<Bytes>, max_bytes: usize) {
+        for record in records {
+            if self.unpaid_bytes + record.len() > max_bytes {
+                tracing::error!("accounting record is left to the journal, the store is away");
+                continue;
+            }
+            self.unpaid_bytes += record.len();
+            self.unpaid.push_back(record);
+        }
     }
 
     /// Keeps the newest state of legs. One that came and went while the store was away leaves

@@ -95,6 +95,7 @@ impl Customer {
     /// Accounts for what was paid for a leg that has ended.
     pub(super) fn account(&mut self, call_id: &CallId, tag: &Tag) {
         let now = self.now;
+        self.stop_credit(call_id, tag);
         let Some(call) = self.calls.get_mut(call_id) else { return };
         let Some(leg) = call.leg_mut(tag) else { return };
         for charge in &mut leg.charges {

@@ -7,6 +7,7 @@ use crate::domain::charge::{Charge, Service};
 use crate::domain::credit::{CreditAnswer, Due};
 use crate::domain::effect::Effect;
 use crate::domain::names::{CallId, Tag};
+use crate::domain::reason::Standard;
 
 /// Which of a leg's charges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,9 +57,10 @@ impl Customer {
         let now = self.now;
         // The leg may have moved to another call meanwhile.
         let has_leg = |call: &&mut Call| call.leg(tag).is_some();
-        let call = match self.calls.contains_key(call_id) {
-            true => self.calls.get_mut(call_id),
-            false => self.calls.values_mut().find(has_leg),
+        let call = if self.calls.contains_key(call_id) {
+            self.calls.get_mut(call_id)
+        } else {
+            self.calls.values_mut().find(has_leg)
         };
         let Some(call) = call else { return };
         let call_id = call.id.clone();
@@ -74,9 +76,9 @@ impl Customer {
     /// Asks for more credit, or ends the leg, when that is due.
     pub(super) fn credit_due(&mut self, call_id: &CallId, tag: &Tag, which: Which) {
         let now = self.now;
-        let is_due = |charge: &&mut Charge| charge.look_at.is_some_and(|at| at <= now);
         let Some(mut call) = self.calls.remove(call_id) else { return };
-        let due = charge_of(&mut call, tag, which).filter(is_due).is_some();
+        let look_at = charge_of(&mut call, tag, which).and_then(|charge| charge.look_at);
+        let due = look_at.is_some_and(|at| at <= now);
         let ended = if due { self.look(&mut call, tag, which) } else { None };
         self.calls.insert(call_id.clone(), call);
         if let Some(reason) = ended {
@@ -85,12 +87,7 @@ impl Customer {
     }
 
     /// Does what is due about a charge; says with what its leg has to end.
-    fn look(
-        &mut self,
-        call: &mut Call,
-        tag: &Tag,
-        which: Which,
-    ) -> Option<crate::domain::reason::Standard> {
+    fn look(&mut self, call: &mut Call, tag: &Tag, which: Which) -> Option<Standard> {
         let now = self.now;
         let charge = charge_of(call, tag, which)?;
         let due = charge.due(now);

@@ -215,6 +215,9 @@ impl Customer {
                 Timer::Call(call_id, CallTimer::Invitation(tag)) => {
                     self.invitation_heard(&call_id, &tag);
                 }
+                Timer::Call(call_id, CallTimer::Credit(tag, which)) => {
+                    self.credit_due(&call_id, &tag, which);
+                }
                 Timer::Queue(i_c_queue) => self.look_after(i_c_queue),
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh::clock::Timestamp;
 
+use super::credit::Which;
 use crate::domain::names::{CallId, Tag};
 
 /// What a timer is for.
@@ -33,6 +34,8 @@ pub(in crate::domain) enum CallTimer {
     Invitation(Tag),
     /// Nobody has decided about a called leg, or about a call to a group.
     Decision(Option<Tag>),
+    /// The credit for one of a leg's charges has to be looked after.
+    Credit(Tag, Which),
 }
 
 impl Timer {

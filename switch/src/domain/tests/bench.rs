@@ -97,6 +97,8 @@ pub(super) struct Bench {
     pub(super) over: Vec<CallId>,
     /// What was paid for legs that have ended.
     pub(super) charged: Vec<Charged>,
+    /// Credit that was asked for.
+    pub(super) reserves: Vec<(Charged, u64)>,
     pub(super) figures: Vec<Figures>,
     /// What was told of conferences.
     pub(super) news: Vec<ConferenceNews>,
@@ -136,6 +138,7 @@ impl Bench {
             resolves: Vec::new(),
             over: Vec::new(),
             charged: Vec::new(),
+            reserves: Vec::new(),
             figures: Vec::new(),
             looks: Vec::new(),
             asks: Vec::new(),
@@ -181,6 +184,7 @@ impl Bench {
                 }
                 Effect::Over(call_id) => self.over.push(call_id),
                 Effect::Account(charged) => self.charged.push(*charged),
+                Effect::Reserve { charge, seconds } => self.reserves.push((*charge, seconds)),
                 Effect::TellQueue { figures, .. } => self.figures.push(figures),
                 Effect::TellConference(news) => self.news.push(*news),
                 Effect::KeepConference(view) => self.kept.push(*view),

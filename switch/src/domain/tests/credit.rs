@@ -96,7 +96,7 @@ fn credit_that_others_gave_back_lets_the_call_go_on() {
     bench.pass(11_000);
 
     answer(&mut bench, CreditAnswer::Seconds(42));
-    bench.pass(20_000);
+    bench.pass(21_000);
 
     assert_eq!(bench.state(&alice), State::Connected);
     assert_eq!(bench.reserves.len(), 3);

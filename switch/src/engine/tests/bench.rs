@@ -13,11 +13,13 @@ use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
 use mesh::outward::Rules;
 use mesh::testing::eventually;
 use parking_lot::Mutex;
+use proto::switch::v1::AccountingRecord;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::audio::{self, Audio};
+use crate::config::OnAuthLost;
 use crate::directory::{Destination, Directory, DirectoryError};
 use crate::domain::{
     Account, Action, CallId, Cause, Command, Originate, Outcome, ResolveFailure, Route,
@@ -198,6 +200,14 @@ impl Directory for Book {
         Ok(if is_account(number) { Route::Account(account(number)) } else { Route::Nowhere })
     }
 
+    async fn reserve(
+        &self,
+        _charge: AccountingRecord,
+        _seconds: u64,
+    ) -> Result<Option<u64>, DirectoryError> {
+        Ok(None)
+    }
+
     async fn destination(&self, number: &str) -> Result<Destination, DirectoryError> {
         self.pass().await;
         Ok(if is_account(number) {
@@ -244,6 +254,8 @@ impl Bench {
             ledger: Arc::<MemoryLedger>::clone(&ledger),
             outboxes: vec![outbox],
             clock,
+            on_auth_lost: OnAuthLost::Continue,
+            journal: None,
             bounds: Bounds { commands: 16, signals: 64, lane: 64 },
             tasks: tasks.clone(),
         });

@@ -153,7 +153,7 @@ async fn accounting_records_are_never_dropped() {
 
     let mut accounting = Vec::new();
     for number in 0..100_u8 {
-        let record = bytes::Bytes::from(vec![number; 100]);
+        let record = bytes::Bytes::from(vec![number; 30]);
         accounting.push(record.clone());
         let batch = Batch { accounting: vec![record], ..Batch::default() };
         drop(bench.outbox.push(batch));

@@ -165,6 +165,9 @@ impl Checker {
                 }
                 Effect::Over(call_id) => self.over(call_id),
                 Effect::Account(charged) => self.account(charged),
+                Effect::Reserve { charge, .. } => {
+                    assert!(charge.running_since.is_some(), "{charge:?} is not running");
+                }
                 Effect::Refresh { view, call_sequence } => self.refresh(view, *call_sequence),
                 Effect::TellQueue { .. }
                 | Effect::Look { .. }
