@@ -88,6 +88,10 @@ impl Timeline {
             call_state(info)
         } else if let Some(info) = params.get("ivr_info") {
             format!("ivr_event {} {}", text_of(info, "/event"), text_of(info, "/digits"))
+        } else if let Some(conference) = params.get("conference") {
+            let participant: String = text_of(params, "/participant").chars().take(12).collect();
+            let (name, event) = (text_of(conference, "/name"), text_of(params, "/event"));
+            format!("conference \"{name}\" {event} {participant}")
         } else {
             format!("{method} {}", brief(params))
         };
