@@ -11,40 +11,60 @@ use crate::engine::Engine;
 use crate::metrics;
 use crate::outbox::Outbox;
 
-/// The node's lease as it was renewed last.
+/// What the metrics tell of a node for as long as this is there.
 #[derive(Debug)]
-pub(crate) struct Watch {
-    lapses: Arc<Mutex<Option<Instant>>>,
+pub(crate) struct Watch(Arc<Watched>);
+
+/// Held by nobody else: the engine has connections that end with it.
+#[derive(Debug)]
+struct Watched {
+    engine: Engine,
+    outboxes: Vec<Outbox>,
     lease: Duration,
+    lapses: Mutex<Option<Instant>>,
 }
 
 impl Watch {
-    /// Tells of a node for as long as this is there.
+    /// Tells of a node from now on.
     pub(crate) fn new(engine: Engine, outboxes: Vec<Outbox>, lease: Duration) -> Self {
-        let lapses: Arc<Mutex<Option<Instant>>> = Arc::default();
-        let present = Arc::downgrade(&lapses);
+        let watched = Arc::new(Watched { engine, outboxes, lease, lapses: Mutex::default() });
+        let present = Arc::downgrade(&watched);
         mesh::metrics::on_render(move || {
-            let Some(lapses) = present.upgrade() else { return false };
-            let remaining = lapses.lock().map(|at| at.saturating_duration_since(Instant::now()));
-            metrics::LEASE_REMAINING.set(remaining.unwrap_or_default().as_secs_f64(), []);
-            metrics::LEGS.set_count(engine.load(), []);
-            metrics::CONFERENCES.set_count(engine.conferences(), []);
-            metrics::IS_FLOWING.set_count(engine.store_is_flowing().into(), []);
-            let bytes: usize = outboxes.iter().map(Outbox::bytes).sum();
-            metrics::BACKLOG_BYTES.set_count(bytes as u64, []);
-            true
+            let watched = present.upgrade();
+            if let Some(watched) = &watched {
+                watched.tell();
+            }
+            watched.is_some()
         });
-        Self { lapses, lease }
+        Self(watched)
     }
 
     /// The node tried to renew its lease.
     pub(crate) fn renewed(&self, outcome: &Result<u64, LeaseError>) {
-        let (label, lapses) = match outcome {
-            Ok(_) => ("renewed", Some(Instant::now() + self.lease)),
-            Err(LeaseError::Unavailable(_)) => ("unavailable", *self.lapses.lock()),
-            Err(LeaseError::Lost) => ("lost", None),
+        let mut lapses = self.0.lapses.lock();
+        let label = match outcome {
+            Ok(_) => {
+                *lapses = Some(Instant::now() + self.0.lease);
+                "renewed"
+            }
+            Err(LeaseError::Unavailable(_)) => "unavailable",
+            Err(LeaseError::Lost) => {
+                *lapses = None;
+                "lost"
+            }
         };
-        *self.lapses.lock() = lapses;
         metrics::LEASE_RENEWALS.add(1, [label]);
+    }
+}
+
+impl Watched {
+    fn tell(&self) {
+        let remaining = self.lapses.lock().map(|at| at.saturating_duration_since(Instant::now()));
+        metrics::LEASE_REMAINING.set(remaining.unwrap_or_default().as_secs_f64(), []);
+        metrics::LEGS.set_count(self.engine.load(), []);
+        metrics::CONFERENCES.set_count(self.engine.conferences(), []);
+        metrics::IS_FLOWING.set_count(self.engine.store_is_flowing().into(), []);
+        let bytes: usize = self.outboxes.iter().map(Outbox::bytes).sum();
+        metrics::BACKLOG_BYTES.set_count(bytes as u64, []);
     }
 }
