@@ -8,6 +8,7 @@
 
 mod accounting;
 pub mod admin;
+mod availability;
 mod config;
 pub mod domain;
 pub mod export;
@@ -50,6 +51,7 @@ use tracing::{info, warn};
 
 pub use config::{Config, Database, Lockout, Password, Session};
 
+use crate::availability::Phones;
 use crate::domain::directory::{Directory, StoreError};
 use crate::domain::plan::Plan;
 use crate::domain::secret::Secret;
@@ -73,7 +75,7 @@ const REVOCATION_MARGIN: Duration = Duration::from_hours(1);
 /// What the service needs from around it.
 #[derive(Debug)]
 pub struct Deps {
-    /// The store, for the accounting records that switches leave there.
+    /// The store: whose phone is free, and the accounting records that switches leave there.
     pub ledger: Arc<dyn Ledger>,
     /// Wall time.
     pub clock: Clock,
@@ -155,8 +157,11 @@ pub async fn serve(
 
     tasks.spawn(revocations.clone().run(store, late_stop.clone()));
     tasks.spawn(Arc::clone(&keys).run(verifier.clone(), late_stop.clone()));
-    let reader =
-        accounting::Reader { directory: Arc::clone(&directory), ledger, clock: clock.clone() };
+    let reader = accounting::Reader {
+        directory: Arc::clone(&directory),
+        ledger: Arc::clone(&ledger),
+        clock: clock.clone(),
+    };
     tasks.spawn(reader.run(readiness.component("auth.accounting"), late_stop.clone()));
     tasks.spawn(purge(
         Arc::clone(&directory),
@@ -165,7 +170,7 @@ pub async fn serve(
         Arc::clone(&keys),
         late_stop.clone(),
     ));
-    let routes = routes(&directory, Arc::new(sessions), revocations, keys, clock);
+    let routes = routes(&directory, ledger, Arc::new(sessions), revocations, keys, clock);
     let served = GrpcServer::new("auth")
         .verifier(verifier)
         .descriptor(proto::FILE_DESCRIPTOR_SET)
@@ -181,6 +186,7 @@ pub async fn serve(
 
 fn routes(
     directory: &Arc<dyn Directory>,
+    ledger: Arc<dyn Ledger>,
     sessions: Arc<Sessions>,
     revocations: Revocations,
     keys: Arc<Keyring>,
@@ -191,7 +197,7 @@ fn routes(
     let authentication = rpc::AuthenticationRpc { sessions, revocations, keys, clock };
     let authorization = rpc::AuthorizationRpc { directory: Arc::clone(directory) };
     let customer = rpc::CustomerRpc { directory: Arc::clone(directory) };
-    let account = rpc::AccountRpc { directory: Arc::clone(directory) };
+    let account = rpc::AccountRpc { directory: Arc::clone(directory), phones: Phones::new(ledger) };
     let applications = rpc::IvrApplicationsRpc { directory: Arc::clone(directory) };
     Routes::new(AuthenticationServiceServer::new(authentication))
         .add_service(AuthorizationServiceServer::new(authorization))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mesh::outward::Rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,10 @@ pub struct Config {
     /// configuration's `switch.lease`.
     #[serde(skip)]
     pub lease: Duration,
+    /// Which addresses may be named for callbacks. The whole configuration's
+    /// `webhooks.allow_private`.
+    #[serde(skip)]
+    pub outward: Rules,
     /// How long a node whose lease has lapsed may take to answer `GET /v1/health`.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -65,6 +70,7 @@ impl Default for Config {
             sweep: true,
             sweep_interval: Duration::from_secs(1),
             lease: Duration::from_secs(15),
+            outward: Rules::default(),
             probe_timeout: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(10),
         }

@@ -22,6 +22,7 @@ use mesh::command::{Commands, Directory, Nodes, Settings, SwitchClient};
 use mesh::health::{Component, Readiness};
 use mesh::ledger::{Ledger, StoreError};
 use mesh::net::{Listener, Network};
+use mesh::outward::Client;
 use mesh::server::GrpcServer;
 use mesh::token::Verifier;
 use proto::callcontrol::v1::call_control_service_server::CallControlServiceServer;
@@ -139,9 +140,10 @@ fn rpc(
         request_id_cap: config.request_id_cap,
     };
     let calls = Commands::new(settings, Arc::clone(ledger), clock.clone(), nodes.clone(), switch);
+    let outward = Client::new(config.outward);
     let lists =
         Lists { ledger: Arc::clone(ledger), clock: clock.clone(), directory: directory.clone() };
-    Rpc { calls: Arc::new(calls), lists: Arc::new(lists), directory }
+    Rpc { calls: Arc::new(calls), lists: Arc::new(lists), directory, outward }
 }
 
 /// Without the store commands on known calls go on, so the process stays ready.

@@ -26,6 +26,7 @@ mod transfer_call;
 use std::sync::Arc;
 
 use mesh::command::{Commands, Directory, Refusal, check};
+use mesh::outward::Client;
 use proto::callcontrol::v1 as api;
 use proto::callcontrol::v1::call_control_service_server::CallControlService;
 use tonic::{Request, Response, Status};
@@ -41,6 +42,8 @@ pub(crate) struct Rpc {
     pub(crate) lists: Arc<Lists>,
     /// Accounts.
     pub(crate) directory: Directory,
+    /// Says which addresses may be named for callbacks.
+    pub(crate) outward: Client,
 }
 
 /// Implements the service: the methods of `handled` by the function `handle` of the module of

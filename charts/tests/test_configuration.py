@@ -106,6 +106,7 @@ def test_the_address_of_redis_is_put_together(values, url):
         # How long a node may be silent is the business of whoever looks for lost nodes, too.
         ({"switch": {"lease": "30s"}}, {"callcontrol", "switch"}),
         ({"event_log": {"redis": {"retention": "2h"}}}, {"auth", "callcontrol", "conference", "notifier", "switch"}),
+        ({"webhooks": {"retry_for": "1m"}}, {"callcontrol", "notifier", "switch"}),
         ({"telemetry": {"filter": "debug"}}, ALL),
         ({"site": "north"}, ALL),
     ],

@@ -17,7 +17,7 @@ MESH = {
 }
 REDIS_USERS = {"auth", "callcontrol", "conference", "notifier", "switch"}
 # Those that ask addresses which customers name.
-OUTSIDE = {"switch"}
+OUTSIDE = {"notifier", "switch"}
 
 
 def policy_of(release, component: str) -> dict:

@@ -37,8 +37,6 @@ pub(crate) struct Config {
     pub(crate) session: Session,
     /// Logs and traces.
     pub(crate) telemetry: mesh::telemetry::Config,
-    /// Addresses that customers name: those of webhooks, and of audio to play.
-    pub(crate) webhooks: mesh::outward::Rules,
     /// Sessions, rights, the directory.
     pub(crate) auth: auth::Config,
     /// Sockets, limits.
@@ -53,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) conference: conference::Config,
     /// Streams of events.
     pub(crate) notifier: notifier::Config,
+    /// Webhooks, and which addresses customers may name.
+    pub(crate) webhooks: notifier::webhooks::Config,
     /// Credit of running calls.
     pub(crate) credit: switch::Credit,
     /// The engine and its driver.
@@ -192,11 +192,13 @@ impl Config {
         config.edge.api = config.api.clone();
         config.callcontrol.site.clone_from(&config.site.0);
         config.switch.site.clone_from(&config.site.0);
-        config.switch.outward = config.webhooks;
+        config.switch.outward.allow_private = config.webhooks.allow_private;
         config.switch.credit = config.credit;
         // A node is lost when its lease has lapsed: who looks for lost ones has to wait as long.
         config.callcontrol.lease = config.switch.lease;
         config.tls.validate().context("configuration")?;
+        config.notifier.webhooks = config.webhooks.clone();
+        config.callcontrol.outward.allow_private = config.webhooks.allow_private;
         config.auth.refuse_demo_passwords |= config.mode == Mode::Production;
         Ok(config)
     }

@@ -11,6 +11,7 @@ use auth::import::Plan;
 use edge::BoundListener;
 use edge::config::Listen;
 use mesh::Clock;
+use mesh::admin::Pages;
 use mesh::client::Pool;
 use mesh::health::Readiness;
 use mesh::ledger::Ledger;
@@ -34,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) clock: Clock,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) readiness: Readiness,
+    /// What services show on the admin port.
+    pages: Pages,
     pub(crate) life: Lifecycle,
     /// Ends what outlives the services: connections between them.
     pub(crate) late_stop: CancellationToken,
@@ -59,6 +62,7 @@ impl Host {
             clock,
             ledger,
             readiness: Readiness::new(),
+            pages: Pages::default(),
             life: Lifecycle::new(),
             late_stop: CancellationToken::new(),
             seed: None,
@@ -251,6 +255,7 @@ impl Host {
                     bound: std::mem::take(&mut self.bound),
                     clock,
                     readiness,
+                    pages: self.pages.clone(),
                 };
                 let config = self.config.edge.clone();
                 self.launch(kind, |stop| edge::serve(config, deps, listener, stop))
@@ -294,7 +299,10 @@ impl Host {
     /// Serves the admin port.
     pub(crate) fn serve_admin(&self, listener: Listener) {
         let (readiness, late_stop) = (self.readiness.clone(), self.late_stop.clone());
-        self.life.spawn("admin port", mesh::admin::serve(listener, readiness, late_stop));
+        self.life.spawn(
+            "admin port",
+            mesh::admin::serve(listener, readiness, self.pages.clone(), late_stop),
+        );
     }
 }
 

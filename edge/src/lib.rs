@@ -29,13 +29,14 @@ mod subscribed;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use anyhow::anyhow;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use mesh::Clock;
+use mesh::admin::Pages;
 use mesh::caller::realm_name;
 use mesh::client::Pool;
 use mesh::health::Readiness;
@@ -76,6 +77,8 @@ pub struct Deps {
     pub clock: Clock,
     /// What works; the edge adds its own parts.
     pub readiness: Readiness,
+    /// The admin port's pages; the edge adds `/explain`.
+    pub pages: Pages,
 }
 
 /// A listener that serves one realm alone: logins and tokens of others do not exist there.
@@ -99,7 +102,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     config.validate()?;
-    let Deps { auth, services, notifiers, verifier, bound, clock, readiness } = deps;
+    let Deps { auth, services, notifiers, verifier, bound, clock, readiness, pages } = deps;
     let serving = readiness.component("edge");
     let notifications = readiness.component("notifications");
     // The log may come later: calls are controlled without it.
@@ -126,6 +129,7 @@ pub async fn serve(
         notes: Semaphore::new(subscribed::NOTES),
         config,
     });
+    add_pages(&pages, &edge);
     let mut background = FuturesUnordered::from_iter([
         tasks.spawn(Arc::clone(&edge.live).run(notifications)),
         tasks.spawn(until(end.clone(), socket::tick::run(Arc::clone(&edge)))),
@@ -169,6 +173,29 @@ fn watch_backlog(edge: &Arc<Edge>) {
         });
         metrics::backlog(sockets, bytes);
         true
+    });
+}
+
+/// `GET /explain?event_id=…&session=…`: why a session did not get an event.
+fn add_pages(pages: &Pages, edge: &Arc<Edge>) {
+    let live = Arc::downgrade(&edge.live);
+    pages.add("/explain", move |query| {
+        let live = Weak::clone(&live);
+        async move {
+            let value = |name: &str| {
+                let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+                pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+            };
+            match (live.upgrade(), value("event_id"), value("session")) {
+                (None, ..) => serde_json::json!({"error": "the edge has stopped"}),
+                (Some(live), Some(event_id), Some(session)) => {
+                    live.explain(&event_id, &session).await
+                }
+                (Some(_), ..) => {
+                    serde_json::json!({"error": "`event_id` and `session` are needed"})
+                }
+            }
+        }
     });
 }
 

@@ -11,8 +11,10 @@
 //! is sent before the first event of its subscription, since a member is held until then.
 
 mod catch_up;
+mod dispatch;
 mod entry;
 mod event;
+mod explain;
 pub(crate) mod filter;
 mod member;
 mod place;

@@ -4,11 +4,15 @@
 //! - `GET /readyz`: 200 while ready, also when degraded, else 503; the body names every part.
 //! - `GET /metrics`: Prometheus' text format.
 //! - `PUT /log-level`: the body is the new filter, e.g. `info,switch=debug`.
+//! - and the [`Pages`] of the services of the process.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -16,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,6 +42,34 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause after a failed `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What a page answers to a query, `name=value&…`.
+type Page = Arc<dyn Fn(String) -> BoxFuture<'static, serde_json::Value> + Send + Sync>;
+
+/// Pages that services add: each answers `GET` with JSON. Clones share them.
+#[derive(Clone, Default)]
+pub struct Pages(Arc<Mutex<BTreeMap<&'static str, Page>>>);
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_list().entries(self.0.lock().keys()).finish()
+    }
+}
+
+impl Pages {
+    /// Adds the page at `path`, e.g. `/explain`.
+    pub fn add<F>(&self, path: &'static str, answer: impl Fn(String) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = serde_json::Value> + Send + 'static,
+    {
+        let page: Page = Arc::new(move |query| Box::pin(answer(query)));
+        self.0.lock().insert(path, page);
+    }
+
+    fn get(&self, path: &str) -> Option<Page> {
+        self.0.lock().get(path).map(Arc::clone)
+    }
+}
+
 /// Serves the admin port until `stop`. Let it outlive the rest, so that the stop can be watched.
 ///
 /// # Errors
@@ -44,6 +77,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(
     mut listener: Listener,
     readiness: Readiness,
+    pages: Pages,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let connections = TaskTracker::new();
@@ -51,7 +85,8 @@ pub async fn serve(
         loop {
             match listener.accept().await {
                 Ok(connection) => {
-                    let serving = serve_connection(connection, readiness.clone(), stop.clone());
+                    let (readiness, pages) = (readiness.clone(), pages.clone());
+                    let serving = serve_connection(connection, readiness, pages, stop.clone());
                     connections.spawn(serving);
                 }
                 Err(error) => {
@@ -71,10 +106,15 @@ pub async fn serve(
     Ok(())
 }
 
-async fn serve_connection(connection: Connection, readiness: Readiness, stop: CancellationToken) {
+async fn serve_connection(
+    connection: Connection,
+    readiness: Readiness,
+    pages: Pages,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request| {
-        let readiness = readiness.clone();
-        async move { Ok::<_, Infallible>(answer(request, &readiness).await) }
+        let (readiness, pages) = (readiness.clone(), pages.clone());
+        async move { Ok::<_, Infallible>(answer(request, &readiness, &pages).await) }
     });
     let serving = Builder::new()
         .timer(TokioTimer::new())
@@ -93,7 +133,18 @@ async fn serve_connection(connection: Connection, readiness: Readiness, stop: Ca
     }
 }
 
-async fn answer(request: Request<Incoming>, readiness: &Readiness) -> Response<Full<Bytes>> {
+async fn answer(
+    request: Request<Incoming>,
+    readiness: &Readiness,
+    pages: &Pages,
+) -> Response<Full<Bytes>> {
+    if let Some(page) = pages.get(request.uri().path()) {
+        if request.method() != Method::GET {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+        }
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        return response(StatusCode::OK, "application/json", page(query).await.to_string());
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/livez") => text(StatusCode::OK, "ok\n"),
         (&Method::GET, "/readyz") => {
@@ -169,7 +220,9 @@ mod tests {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let listener = network.listen_memory("admin");
-        tasks.spawn(serve(listener, readiness.clone(), stop.clone()));
+        let pages = Pages::default();
+        pages.add("/echo", |query| async move { serde_json::json!({"query": query}) });
+        tasks.spawn(serve(listener, readiness.clone(), pages, stop.clone()));
         let store = readiness.component("store");
         let status = async |head| ask(&network, head, "").await[9..12].to_owned();
 
@@ -181,6 +234,8 @@ mod tests {
         assert_eq!(status("GET /metrics").await, "200");
         assert_eq!(status("GET /else").await, "404");
         assert_eq!(status("POST /metrics").await, "405");
+        assert!(ask(&network, "GET /echo?a=b", "").await.ends_with(r#"{"query":"a=b"}"#));
+        assert_eq!(status("PUT /echo").await, "405");
         let refused = ask(&network, "PUT /log-level", "mesh=loud").await;
         assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
 

@@ -118,6 +118,15 @@ pub fn key_of(record: &LegRecord) -> String {
     )
 }
 
+/// Where the event is posted that tells the record.
+#[must_use]
+pub fn callbacks(record: &LegRecord) -> Vec<String> {
+    let Some(callback) = &record.callback else { return Vec::new() };
+    let state = record.call_info.as_ref().map_or(State::Unspecified, CallInfo::state);
+    let is_wanted = callback.states.is_empty() || callback.states().any(|wanted| wanted == state);
+    if is_wanted { vec![callback.url.clone()] } else { Vec::new() }
+}
+
 /// Whole seconds since the leg was connected, as a call object shows them at `now`.
 #[must_use]
 pub fn duration_seconds(info: &CallInfo, now: Timestamp) -> i64 {
@@ -157,6 +166,7 @@ fn places(record: &LegRecord) -> (BTreeSet<String>, i64) {
 #[cfg(test)]
 mod tests {
     use proto::call::v1::CallRef;
+    use proto::switch::v1::StateCallback;
 
     use super::*;
 
@@ -208,6 +218,20 @@ mod tests {
         "queue:9",
         "reseller:3",
     ];
+
+    #[test]
+    fn only_states_that_are_wanted_are_posted() {
+        let of = |states: Vec<State>| {
+            let states = states.into_iter().map(i32::from).collect();
+            let callback = Some(StateCallback { url: "u".to_owned(), states });
+            callbacks(&LegRecord { callback, ..record(State::Ringing) })
+        };
+
+        assert_eq!(of(vec![]), ["u"]);
+        assert_eq!(of(vec![State::Held, State::Ringing]), ["u"]);
+        assert!(of(vec![State::Connected]).is_empty());
+        assert!(callbacks(&record(State::Ringing)).is_empty());
+    }
 
     #[test]
     fn a_new_leg_is_in_every_index() {

@@ -411,6 +411,25 @@ pub trait Ledger: Send + Sync + std::fmt::Debug + 'static {
         value: Bytes,
     ) -> Result<bool, StoreError>;
 
+    /// Takes or keeps for `ttl` something of the partition that one holder has at a time, such as
+    /// the sending of its webhooks; a `ttl` of zero gives it back. Somebody else gets it when it was
+    /// given back, or when its time is over.
+    ///
+    /// Returns the note that goes with it, empty in the beginning; `None` when another holds it. A
+    /// `note` replaces it, but only of who held it before: who takes it over learns what the last
+    /// holder has noted.
+    ///
+    /// # Errors
+    /// When the store cannot be asked. Asking again is safe.
+    async fn hold(
+        &self,
+        partition: Partition,
+        name: &str,
+        holder: &str,
+        ttl: Duration,
+        note: Option<Bytes>,
+    ) -> Result<Option<Bytes>, StoreError>;
+
     /// Notes that `subscriber` listens to `access_number` of the customer, for `ttl`.
     ///
     /// # Errors

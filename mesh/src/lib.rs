@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod net;
 pub mod outward;
 pub mod own_metrics;
+pub mod phones_index;
 pub mod server;
 pub mod sweep;
 pub mod telemetry;

@@ -15,11 +15,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 use proto::call::v1::State;
-use proto::switch::v1::{LegRecord, LogEntry, OpenCharge, log_entry};
+use proto::switch::v1::{LegRecord, LogEntry, OpenCharge, PhoneRecord, log_entry};
 
 use crate::calls_index::{self, Index};
 use crate::clock::{Clock, Timestamp};
 use crate::ledger::{Commit, CommitError, Committed, Ledger, Partition, StoreError, Writer};
+use crate::phones_index;
 
 /// Text of the reason with which legs of a lost node end.
 pub const REASON: &str = "Switch Lost";
@@ -134,11 +135,16 @@ impl Sweep<'_> {
             let page = self.ledger.page(partition, &index, offset, PAGE).await?;
             // Asked after the page was read: the calls of a process that came later are not in it.
             self.check_gone().await?;
-            let records = page.records.iter();
+            let records = page.records.iter().filter(|(key, _)| !phones_index::is_key(key));
             let mut calls: BTreeSet<String> =
                 records.filter_map(|(key, value)| call_id(&read(key, value)?)).collect();
             calls.retain(|call| !passed.contains(call));
             if calls.is_empty() {
+                let phones = phones_of(&page.records, self.node);
+                if self.free(partition, phones, writer).await? {
+                    // What follows has moved up.
+                    continue;
+                }
                 offset += PAGE;
                 if offset >= page.total {
                     return Ok(());
@@ -198,6 +204,39 @@ impl Sweep<'_> {
         Err(SweepError::Commit(CommitError::Conflict))
     }
 
+    /// Removes what the node said of phones, now that it has no calls here: nobody knows better
+    /// than that they are free. False when there was nothing.
+    async fn free(
+        &self,
+        partition: Partition,
+        phones: Vec<PhoneRecord>,
+        writer: &mut Writer,
+    ) -> Result<bool, SweepError> {
+        if phones.is_empty() {
+            return Ok(false);
+        }
+        for _ in 0..ATTEMPTS {
+            let commit = freeing(partition, writer.clone(), &phones, self.clock.now());
+            match self.send(&commit).await {
+                Ok(done) => {
+                    writer.sequence += 1;
+                    writer.log_epoch = Some(done.epoch);
+                    return Ok(true);
+                }
+                // Another has removed some of them: read again.
+                Err(CommitError::Conflict) => return Ok(true),
+                Err(CommitError::EpochChanged(epoch)) => {
+                    writer.sequence = 1;
+                    writer.log_epoch = Some(epoch);
+                }
+                Err(error @ (CommitError::Fenced | CommitError::Unavailable(_))) => {
+                    return Err(SweepError::Commit(error));
+                }
+            }
+        }
+        Err(SweepError::Commit(CommitError::Conflict))
+    }
+
     /// Commits. Without an answer the very same commit is sent again: it may have been applied.
     async fn send(&self, commit: &Commit) -> Result<Committed, CommitError> {
         let mut failures = 0;
@@ -242,6 +281,41 @@ fn read(key: &str, value: &Bytes) -> Option<LegRecord> {
 
 fn call_id(record: &LegRecord) -> Option<String> {
     record.call_info.as_ref()?.call.as_ref().map(|call| call.id.clone())
+}
+
+/// What the node has said of phones, as far as it can be read.
+fn phones_of(records: &[(String, Bytes)], node: &str) -> Vec<PhoneRecord> {
+    let phones = records.iter().filter(|(key, _)| phones_index::is_key(key));
+    phones
+        .filter_map(|(key, value)| {
+            let record = PhoneRecord::decode(value.clone()).ok()?;
+            (record.node == node && phones_index::key_of(&record) == *key).then_some(record)
+        })
+        .collect()
+}
+
+/// The commit that tells of all of `phones` that they are free.
+fn freeing(partition: Partition, writer: Writer, phones: &[PhoneRecord], now: Timestamp) -> Commit {
+    let mut commit = Commit {
+        partition,
+        writer,
+        require: phones.iter().map(phones_index::key_of).collect(),
+        state: Vec::new(),
+        index: Vec::new(),
+        events: Vec::new(),
+        accounting: Vec::new(),
+        renew_epoch: false,
+    };
+    for phone in phones {
+        let availability = phones_index::AVAILABLE.to_owned();
+        let free = PhoneRecord { availability, ..phone.clone() };
+        let (state, index) = phones_index::changes(&free);
+        commit.state.extend(state);
+        commit.index.extend(index);
+        let entry = phones_index::entry_of(&free, now, "");
+        commit.events.push(entry.encode_to_vec().into());
+    }
+    commit
 }
 
 /// The commit that ends all of `legs`, which are those of one call.
@@ -302,6 +376,7 @@ fn ended(record: &LegRecord, sequence: i64, now: Timestamp) -> LegRecord {
 }
 
 fn entry(ended: LegRecord, now: Timestamp) -> Bytes {
+    let callbacks = calls_index::callbacks(&ended);
     let info = ended.call_info.unwrap_or_default();
     let entry = LogEntry {
         i_customer: info.i_customer,
@@ -311,6 +386,7 @@ fn entry(ended: LegRecord, now: Timestamp) -> Bytes {
         i_c_queues: ended.i_c_queues,
         time_us: now.as_micros(),
         traceparent: String::new(),
+        callbacks,
         body: Some(log_entry::Body::CallState(info)),
     };
     entry.encode_to_vec().into()

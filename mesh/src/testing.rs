@@ -1,5 +1,6 @@
 //! Help for tests.
 
+pub mod hooks;
 pub mod pki;
 pub mod postgres;
 pub mod redis;

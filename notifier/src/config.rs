@@ -6,6 +6,8 @@ use anyhow::ensure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::webhooks;
+
 /// Settings of the service, section `notifier` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -50,6 +52,9 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub drain_timeout: Duration,
+    /// Webhooks. The whole configuration's section `webhooks`.
+    #[serde(skip)]
+    pub webhooks: webhooks::Config,
 }
 
 impl Default for Config {
@@ -67,6 +72,7 @@ impl Default for Config {
             replay_concurrency: 4,
             trim_interval: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
+            webhooks: webhooks::Config::default(),
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) async fn report(hub: Arc<Hub>, component: Component) {
             // Starting, as it was born: nobody can subscribe yet.
         } else if now.unreachable > 0 {
             component.degraded("store does not answer, events are late");
+        } else if now.is_read_only {
+            component.degraded("store takes no writes, events are late");
         } else {
             component.ready();
         }
@@ -83,4 +85,23 @@ async fn trim_one(ledger: &dyn Ledger, number: u32) -> Result<Option<Timestamp>,
     let trimmed_to = ledger.log_bounds(number).await?.trimmed_to;
     let micros = i64::try_from(trimmed_to.millis).unwrap_or(i64::MAX).saturating_mul(1_000);
     Ok((trimmed_to.millis > 0).then(|| Timestamp::from_micros(micros)))
+}
+
+/// What is written to find out whether the store takes writes; one record for all notifiers.
+const PROBE: &str = "probe";
+
+/// Finds out, each `period`, whether the store takes writes: one that is out of memory can be read
+/// all the same, and what is written is what clients wait for.
+pub(crate) async fn probe(hub: Arc<Hub>, ledger: Arc<dyn Ledger>, config: Arc<Config>) {
+    hub.until_started().await;
+    let mut ticks = interval(config.beat);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let writing = ledger.hold(0, PROBE, PROBE, config.beat, None);
+        let is_read_only = !matches!(timeout(config.store_timeout, writing).await, Ok(Ok(_)));
+        if is_read_only != hub.status().borrow().is_read_only {
+            hub.update(|status| status.is_read_only = is_read_only);
+        }
+    }
 }

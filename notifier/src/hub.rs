@@ -32,6 +32,15 @@ pub(crate) struct Status {
     pub(crate) started: u32,
     /// Partitions whose last read failed.
     pub(crate) unreachable: u32,
+    /// The store was asked to take a write, and did not: it may be out of memory.
+    pub(crate) is_read_only: bool,
+}
+
+impl Status {
+    /// True while events come in time, as far as the store is concerned.
+    pub(crate) const fn is_good(self) -> bool {
+        self.unreachable == 0 && !self.is_read_only
+    }
 }
 
 /// All partitions and all live streams of this process.
@@ -155,7 +164,7 @@ impl Hub {
 
     /// Gives every stream a sign of life.
     pub(crate) fn beat(&self) {
-        let is_store_reachable = self.status.borrow().unreachable == 0;
+        let is_store_reachable = self.status.borrow().is_good();
         let places: Vec<_> =
             self.partitions.iter().filter_map(|partition| partition.lock().place.clone()).collect();
         let outboxes: Vec<_> = self.streams.lock().values().map(Arc::clone).collect();

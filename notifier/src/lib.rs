@@ -5,7 +5,9 @@
 //! memory or from the log. Every scope is checked here anew against the token it
 //! comes with, and nothing depends on what an edge says of it.
 //!
-//! A notifier owns nothing that outlives it. Any number of them may run: each
+//! Besides, it posts what happened to the addresses that customers named: [`webhooks`].
+//!
+//! A notifier owns nothing that outlives it but the places up to which webhooks were sent. Any number of them may run: each
 //! reads the whole log, an edge needs one.
 
 mod config;
@@ -17,6 +19,7 @@ mod presence;
 mod reader;
 mod replay;
 mod rpc;
+pub mod webhooks;
 mod wire;
 
 use std::sync::Arc;
@@ -42,6 +45,7 @@ use presence::Presence;
 use reader::Reader;
 use replay::Source;
 use rpc::{NotifierServer, Shared};
+use webhooks::Webhooks;
 
 /// What the service needs of its surroundings.
 #[derive(Clone, Debug)]
@@ -104,6 +108,20 @@ pub async fn serve(
         Arc::new(Presence::new(Arc::clone(&ledger), config.store_timeout, tasks.clone()));
     spawn(Box::pin(Arc::clone(&presence).renew()));
 
+    let probing = housekeeping::probe(Arc::clone(&hub), Arc::clone(&ledger), Arc::clone(&config));
+    spawn(Box::pin(probing));
+
+    let webhooks = Webhooks::new(
+        Arc::clone(&hub),
+        Arc::clone(&ledger),
+        clock,
+        config.webhooks.clone(),
+        config.store_timeout,
+    )?;
+    // Ends by itself after the stop.
+    let halting = stop.child_token();
+    let _halting_guard = halting.clone().drop_guard();
+    let mut posting = tasks.spawn(webhooks.run(halting));
     let source = Source {
         hub: Arc::clone(&hub),
         ledger,
@@ -133,6 +151,7 @@ pub async fn serve(
             Ok(_) => anyhow!("a background task ended by itself"),
             Err(error) => anyhow!(error).context("a background task failed"),
         }),
+        Err(error) = &mut posting => Err(anyhow!(error).context("the sending of webhooks failed")),
     };
 
     ending.cancel();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mesh::metrics::{Counter, Gauge, Histogram, Label, SECONDS};
 
+use crate::domain::deliveries::Outcome;
 use crate::domain::frame::Loss;
 use crate::hub::Figures;
 
@@ -65,6 +66,25 @@ mesh::metrics! {
         "Notes of who listens to an access number that were not written.",
         &[],
     );
+    WEBHOOK_ATTEMPTS: Counter<1> = Counter::new(
+        "notifier_webhook_attempts_total",
+        "Attempts to post a webhook, by outcome.",
+        &[Label::of("outcome", &["taken", "failed"])],
+    );
+    WEBHOOKS_GIVEN_UP: Counter<0> = Counter::new(
+        "notifier_webhooks_given_up_total",
+        "Webhooks that no attempt could deliver in their time.",
+        &[],
+    );
+    WEBHOOKS_DROPPED: Counter<0> = Counter::new(
+        "notifier_webhooks_dropped_total",
+        "Webhooks dropped because too many waited.",
+        &[],
+    );
+    WEBHOOK_BYTES: Gauge<0> =
+        Gauge::new("notifier_webhook_bytes", "Bytes of webhooks that wait.", &[]);
+    WEBHOOKS_IN_FLIGHT: Gauge<0> =
+        Gauge::new("notifier_webhooks_in_flight", "Attempts to post that are in flight.", &[]);
     UNREACHABLE: Gauge<0> = Gauge::new(
         "notifier_partitions_unreachable",
         "Partitions of the log whose last read failed.",
@@ -128,4 +148,29 @@ pub(crate) fn trim_failed() {
 /// Who listens to an access number was not noted.
 pub(crate) fn presence_failed() {
     PRESENCE_FAILED.add(1, []);
+}
+
+/// An attempt to post has ended.
+pub(crate) fn webhook_attempted(outcome: Outcome) {
+    let outcome = match outcome {
+        Outcome::Taken => "taken",
+        Outcome::Failed => "failed",
+    };
+    WEBHOOK_ATTEMPTS.add(1, [outcome]);
+}
+
+/// A webhook could not be delivered in its time.
+pub(crate) fn webhook_given_up() {
+    WEBHOOKS_GIVEN_UP.add(1, []);
+}
+
+/// Webhooks were dropped because too many waited.
+pub(crate) fn webhooks_dropped(count: usize) {
+    WEBHOOKS_DROPPED.add(u64::try_from(count).unwrap_or(u64::MAX), []);
+}
+
+/// What waits and what is in flight.
+pub(crate) fn webhooks_waiting(bytes: usize, in_flight: usize) {
+    WEBHOOK_BYTES.set_count(u64::try_from(bytes).unwrap_or(u64::MAX), []);
+    WEBHOOKS_IN_FLIGHT.set_count(u64::try_from(in_flight).unwrap_or(u64::MAX), []);
 }

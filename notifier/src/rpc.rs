@@ -1,6 +1,7 @@
 //! The RPCs: parse, ask the hub or a replay, answer.
 
 mod error;
+mod explain;
 mod live;
 mod parse;
 mod replay;

@@ -30,6 +30,8 @@ pub(crate) struct LogHead {
     time_us: i64,
     #[prost(string, tag = "7")]
     traceparent: String,
+    #[prost(string, repeated, tag = "8")]
+    callbacks: Vec<String>,
 }
 
 /// Reads who may see an entry.
@@ -46,6 +48,7 @@ pub(crate) fn head_of(raw: &Bytes) -> Result<entry::Head, prost::DecodeError> {
         i_c_queues: head.i_c_queues,
         time_us: head.time_us,
         traceparent: head.traceparent,
+        has_callbacks: !head.callbacks.is_empty(),
     })
 }
 
@@ -214,6 +217,7 @@ mod tests {
             i_c_queues: vec![3],
             time_us: 5,
             traceparent: "00-1-2-01".to_owned(),
+            callbacks: vec!["https://crm.example.com/".to_owned()],
             body: Some(switch::log_entry::Body::Availability(switch::Availability {
                 account_id: "101".to_owned(),
                 availability: "busy".to_owned(),

@@ -24,6 +24,7 @@ mod leg;
 mod media;
 mod names;
 mod party;
+mod phone;
 mod queue;
 mod reason;
 mod reference;
@@ -44,14 +45,15 @@ pub use conference::{
 };
 pub use credit::CreditAnswer;
 pub use customer::Customer;
-pub use dialogue::{DigitRules, Media, Play};
+pub use dialogue::{DigitRules, Media, Play, PlayCallback};
 pub use effect::{Effect, Input, ResolveFailure, Route};
 pub use leg::{Direction, Leg, Mode, State};
 pub use names::{CallId, ConferenceId, Names, Tag};
 pub use party::{Account, Party};
+pub use phone::{Availability, PhoneNews};
 pub use queue::{
     AGENT_TIMEOUT, Decision, Figures, Group, LEAVES, Leave, QueueInfo, QueueSettings, SERVICE_TIME,
 };
 pub use reason::Standard;
 pub use reference::state_table;
-pub use view::{IvrInfo, LegView, Seen};
+pub use view::{Callback, IvrInfo, LegView, Seen};

@@ -358,13 +358,21 @@ pub enum Event {
         /// How.
         end: PlaybackEnd,
     },
+    /// An account's phone can be reached from now on, or cannot.
+    Registered {
+        /// The account's id.
+        account_id: String,
+        /// Whether it can.
+        is_registered: bool,
+    },
 }
 
 impl Event {
-    /// The channel that it is about.
+    /// The channel that it is about; `None` for what is about a phone.
     #[must_use]
-    pub fn channel(&self) -> &ChannelId {
+    pub fn channel(&self) -> Option<&ChannelId> {
         match self {
+            Self::Registered { .. } => None,
             Self::Offered { channel, .. }
             | Self::Ringing { channel }
             | Self::Answered { channel }
@@ -372,7 +380,7 @@ impl Event {
             | Self::Held { channel }
             | Self::Resumed { channel }
             | Self::Digit { channel, .. }
-            | Self::PlaybackEnded { channel, .. } => channel,
+            | Self::PlaybackEnded { channel, .. } => Some(channel),
         }
     }
 }
@@ -443,4 +451,13 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// When the switch does not answer.
     async fn channels(&self) -> Result<Vec<Channel>, DriverError>;
+
+    /// Lists the accounts whose phones cannot be reached, by their ids; none from a switch that
+    /// does not know. Changes come as [`Event::Registered`].
+    ///
+    /// # Errors
+    /// When the switch does not answer.
+    async fn unregistered(&self) -> Result<Vec<String>, DriverError> {
+        Ok(Vec::new())
+    }
 }

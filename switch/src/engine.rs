@@ -13,6 +13,7 @@ mod front_desk;
 mod homes;
 mod lanes;
 mod outcomes;
+mod registrations;
 mod shared;
 mod signals;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use self::actor::{Actor, Handle, Order};
 use self::front_desk::FrontDesk;
 use self::homes::Homes;
 use self::outcomes::{Outcomes, Repeat};
+use self::registrations::Registrations;
 use self::shared::Shared;
 use crate::audio::Audio;
 use crate::config::OnAuthLost;
@@ -87,6 +89,7 @@ struct Inner {
     homes: Homes,
     front_desk: FrontDesk,
     outcomes: Outcomes,
+    registrations: Registrations,
     tasks: TaskTracker,
     state: Mutex<State>,
 }
@@ -136,6 +139,7 @@ impl Engine {
             homes,
             front_desk: FrontDesk::default(),
             outcomes: Outcomes::default(),
+            registrations: Registrations::default(),
             tasks,
             state: Mutex::default(),
         }))
@@ -292,6 +296,7 @@ impl Engine {
         self.end_actors().await;
         self.0.shared.clear();
         self.0.homes.clear();
+        self.0.registrations.clear();
         match self.0.shared.driver.channels().await {
             Ok(channels) => {
                 let ending = channels.into_iter().map(|channel| self.hang_up(channel.id));
@@ -299,8 +304,12 @@ impl Engine {
             }
             Err(error) => tracing::warn!(%error, "channels cannot be listed"),
         }
-        let mut state = self.0.state.lock();
-        *state = State { life: state.life + 1, ..State::default() };
+        {
+            let mut state = self.0.state.lock();
+            *state = State { life: state.life + 1, ..State::default() };
+        }
+        // A new life knows nothing of the phones.
+        self.compare_phones().await;
     }
 
     /// Ends the actors at once, and waits until they have: none of them writes any more.

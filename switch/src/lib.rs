@@ -156,6 +156,7 @@ pub async fn serve(
     };
     tasks.spawn(engine.clone().listen(events, late_stop.clone()));
     tasks.spawn(engine.clone().audit(late_stop.clone()));
+    tasks.spawn(engine.clone().follow_registrations(late_stop.clone()));
     let serving = command_api::serve(engine, deps.clock, listener, late_stop.clone());
     tasks.spawn(serving);
 

@@ -12,26 +12,24 @@
 
 mod conferences;
 mod queue;
+mod record;
 #[cfg(test)]
 mod tests;
 mod traces;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::Clock;
 use mesh::calls_index::Index;
 use mesh::ledger::{Commit, CommitError, Committed, Epoch, Ledger, Partition, Writer};
-use prost::Message as _;
-use proto::call::v1::State;
-use proto::switch::v1::LegRecord;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::queue::{Queue, Work};
-use crate::{metrics, wire};
+use self::queue::{Queue, Records, Work};
+use self::record::Record;
+use crate::metrics;
 
 pub use self::queue::Batch;
 
@@ -288,9 +286,9 @@ impl Writing {
     }
 
     /// What the store has under this node's name.
-    async fn found(&self, stop: &CancellationToken) -> Result<BTreeMap<String, LegRecord>, Ended> {
+    async fn found(&self, stop: &CancellationToken) -> Result<Records, Ended> {
         let index = Index::Node(&self.node).to_string();
-        let mut found = BTreeMap::new();
+        let mut found = Records::new();
         let mut offset = 0;
         let mut pause = MIN_BACKOFF;
         loop {
@@ -298,7 +296,8 @@ impl Writing {
                 Ok(page) => {
                     let records = page.records.into_iter();
                     found.extend(records.filter_map(|(key, value)| {
-                        LegRecord::decode(value).ok().map(|record| (key, record))
+                        let record = Record::read(&key, value)?;
+                        Some((key, record))
                     }));
                     offset += PAGE;
                     if offset >= page.total {
@@ -326,13 +325,4 @@ enum Sent {
     Done(Epoch),
     EpochChanged(Epoch),
     Ended(Ended),
-}
-
-/// The event that tells a leg's newest state once more.
-fn retold(record: &LegRecord, now: mesh::clock::Timestamp) -> bytes::Bytes {
-    let mut record = record.clone();
-    if let Some(info) = record.call_info.as_mut().filter(|info| info.state() != State::Terminated) {
-        info.duration = mesh::calls_index::duration_seconds(info, now);
-    }
-    wire::entry_of(&record, now, "").encode_to_vec().into()
 }

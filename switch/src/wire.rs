@@ -11,8 +11,9 @@ use proto::options::v1::Realm;
 use proto::switch::v1 as pb;
 
 use crate::domain::{
-    Account, Action, CallId, Cause, Command, ConnectTwo, Decision, Figures, IvrInfo, LegView,
-    Media, Mode, Originate, Parked, Party, QueueInfo, Refusal, Seen, State, Tag,
+    Account, Action, CallId, Callback, Cause, Command, ConnectTwo, Decision, Figures, IvrInfo,
+    LegView, Media, Mode, Originate, Parked, Party, PhoneNews, QueueInfo, Refusal, Seen, State,
+    Tag,
 };
 
 /// Why a command message was refused before it reached a call.
@@ -202,8 +203,19 @@ fn originate(message: pb::OriginateCall) -> Result<(Originate, Owner), Malformed
         caller_id: message.caller_id,
         caller_name: message.caller_name,
         timeout: std::time::Duration::from_secs(seconds),
+        callback: message
+            .state_info_callback
+            .map(|url| callback(url, &message.state_info_events))
+            .transpose()?,
     };
     Ok((originate, owner))
+}
+
+fn callback(url: String, states: &[String]) -> Result<Callback, Malformed> {
+    let state = |name: &String| State::ALL.into_iter().find(|state| state.name() == name);
+    let states: Option<_> = states.iter().map(state).collect();
+    let states = states.ok_or(Malformed::Field("state_info_events names no state"))?;
+    Ok(Callback { url, states })
 }
 
 fn connect_two(message: pb::OriginateAdvancedCall) -> Result<(ConnectTwo, Owner), Malformed> {
@@ -313,6 +325,10 @@ pub(crate) fn record(view: &LegView, place: &Place) -> pb::LegRecord {
         node: place.node.clone(),
         call_sequence: i64::try_from(view.sequence).unwrap_or(i64::MAX),
         charges: view.charges.iter().map(accounting::open).collect(),
+        callback: view.callback.as_ref().map(|callback| pb::StateCallback {
+            url: callback.url.clone(),
+            states: callback.states.iter().map(|it| state(*it).into()).collect(),
+        }),
     }
 }
 
@@ -326,7 +342,26 @@ pub(crate) fn entry_of(record: &pb::LegRecord, at: Timestamp, traceparent: &str)
         i_c_queues: record.i_c_queues.clone(),
         time_us: at.as_micros(),
         traceparent: traceparent.to_owned(),
+        callbacks: mesh::calls_index::callbacks(record),
         body: record.call_info.clone().map(pb::log_entry::Body::CallState),
+    }
+}
+
+/// What a phone is, as the store keeps it.
+pub(crate) fn phone_record(
+    news: &PhoneNews,
+    owner: Owner,
+    place: &Place,
+    at: Timestamp,
+) -> pb::PhoneRecord {
+    pb::PhoneRecord {
+        i_account: news.i_account,
+        account_id: news.account_id.clone(),
+        i_customer: owner.i_customer,
+        i_reseller: owner.i_reseller,
+        availability: news.availability.name().to_owned(),
+        node: place.node.clone(),
+        time_us: at.as_micros(),
     }
 }
 
@@ -348,7 +383,11 @@ pub(crate) fn ivr_entry(
             reason: info.reason.map(str::to_owned),
         }),
     });
-    pb::LogEntry { traceparent: traceparent.to_owned(), ..entry(body, &seen_by, owner, at) }
+    pb::LogEntry {
+        traceparent: traceparent.to_owned(),
+        callbacks: info.callback.into_iter().collect(),
+        ..entry(body, &seen_by, owner, at)
+    }
 }
 
 /// The event that tells a queue's figures; no one command causes them.

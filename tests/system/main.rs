@@ -2,6 +2,7 @@
 
 mod admin;
 mod asterisk_config;
+mod availability;
 mod benchmark;
 mod charges;
 mod conferences;
@@ -9,6 +10,7 @@ mod demo;
 mod directory_entries;
 mod edges;
 mod examples;
+mod explain;
 mod failures;
 mod forced_password;
 mod handing_over;
@@ -16,6 +18,7 @@ mod hostile;
 mod key_rotation;
 mod limits;
 mod logs;
+mod lost_node;
 mod main_job;
 mod methods;
 mod metrics;
@@ -33,3 +36,4 @@ mod structure;
 mod tls;
 mod traces;
 mod visa_center;
+mod webhooks;

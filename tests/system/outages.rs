@@ -11,7 +11,9 @@ async fn a_minute_without_redis_under_a_thousand_live_calls_ends_none_of_them() 
     let mesh = Mesh::start().await;
     let sim = mesh.sim();
     sim.at_once("102").await;
-    let mut board = Client::subscribed(mesh.public(), "easymobile").await;
+    let mut board = Client::log_in(mesh.public(), "easymobile").await;
+    let states = json!({"kinds": ["call_state"]});
+    board.must("CallControl/enable_api_notifications", states).await;
     let mut calls = Vec::new();
     for _ in 0..1000 {
         calls.push(sim.dial("101", "102").await["call_id"].clone());
@@ -48,4 +50,73 @@ async fn a_minute_without_redis_under_a_thousand_live_calls_ends_none_of_them() 
         board.must("CallControl/get_sip_calls_list", json!({"get_total": 1, "limit": 1})).await;
     assert_eq!(list["total"], 2000);
     assert_eq!(sim.phone("102").await["calls"].as_array().map(Vec::len), Some(1000));
+}
+
+/// Waits until sessions are told that notifications are `expected`.
+async fn until_told(client: &mut Client, expected: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let told = client.must("Session/get_session_data", json!({})).await;
+        if told["notifications"] == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "not {expected}: {told}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_redis_without_memory_is_told_and_what_waited_is_written_when_it_has_some() {
+    let mesh = Mesh::start().await;
+    let sim = mesh.sim();
+    sim.at_once("102").await;
+    let mut board = Client::log_in(mesh.public(), "easymobile").await;
+    let states = json!({"kinds": ["call_state"]});
+    board.must("CallControl/enable_api_notifications", states).await;
+    let call = json!({"call": {"id": sim.dial("101", "102").await["call_id"]}});
+    board
+        .call_states_until(|states| {
+            states.iter().filter(|info| info["state"] == "connected").count() == 2
+        })
+        .await;
+
+    mesh.redis.limit_memory(1).await;
+    until_told(&mut board, "degraded").await;
+    board.must("CallControl/hold_call", call.clone()).await;
+    let listed = board.must("CallControl/get_sip_calls_list", json!({})).await;
+    assert_eq!(listed["calls_list"][0]["state"], "connected", "reads go on, as of before");
+    mesh.redis.limit_memory(0).await;
+
+    let mut told = [board.call_state().await, board.call_state().await]
+        .map(|info| info["state"].as_str().unwrap_or_default().to_owned());
+    told.sort();
+    assert_eq!(told, ["held", "holding"]);
+    until_told(&mut board, "ok").await;
+    board.must("CallControl/terminate_call", call).await;
+    board.until_over(2).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_slow_for_a_while_makes_events_late_and_loses_none() {
+    let mesh = Mesh::start().await;
+    let sim = mesh.sim();
+    sim.at_once("102").await;
+    let mut board = Client::log_in(mesh.public(), "easymobile").await;
+    let states = json!({"kinds": ["call_state"]});
+    board.must("CallControl/enable_api_notifications", states).await;
+
+    for _ in 0..3 {
+        mesh.redis.slow_down(Duration::from_millis(700)).await;
+        let placed = sim.dial("101", "102").await;
+        let connected = |states: &[serde_json::Value]| {
+            states.iter().filter(|info| info["state"] == "connected").count() == 2
+        };
+        let states = board.call_states_until(connected).await;
+        let sequences: Vec<_> = states.iter().map(|info| info["sequence"].clone()).collect();
+        let expected: Vec<_> = (1..=states.len()).map(|number| json!(number)).collect();
+        assert_eq!(sequences, expected);
+        let call = json!({"call": {"id": placed["call_id"]}});
+        board.must("CallControl/terminate_call", call).await;
+        board.until_over(2).await;
+    }
 }

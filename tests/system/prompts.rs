@@ -115,7 +115,11 @@ async fn what_cannot_be_played_is_refused_before_anything_is_heard() {
         json!({"url": "ftp://example.com/a.au"}),
         json!({"url": "no address"}),
         json!({"url": "http://example.com/a.au", "prompts": ["busy.au"]}),
-        json!({"prompts": ["busy.au"], "callback_url": "http://example.com/"}),
+        json!({"prompts": ["busy.au"], "callback_url": "http://127.0.0.1/"}),
+        json!({
+            "prompts": ["busy.au"], "callback_url": "http://example.com/",
+            "callback_on_events": ["nonsense"],
+        }),
     ];
     for mut params in bad {
         params["call"] = call.clone();

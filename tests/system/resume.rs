@@ -25,7 +25,7 @@ async fn a_client_cut_off_twelve_times_in_the_middle_of_calls_has_every_event_in
             )
             .await;
         for _ in 0..=(round % 4) {
-            let (_, params) = board.event().await;
+            let params = next_state(&mut board).await;
             cursor = params["event_id"].clone();
             seen.push(params["call_info"].clone());
         }
@@ -52,9 +52,19 @@ async fn count_legs(board: &mut Client, seen: &mut Vec<Value>, cursor: &mut Valu
         if calls.len() == 12 && ended == tags.len() {
             return ended;
         }
-        let (_, params) = board.event().await;
+        let params = next_state(board).await;
         *cursor = params["event_id"].clone();
         seen.push(params["call_info"].clone());
+    }
+}
+
+/// The params of the next `call_state`.
+async fn next_state(board: &mut Client) -> Value {
+    loop {
+        let (method, params) = board.event().await;
+        if method == "CallControl/call_state" {
+            return params;
+        }
     }
 }
 

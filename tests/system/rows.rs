@@ -221,6 +221,9 @@ async fn keys_are_told_and_digits_are_sent() {
     let mut keys = Vec::new();
     while keys.len() < 2 {
         let (method, params) = board.event().await;
+        if method == "CallControl/availability" {
+            continue;
+        }
         assert_eq!(method, "CallControl/ivr_event");
         assert_eq!(params["ivr_info"]["event"], "dtmf");
         assert_eq!(params["call"]["id"], placed["call_id"]);

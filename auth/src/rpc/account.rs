@@ -1,5 +1,6 @@
 //! `AccountService`: phone lines.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh::caller::{self, Caller};
@@ -9,6 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::error::status;
 use super::list::{page, within};
+use crate::availability::Phones;
 use crate::domain::directory::{AccountKey, Directory};
 use crate::domain::error::LookupError;
 use crate::domain::id::IAccount;
@@ -18,10 +20,8 @@ use crate::domain::party::AccountDetails;
 #[derive(Debug)]
 pub(crate) struct AccountRpc {
     pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) phones: Phones,
 }
-
-/// What is said of every phone until the switch tells more.
-const AVAILABLE: &str = "available";
 
 #[tonic::async_trait]
 impl AccountService for AccountRpc {
@@ -60,11 +60,12 @@ impl AccountRpc {
         } else {
             None
         };
+        let of: BTreeSet<i64> =
+            accounts.iter().map(|details| details.account.i_customer.0).collect();
         let shown = if caller.scope.i_account().is_some() { brief } else { full };
-        Ok(pb::GetAccountListResponse {
-            account_list: accounts.into_iter().map(shown).collect(),
-            total,
-        })
+        let mut account_list: Vec<_> = accounts.into_iter().map(shown).collect();
+        self.say_availability(&mut account_list, of).await;
+        Ok(pb::GetAccountListResponse { account_list, total })
     }
 
     async fn info(
@@ -86,7 +87,20 @@ impl AccountRpc {
         let details = found.ok_or(LookupError::AccountNotFound)?;
         // Of its colleagues an account learns no more than the list tells it.
         let is_open = own.is_none_or(|own| own == details.account.i_account.0);
-        Ok(if is_open { full(details) } else { brief(details) })
+        let of = BTreeSet::from([details.account.i_customer.0]);
+        let shown = if is_open { full(details) } else { brief(details) };
+        let mut shown = [shown];
+        self.say_availability(&mut shown, of).await;
+        let [shown] = shown;
+        Ok(shown)
+    }
+
+    /// Says of accounts of these customers what their phones are.
+    async fn say_availability(&self, accounts: &mut [pb::AccountInfo], i_customers: BTreeSet<i64>) {
+        let phones = self.phones.of(i_customers).await;
+        for account in accounts {
+            account.availability = phones.as_ref().map(|phones| phones.of(account.i_account));
+        }
     }
 }
 
@@ -95,7 +109,6 @@ fn brief(details: AccountDetails) -> pb::AccountInfo {
         i_account: details.account.i_account.0,
         id: details.account.id,
         name: details.account.name,
-        availability: AVAILABLE.to_owned(),
         ..pb::AccountInfo::default()
     }
 }

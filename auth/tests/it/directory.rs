@@ -69,7 +69,7 @@ async fn an_account_sees_of_its_colleagues_who_they_are_and_no_more() {
             i_account: 2,
             id: "102".to_owned(),
             name: "Bob".to_owned(),
-            availability: "available".to_owned(),
+            availability: Some("available".to_owned()),
             ..Default::default()
         }
     );
@@ -79,6 +79,17 @@ async fn an_account_sees_of_its_colleagues_who_they_are_and_no_more() {
     assert_eq!(bob.login.as_deref(), Some("102"));
     assert_eq!(bob.product_name.as_deref(), Some("Office line"));
     assert_eq!(bob.blocked, Some(false));
+}
+
+#[tokio::test]
+async fn without_the_store_nobody_knows_which_phones_are_free() {
+    let auth = Auth::start().await;
+    auth.ledger.set_reachable(false);
+
+    let listed = list(&auth, "easymobile", pb::GetAccountListRequest::default()).await.unwrap();
+
+    assert!(!listed.account_list.is_empty());
+    assert!(listed.account_list.iter().all(|account| account.availability.is_none()));
 }
 
 #[tokio::test]

@@ -25,9 +25,9 @@ pub(super) async fn handle(
     let command = Command::Play(Play {
         call: params.call,
         prompts: params.prompts,
-        url: None,
         repeat: params.repeat,
         interrupt_on_input: params.interrupt_playback_on_input,
+        ..Play::default()
     });
     rpc.calls.act(&session, &call, command, repeatable).await?;
     Ok(PlayPromptResponse { success: 1 })

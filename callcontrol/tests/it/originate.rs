@@ -5,6 +5,7 @@ use std::time::Duration;
 use mesh::caller::Scope;
 use mesh::ledger::{Home, Ledger as _};
 use mesh::testing::eventually;
+use proto::call::v1::State;
 use proto::callcontrol::v1::{HoldCallRequest, OriginateCallRequest};
 use proto::switch::v1::OriginateCall;
 use proto::switch::v1::command_request::Command;
@@ -104,8 +105,8 @@ async fn accounts_in_the_scope_may_be_used() {
 async fn wrong_params_are_refused_by_name() {
     let harness = Harness::start().await;
     let slow = OriginateCallRequest { timeout: 601, ..to("102") };
-    let callback = OriginateCallRequest {
-        state_info_callback: Some("https://crm.example.com/calls".to_owned()),
+    let callback = |address: &str| OriginateCallRequest {
+        state_info_callback: Some(address.to_owned()),
         ..to("102")
     };
     let cases = [
@@ -113,7 +114,11 @@ async fn wrong_params_are_refused_by_name() {
         (ALICE, to("sip:102@host"), "INVALID_PARAM", "destination"),
         (ALICE, to(&"1".repeat(65)), "INVALID_PARAM", "destination"),
         (ALICE, slow, "INVALID_PARAM", "timeout"),
-        (ALICE, callback, "CALLBACK_REFUSED", "state_info_callback"),
+        (ALICE, callback("crm.example.com"), "CALLBACK_REFUSED", "state_info_callback"),
+        (ALICE, callback("ftp://crm.example.com/"), "CALLBACK_REFUSED", "state_info_callback"),
+        (ALICE, callback("http://localhost:1/"), "CALLBACK_REFUSED", "state_info_callback"),
+        (ALICE, callback("http://10.0.0.1/"), "CALLBACK_REFUSED", "state_info_callback"),
+        (ALICE, callback("http://169.254.169.254/"), "CALLBACK_REFUSED", "state_info_callback"),
         (CUSTOMER, to("102"), "MISSING_PARAM", "account_id"),
     ];
 
@@ -123,6 +128,23 @@ async fn wrong_params_are_refused_by_name() {
         assert_eq!((code, reason.as_str()), (Code::InvalidArgument, expected));
         assert_eq!(metadata["params"], param);
     }
+}
+
+#[tokio::test]
+async fn a_callback_goes_to_the_node_with_the_states_that_are_wanted() {
+    let harness = Harness::start().await;
+    let request = OriginateCallRequest {
+        // An address by number, so that no name has to be known.
+        state_info_callback: Some("https://198.41.0.4/calls".to_owned()),
+        state_info_events: vec![State::Connected.into(), State::Terminated.into()],
+        ..to("102")
+    };
+
+    harness.client.clone().originate_call(harness.request(ALICE, request)).await.unwrap();
+
+    let asked = originated(&harness.switch);
+    assert_eq!(asked.state_info_callback.as_deref(), Some("https://198.41.0.4/calls"));
+    assert_eq!(asked.state_info_events, ["connected", "terminated"]);
 }
 
 #[tokio::test]

@@ -16,11 +16,11 @@ Services, targets and both directions of every network policy follow from this t
 */}}
 {{- define "cordboard.services" -}}
 auth: {port: 7101, protocol: grpc, app: kubernetes.io/h2c, calls: [], redis: true, database: true}
-callcontrol: {port: 7102, protocol: grpc, app: kubernetes.io/h2c, calls: [auth, switch], redis: true, reads: [switch]}
+callcontrol: {port: 7102, protocol: grpc, app: kubernetes.io/h2c, calls: [auth, switch], redis: true, reads: [switch, webhooks]}
 conference: {port: 7103, protocol: grpc, app: kubernetes.io/h2c, calls: [auth, switch], redis: true}
 edge: {port: 8080, protocol: http, app: http, calls: [auth, callcontrol, conference, notifier], public: true, owns: [api, websocket]}
-notifier: {port: 7104, protocol: grpc, app: kubernetes.io/h2c, calls: [auth], redis: true}
-switch: {port: 7105, protocol: http, app: http, calls: [auth], redis: true, stateful: true, outside: true}
+notifier: {port: 7104, protocol: grpc, app: kubernetes.io/h2c, calls: [auth], redis: true, outside: true, owns: [webhooks]}
+switch: {port: 7105, protocol: http, app: http, calls: [auth], redis: true, stateful: true, outside: true, reads: [webhooks]}
 {{- end }}
 
 {{/* Port of probes and metrics, of every service. */}}

@@ -63,6 +63,7 @@ spec:
 {{- $hasDirectory := and $row.database (or $values.directory.secretName $values.directory.demo) -}}
 {{- $hasPublicTls := and $row.public $root.Values.tls.public.secretName -}}
 {{- $hasPassword := and $row.redis $root.Values.redis.passwordSecret.name (not $root.Values.redis.internal.enabled) -}}
+{{- $hasSecrets := and (eq $name "notifier") $root.Values.webhooks.secretsSecret.name -}}
 serviceAccountName: {{ $full }}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -171,6 +172,9 @@ containers:
       {{- if $root.Values.tls.mesh.enabled }}
       - {name: mesh-tls, mountPath: /etc/cordboard/mesh, readOnly: true}
       {{- end }}
+      {{- if $hasSecrets }}
+      - {name: webhook-secrets, mountPath: /etc/cordboard/webhooks, readOnly: true}
+      {{- end }}
       {{- if $row.database }}
       {{- include "cordboard.databaseMounts" . | trim | nindent 6 }}
       {{- end }}
@@ -217,6 +221,14 @@ volumes:
       defaultMode: 0440
       items:
         - {key: {{ $postgres.caSecret.key | quote }}, path: ca.crt}
+  {{- end }}
+  {{- if $hasSecrets }}
+  - name: webhook-secrets
+    secret:
+      secretName: {{ $root.Values.webhooks.secretsSecret.name }}
+      defaultMode: 0440
+      items:
+        - {key: {{ $root.Values.webhooks.secretsSecret.key | quote }}, path: secrets}
   {{- end }}
   {{- if $hasVolume }}
   - name: data

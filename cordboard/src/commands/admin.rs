@@ -1,6 +1,7 @@
 //! `cordboard admin`: looks after the directory.
 
 mod asterisk_config;
+mod explain;
 mod files;
 mod keys;
 mod table;
@@ -36,6 +37,9 @@ pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
         AdminTask::Import { file, database } => files::import(&file, &database).await,
         AdminTask::Export { file, database } => files::export(&file, &database).await,
         AdminTask::AsteriskConfig(args) => asterisk_config::write(&args).await,
+        AdminTask::Explain { event_id, session, admin } => {
+            explain::ask(admin, &event_id, &session).await
+        }
         AdminTask::DemoDirectory => {
             say(services::DEMO_DIRECTORY.trim_end());
             Ok(())

@@ -44,7 +44,7 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
 
     let clock = Clock::system();
     let ledger: std::sync::Arc<dyn mesh::ledger::Ledger> = match kind {
-        // These have no business with the store.
+        // It has no business with the store.
         ServiceKind::Edge => {
             std::sync::Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()))
         }

@@ -85,7 +85,7 @@ async fn serve(
         Ok(None) => return Ended::Complete,
         Err(status) if is_final(&status) => {
             warn!(error = %status, "replay refused");
-            return lost(who, "log_lost", to.cursor(scope));
+            return lost(live, who, "log_lost", to, scope);
         }
         Err(status) => {
             debug!(error = %status, "replay not opened");
@@ -113,17 +113,18 @@ async fn serve(
                     }
                     from.set(event.place);
                 }
-                Past::Lost(reason) => return lost(who, &reason, to.cursor(scope)),
+                Past::Lost(reason) => return lost(live, who, &reason, to, scope),
             }
         }
         who.socket.outbound.flush();
     }
 }
 
-/// Tells the member that what it missed is gone; it goes on after `cursor`.
-fn lost(who: &Who, reason: &str, cursor: String) -> Ended {
+/// Tells the member that what it missed is gone; it goes on after `to`.
+fn lost(live: &Live, who: &Who, reason: &str, to: &Places, scope: &Scope) -> Ended {
     metrics::gaps(event::gap_label(reason), 1);
-    who.socket.send(event::gap(&who.subscription, reason, cursor));
+    live.state.lock().lost(who, reason, to);
+    who.socket.send(event::gap(&who.subscription, reason, to.cursor(scope)));
     Ended::Complete
 }
 

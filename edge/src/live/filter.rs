@@ -26,11 +26,16 @@ impl Filter {
 
     /// Tells whether an event is wanted. `state` is that of a `call_state`.
     pub(crate) const fn wants(self, kind: Kind, state: State) -> bool {
-        let is_kind = self.kinds == 0 || self.kinds & bit(kind as i32) != 0;
+        let is_kind = self.wants_kind(kind);
         let is_state = self.states == 0
             || !matches!(kind, Kind::CallState)
             || self.states & bit(state as i32) != 0;
         is_kind && is_state
+    }
+
+    /// Tells whether events of the kind are wanted, as far as `kinds` says.
+    pub(crate) const fn wants_kind(self, kind: Kind) -> bool {
+        self.kinds == 0 || self.kinds & bit(kind as i32) != 0
     }
 
     /// The id of the subscription with this filter in `scope`: whoever subscribes to the same has

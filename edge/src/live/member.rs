@@ -11,6 +11,10 @@ use crate::wire::{Frame, Pushed};
 pub(super) struct Member {
     pub(super) socket: Arc<Socket>,
     pub(super) state: MemberState,
+    /// The place at which it began.
+    pub(super) since: Places,
+    /// What lies before here was lost last, and why.
+    pub(super) gap: Option<(Arc<str>, Places)>,
 }
 
 #[derive(Debug)]
@@ -104,6 +108,11 @@ impl Held {
 }
 
 impl Member {
+    /// True when events are pushed as they come.
+    pub(super) const fn is_live(&self) -> bool {
+        matches!(self.state, MemberState::Live)
+    }
+
     /// Passes an event on. `here` is the scope's place before it, asked for when the socket has
     /// no room: then it is caught up from there later.
     pub(super) fn deliver(

@@ -153,7 +153,7 @@ pub(crate) fn read_place(place: &wire::Place) -> Place {
     }
 }
 
-fn write_place(place: &Place) -> wire::Place {
+pub(super) fn write_place(place: &Place) -> wire::Place {
     wire::Place {
         partition: place.partition,
         epoch: if place.epoch == ANY_EPOCH { String::new() } else { place.epoch.to_string() },

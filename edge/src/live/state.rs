@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::entry::{Entry, Group, Status};
-use super::event::{self, Event};
+use super::dispatch::{announce, dispatch};
+use super::entry::{Entry, Status};
+use super::event::Event;
 use super::filter::Filter;
-use super::member::{Delivered, Held, Member, MemberState, Round};
+use super::member::{Held, Member, MemberState, Round};
 use super::place::Places;
 use super::scope::Scope;
 use crate::session::{Session, Shared};
@@ -180,6 +181,7 @@ impl State {
         }
         let here = entry.place(&self.stream);
         let (from, first) = begin(&entry.scope, &here);
+        let since = from.clone().unwrap_or_else(|| here.clone());
         let is_resumed = from.is_some() || first.is_some();
         let cursor = here.cursor(&entry.scope);
         let members = &mut entry.group(&who.subscription, filter).members;
@@ -194,7 +196,8 @@ impl State {
                 held.keep(first, usize::MAX);
             }
             let state = MemberState::Held(Box::new(held));
-            members.insert(socket.id, Member { socket: Arc::clone(socket), state });
+            let socket = Arc::clone(socket);
+            members.insert(socket.id, Member { socket, state, since, gap: None });
         }
         if is_new {
             session.shared.subscribed();
@@ -295,6 +298,13 @@ impl State {
     pub(super) fn broken_off(&mut self, who: &Who, from: Places) {
         if let Some(Member { state: MemberState::Held(held), .. }) = self.member(who) {
             held.resume(from);
+        }
+    }
+
+    /// Notes that what a member missed is gone; it goes on after `to`.
+    pub(super) fn lost(&mut self, who: &Who, reason: &str, to: &Places) {
+        if let Some(member) = self.member(who) {
+            member.gap = Some((reason.into(), to.clone()));
         }
     }
 
@@ -464,63 +474,4 @@ pub(super) struct Recovering {
     pub(super) session: Arc<Session>,
     pub(super) from: Places,
     pub(super) to: Places,
-}
-
-/// Passes an event on to all subscriptions of a scope that want it.
-fn dispatch(
-    entry: &mut Entry,
-    id: u64,
-    stream: &Places,
-    event: &Event,
-    held_bytes: usize,
-    turn: &mut Turn,
-) {
-    let Entry { groups, status, base, scope, .. } = entry;
-    let here = || Entry::place_from(status, base, stream);
-    for Group { id: subscription, filter, members } in groups {
-        if !filter.wants(event.kind, event.state) {
-            continue;
-        }
-        let frame = event.frame(subscription);
-        for member in members.values_mut() {
-            match member.deliver(&frame, held_bytes, here) {
-                Delivered::Pushed { is_first } => {
-                    turn.deliveries += 1;
-                    if is_first {
-                        turn.dirty.push(Arc::clone(&member.socket));
-                    }
-                }
-                Delivered::No => {}
-                Delivered::Behind => {
-                    let gap = event::gap(subscription, "slow_reader", here().cursor(scope));
-                    member.socket.queue(gap);
-                    *turn.gaps.entry("slow_reader").or_default() += 1;
-                    turn.dirty.push(Arc::clone(&member.socket));
-                    turn.behind.push(Who {
-                        socket: Arc::clone(&member.socket),
-                        scope: id,
-                        subscription: Arc::clone(subscription),
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// Tells all subscriptions of a scope that events were lost.
-fn announce(entry: &mut Entry, reason: &str, here: &Places, held_bytes: usize, turn: &mut Turn) {
-    let cursor = here.cursor(&entry.scope);
-    for Group { id, members, .. } in &mut entry.groups {
-        let frame = event::gap(id, reason, cursor.clone());
-        for member in members.values_mut() {
-            *turn.gaps.entry(event::gap_label(reason)).or_default() += 1;
-            match &mut member.state {
-                MemberState::Live => {
-                    member.socket.queue(frame.clone());
-                    turn.dirty.push(Arc::clone(&member.socket));
-                }
-                MemberState::Held(held) => held.keep(frame.clone(), held_bytes),
-            }
-        }
-    }
 }

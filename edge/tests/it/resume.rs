@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proto::call::v1::State;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::support::{ACCOUNT, ADMIN, CUSTOMER, Harness, config};
 
@@ -219,4 +220,30 @@ async fn many_resume_at_once_and_events_go_on() {
         client.next().await;
         assert_eq!(client.tracking_ids(2).await, ["missed", "new"]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_resumes_in_a_minute_cost_others_nothing() {
+    let harness = Harness::start().await;
+    let mut other = harness.client(CUSTOMER).await;
+    other.enable(json!({})).await;
+    let mut restless = harness.client(ACCOUNT).await;
+    let mut cursor = restless.enable(json!({})).await["cursor"].clone();
+
+    let began = Instant::now();
+    for number in 0..200 {
+        drop(restless);
+        let written = Instant::now();
+        harness.log.call(1, &number.to_string(), State::Connected);
+        assert_eq!(other.tracking_ids(1).await, [number.to_string()]);
+        assert_eq!(written.elapsed(), Duration::ZERO, "nobody else waits");
+
+        restless = harness.client(ACCOUNT).await;
+        restless.enable(json!({"resume_from": cursor})).await;
+        let event = restless.event().await;
+        assert_eq!(event["params"]["call_info"]["tracking_id"], number.to_string());
+        cursor = event["params"]["event_id"].clone();
+        sleep(Duration::from_millis(250)).await;
+    }
+    assert!(began.elapsed() <= Duration::from_mins(1), "{:?}", began.elapsed());
 }

@@ -114,6 +114,7 @@ impl Harness {
                 .into(),
             clock: clock.clone(),
             readiness: readiness.clone(),
+            pages: mesh::admin::Pages::default(),
         };
         let stop = CancellationToken::new();
         let edge = spawn(edge::serve(config, deps, listener, stop.clone()));

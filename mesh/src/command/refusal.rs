@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::fault::{self, Code, RpcError};
 use crate::ledger::StoreError;
+use crate::outward::Forbidden;
 use tonic::Status;
 
 /// Domain of these refusals.
@@ -56,9 +57,9 @@ pub enum Refusal {
     /// The account's product does not let it connect two numbers; nothing was done.
     #[error("the account's product has no rating entry with the access code `INCOMING`")]
     MayNotConnectTwo,
-    /// A callback is asked for, and nobody would call.
-    #[error("`{0}`: webhooks are not available in this version")]
-    CallbackRefused(&'static str),
+    /// The address of a callback may not be used: the param, and why.
+    #[error("`{0}` {1}")]
+    CallbackRefused(&'static str, Forbidden),
     /// The `request_id` names another command.
     #[error("`request_id` was used before with other params")]
     RequestIdReused,
@@ -170,7 +171,7 @@ impl RpcError for Refusal {
             Self::MissingParam(_)
             | Self::InvalidParam { .. }
             | Self::NotOneOf(..)
-            | Self::CallbackRefused(_)
+            | Self::CallbackRefused(..)
             | Self::RequestIdReused => Code::InvalidArgument,
             Self::AccessDenied | Self::MayNotConnectTwo => Code::PermissionDenied,
             Self::Store(_) | Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => {
@@ -197,7 +198,7 @@ impl RpcError for Refusal {
             Self::InvalidParam { .. } | Self::NotOneOf(..) => "INVALID_PARAM",
             Self::AccessDenied => "ACCESS_DENIED",
             Self::MayNotConnectTwo => "NOT_ALLOWED",
-            Self::CallbackRefused(_) => "CALLBACK_REFUSED",
+            Self::CallbackRefused(..) => "CALLBACK_REFUSED",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::Store(_) => "STORE_UNREACHABLE",
             Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => "SWITCH_UNREACHABLE",
@@ -217,7 +218,7 @@ impl RpcError for Refusal {
             Self::ConferenceNotFound(conference) => one("conference", conference),
             Self::MissingParam(param)
             | Self::InvalidParam { param, .. }
-            | Self::CallbackRefused(param) => one("params", param),
+            | Self::CallbackRefused(param, _) => one("params", param),
             Self::NotOneOf(this, that) => one("params", &format!("{this},{that}")),
             Self::RequestIdReused => one("params", "request_id"),
             Self::NoAnswer | Self::OutcomeUnknown => one("outcome", "unknown"),
@@ -264,7 +265,7 @@ impl From<Refusal> for Status {
             | Refusal::NotOneOf(..)
             | Refusal::AccessDenied
             | Refusal::MayNotConnectTwo
-            | Refusal::CallbackRefused(_)
+            | Refusal::CallbackRefused(..)
             | Refusal::RequestIdReused
             | Refusal::Store(_)
             | Refusal::SwitchUnreachable(_)

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::holds::Holds;
 use self::partition::Partition as Held;
 use self::shared::{Homes, Leases, Listeners, OnceBook};
 use super::{
@@ -27,6 +28,7 @@ use super::{
 };
 use crate::clock::{Clock, Timestamp};
 
+mod holds;
 mod partition;
 mod records;
 mod shared;
@@ -70,6 +72,7 @@ struct Everything {
     leases: Leases,
     homes: Homes,
     once: HashMap<i64, OnceBook>,
+    holds: Holds,
     listeners: Listeners,
     is_reachable: bool,
     answers_to_lose: u32,
@@ -82,6 +85,7 @@ impl Everything {
             leases: Leases::default(),
             homes: Homes::default(),
             once: HashMap::new(),
+            holds: Holds::default(),
             listeners: Listeners::default(),
             is_reachable: true,
             answers_to_lose: 0,
@@ -313,6 +317,19 @@ impl Ledger for MemoryLedger {
         let (mut held, now) = self.reach()?;
         let book = held.once.get_mut(&i_customer);
         Ok(book.is_some_and(|book| book.replace(key, expected, value, now)))
+    }
+
+    async fn hold(
+        &self,
+        partition: Partition,
+        name: &str,
+        holder: &str,
+        ttl: Duration,
+        note: Option<Bytes>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let (mut held, now) = self.reach()?;
+        held.partition(partition)?;
+        Ok(held.holds.hold((partition, name), holder, ttl, note, now))
     }
 
     async fn note_presence(

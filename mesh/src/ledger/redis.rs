@@ -382,6 +382,26 @@ impl Ledger for RedisLedger {
         read(self.run(script, &keys[..1], arguments, Again::Harmless).await?)
     }
 
+    async fn hold(
+        &self,
+        partition: Partition,
+        name: &str,
+        holder: &str,
+        ttl: Duration,
+        note: Option<Bytes>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        self.check(partition)?;
+        let keys = [self.keys.hold(partition, name)];
+        let arguments = |command: &mut Cmd| {
+            let ttl = if ttl.is_zero() { 0 } else { ttl_millis(ttl) };
+            command.arg(holder).arg(ttl);
+            if let Some(note) = &note {
+                command.arg(&**note);
+            }
+        };
+        bytes(self.run(&self.scripts.hold, &keys, arguments, Again::Harmless).await?)
+    }
+
     async fn note_presence(
         &self,
         i_customer: i64,

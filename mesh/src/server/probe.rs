@@ -10,7 +10,9 @@ use proto::callcontrol::v1::call_control_service_server::{
 };
 use proto::callcontrol::v1::{GetCallInfoRequest, GetCallInfoResponse};
 use proto::notifier::v1::notifier_service_server::{NotifierService, NotifierServiceServer};
-use proto::notifier::v1::{LiveRequest, LiveResponse, ReplayRequest, ReplayResponse};
+use proto::notifier::v1::{
+    ExplainRequest, ExplainResponse, LiveRequest, LiveResponse, ReplayRequest, ReplayResponse,
+};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -94,6 +96,13 @@ impl NotifierService for Probe {
             Ok(ReplayResponse::default())
         });
         Ok(Response::new(messages.chain(stream::pending()).boxed()))
+    }
+
+    async fn explain(
+        &self,
+        _request: Request<ExplainRequest>,
+    ) -> Result<Response<ExplainResponse>, Status> {
+        Err(Status::unimplemented("no test asks"))
     }
 }
 

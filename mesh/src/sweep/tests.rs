@@ -363,3 +363,61 @@ async fn conferences_of_the_node_end_with_everybody_in_them() {
     assert_eq!(state(NODE).await, ConferenceState::Ended);
     assert_eq!(state("node-2").await, ConferenceState::Active);
 }
+
+fn phone(node: &str, i_account: i64) -> PhoneRecord {
+    PhoneRecord {
+        i_account,
+        account_id: i_account.to_string(),
+        i_customer: 7,
+        i_reseller: 0,
+        availability: "busy".to_owned(),
+        node: node.to_owned(),
+        time_us: 1,
+    }
+}
+
+#[tokio::test]
+async fn phones_of_a_lost_node_are_free_after_its_calls_have_ended() {
+    let mut fixture = Fixture::new();
+    fixture.put(NODE, 7, "c1", "a", 1).await;
+    for (number, record) in [phone(NODE, 1), phone(NODE, 2), phone("node-2", 1)].iter().enumerate()
+    {
+        let (state, index) = phones_index::changes(record);
+        let writer = Writer {
+            node: format!("writer-{number}"),
+            node_epoch: 1,
+            sequence: 1,
+            log_epoch: None,
+        };
+        let commit = Commit {
+            state,
+            index,
+            ..freeing(partition_of(7, 4), writer, &[], Timestamp::default())
+        };
+        fixture.ledger.commit(&commit).await.unwrap();
+    }
+
+    for _ in 0..2 {
+        end_calls_of(&fixture.ledger, NODE, 1, &fixture.clock).await.unwrap();
+    }
+
+    let left = phones_index::of_customer(&fixture.ledger, 7).await.unwrap();
+    assert_eq!(left.len(), 1, "what another node says stays: {left:?}");
+    let read = fixture
+        .ledger
+        .read_log(partition_of(7, 4), &ReadFrom::Oldest, 100, Duration::ZERO)
+        .await
+        .unwrap();
+    let LogRead::Entries(chunk) = read else { panic!("{read:?}") };
+    let told: Vec<_> = chunk
+        .entries
+        .into_iter()
+        .filter_map(|(_, raw)| match LogEntry::decode(raw).unwrap().body {
+            Some(log_entry::Body::Availability(it)) => Some((it.account_id, it.availability)),
+            Some(log_entry::Body::CallState(_)) => Some(("call".to_owned(), String::new())),
+            _ => None,
+        })
+        .collect();
+    let free = |id: &str| (id.to_owned(), "available".to_owned());
+    assert_eq!(told, [("call".to_owned(), String::new()), free("1"), free("2")]);
+}

@@ -124,6 +124,27 @@ impl RedisServer {
         self.signal("CONT").await;
     }
 
+    /// Takes no more memory than so many bytes; 0 for no bound.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn limit_memory(&self, bytes: u64) {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg("maxmemory").arg(bytes);
+        command.exec_async(&mut self.connection().await).await.expect("redis-server is told");
+    }
+
+    /// Answers nobody for a while; what is asked meanwhile is answered then.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn slow_down(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let mut command = redis::cmd("CLIENT");
+        command.arg("PAUSE").arg(millis).arg("ALL");
+        command.exec_async(&mut self.connection().await).await.expect("redis-server is told");
+    }
+
     /// Saves what the server holds, for the next start.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ mod logs;
 mod memory_faults;
 mod random;
 mod redis_faults;
+mod redis_limits;
 mod shared;
 mod subject;
 
@@ -96,7 +97,8 @@ conformance! {
         a_record_written_once_is_replaced_by_comparison,
         a_replaced_record_expires_when_it_would_have,
         the_oldest_of_too_many_records_go,
-        presence_counts_each_listener_until_it_expires;
+        presence_counts_each_listener_until_it_expires,
+        one_at_a_time_holds_and_the_next_learns_the_note;
     concurrency:
         eight_writers_share_a_partition,
         one_of_many_wins_a_home,

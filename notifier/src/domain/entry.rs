@@ -59,6 +59,8 @@ pub(crate) struct Head {
     pub(crate) time_us: i64,
     /// W3C trace context of what caused it; may be empty.
     pub(crate) traceparent: String,
+    /// Whether it is to be posted somewhere.
+    pub(crate) has_callbacks: bool,
 }
 
 /// One entry of the log.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mesh::ledger::{Partition as Number, Position};
 use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{Span, info_span};
 
@@ -20,6 +21,8 @@ pub(crate) struct Partition {
     /// Its number.
     pub(crate) number: Number,
     held: Mutex<Held>,
+    /// Told when something was read that is to be posted.
+    called: Notify,
 }
 
 /// What the lock of a partition guards.
@@ -30,8 +33,23 @@ pub(crate) struct Held {
     /// Who listens.
     pub(super) index: Index,
     recent: Recent,
+    /// Where the reading of this era began.
+    since: Position,
+    /// The last entry that is to be posted.
+    last_callback: Option<Position>,
     /// Kept for its memory.
     matches: Vec<Match>,
+}
+
+/// How far this process has read, as seen from an earlier place.
+#[derive(Clone, Debug)]
+pub(crate) struct Outlook {
+    /// Everything up to here has been read.
+    pub(crate) place: Place,
+    /// It is no further than the earlier place.
+    pub(crate) is_over: bool,
+    /// Nothing between the two is to be posted.
+    pub(crate) has_no_callbacks: bool,
 }
 
 /// What a look into the recent entries gave.
@@ -49,9 +67,11 @@ impl Partition {
             place: None,
             index: Index::default(),
             recent: Recent::new(window, max_bytes),
+            since: Position::default(),
+            last_callback: None,
             matches: Vec::new(),
         };
-        Self { number, held: Mutex::new(held) }
+        Self { number, held: Mutex::new(held), called: Notify::new() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Held> {
@@ -61,15 +81,34 @@ impl Partition {
     /// The reader begins at `place`.
     pub(crate) fn start(&self, place: Place) {
         let mut held = self.lock();
-        held.recent.restart(place.position);
-        held.place = Some(place);
+        held.restart(place);
+        drop(held);
+        self.called.notify_one();
+    }
+
+    /// Returns when something may have been read that is to be posted; for one who follows.
+    pub(crate) async fn called(&self) {
+        self.called.notified().await;
+    }
+
+    /// How far this process has read; `None` before it has begun.
+    pub(crate) fn outlook(&self, from: &Place) -> Option<Outlook> {
+        let held = self.lock();
+        let place = held.place.clone()?;
+        let is_same = place.era == from.era;
+        let has_no_callbacks = is_same
+            && from.position >= held.since
+            && held.last_callback.is_none_or(|last| last <= from.position);
+        let is_over = is_same && from.position >= place.position;
+        Some(Outlook { place, is_over, has_no_callbacks })
     }
 
     /// Hands out entries, which follow the place in the same era, and moves the place to `up_to`.
     /// Returns how many messages they became.
     pub(crate) fn publish(&self, entries: Vec<Arc<Entry>>, up_to: Position) -> u64 {
         let mut held = self.lock();
-        let Held { place, index, recent, matches } = &mut *held;
+        let Held { place, index, recent, last_callback, matches, .. } = &mut *held;
+        let mut is_called = false;
         let mut sent = 0;
         for entry in entries {
             index.find(&entry.head, matches);
@@ -81,10 +120,18 @@ impl Partition {
                 outbox.push(Frame::Event { entry: Arc::clone(&entry), scope_ids });
                 sent += 1;
             }
+            if entry.head.has_callbacks {
+                *last_callback = Some(entry.place.position);
+                is_called = true;
+            }
             recent.push(entry);
         }
         if let Some(place) = place {
             place.position = up_to;
+        }
+        drop(held);
+        if is_called {
+            self.called.notify_one();
         }
         sent
     }
@@ -95,8 +142,9 @@ impl Partition {
         for outbox in held.index.outboxes() {
             outbox.push(Frame::Gap(Gap { place: place.clone(), loss }));
         }
-        held.recent.restart(place.position);
-        held.place = Some(place);
+        held.restart(place);
+        drop(held);
+        self.called.notify_one();
     }
 
     /// Lets go of what is older than the window.
@@ -135,6 +183,15 @@ impl Partition {
         }
         page.seen = to;
         Some(page)
+    }
+}
+
+impl Held {
+    fn restart(&mut self, place: Place) {
+        self.recent.restart(place.position);
+        self.since = place.position;
+        self.last_callback = None;
+        self.place = Some(place);
     }
 }
 

@@ -61,6 +61,12 @@ pub(super) fn spans(
         .collect()
 }
 
+/// Reads a place; `None` when its epoch is none.
+pub(super) fn place(place: &contract::Place) -> Option<Place> {
+    let era = Era::read(&place.epoch)?;
+    Some(Place { partition: place.partition, era, position: position(place) })
+}
+
 fn position(place: &contract::Place) -> Position {
     Position { millis: place.millis, sequence: place.sequence }
 }

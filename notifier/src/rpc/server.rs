@@ -9,12 +9,13 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use proto::notifier::v1 as contract;
 use tonic::codegen::Body;
-use tonic::server::{Grpc, NamedService, ServerStreamingService, StreamingService};
+use tonic::server::{Grpc, NamedService, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::Service;
 
 use super::Shared;
+use super::explain;
 use super::live::{self, LiveStream};
 use super::replay::{self, ReplayStream};
 use crate::wire;
@@ -63,6 +64,14 @@ where
                 Ok(grpc.server_streaming(Replay(shared), request).await)
             }
             .boxed(),
+            "/cordboard.notifier.v1.NotifierService/Explain" => async move {
+                let mut grpc = Grpc::new(ProstCodec::<
+                    contract::ExplainResponse,
+                    contract::ExplainRequest,
+                >::default());
+                Ok(grpc.unary(Explain(shared), request).await)
+            }
+            .boxed(),
             _ => async { Ok(Status::unimplemented("").into_http()) }.boxed(),
         }
     }
@@ -91,6 +100,19 @@ impl ServerStreamingService<contract::ReplayRequest> for Replay {
     fn call(&mut self, request: Request<contract::ReplayRequest>) -> Self::Future {
         let shared = Arc::clone(&self.0);
         async move { Ok(Response::new(replay::open(&shared, request.into_inner()).await?)) }.boxed()
+    }
+}
+
+struct Explain(Arc<Shared>);
+
+impl UnaryService<contract::ExplainRequest> for Explain {
+    type Response = contract::ExplainResponse;
+    type Future = BoxFuture<'static, Result<Response<contract::ExplainResponse>, Status>>;
+
+    fn call(&mut self, request: Request<contract::ExplainRequest>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        async move { Ok(Response::new(explain::answer(&shared, request.into_inner()).await?)) }
+            .boxed()
     }
 }
 

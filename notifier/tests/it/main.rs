@@ -14,3 +14,5 @@ mod presence;
 mod replay;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod webhooks;

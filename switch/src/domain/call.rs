@@ -14,8 +14,9 @@ use super::effect::Route;
 use super::leg::{Direction, End, Leg, Phase, State};
 use super::names::{CallId, ConferenceId, Tag};
 use super::party::Party;
+use super::phone::Use;
 use super::queue::{QueueInfo, Stay};
-use super::view::{LegView, Seen};
+use super::view::{Callback, LegView, Seen};
 use crate::driver::{ChannelId, Reason};
 
 /// How long a leg may ring when nobody says otherwise.
@@ -169,6 +170,8 @@ pub struct Call {
     pub(super) stay: Option<Stay>,
     /// Where the call goes when nobody decides about a called leg, or about a call to a group.
     pub(super) fallbacks: BTreeMap<Option<Tag>, String>,
+    /// Where its states are posted.
+    pub(super) callback: Option<Callback>,
 }
 
 /// A leg that comes to be.
@@ -216,6 +219,7 @@ impl Call {
             watched: None,
             stay: None,
             fallbacks: BTreeMap::new(),
+            callback: None,
         }
     }
 
@@ -236,6 +240,7 @@ impl Call {
             phase: Phase::Trying,
             holds: false,
             is_counted: false,
+            use_of_phone: Use::None,
             start_time: now,
             connect_time: None,
             update_time: now,
@@ -468,6 +473,7 @@ impl Call {
             caused_by,
             sequence: self.sequence,
             seen_by: self.seen_by.clone(),
+            callback: self.callback.clone(),
         }
     }
 }

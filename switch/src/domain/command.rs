@@ -7,7 +7,7 @@ use super::dialogue::{DigitRules, Play};
 use super::leg::{Mode, State};
 use super::names::{CallId, ConferenceId, Tag};
 use super::party::Account;
-use super::view::LegView;
+use super::view::{Callback, LegView};
 use crate::driver::Clip;
 
 /// Whose session commands.
@@ -206,6 +206,8 @@ pub struct Originate {
     pub caller_name: Option<String>,
     /// How long each leg may ring.
     pub timeout: std::time::Duration,
+    /// Where the call's states are posted.
+    pub callback: Option<Callback>,
 }
 
 /// What a command came to.

@@ -30,6 +30,7 @@ use super::effect::{Effect, Input};
 use super::leg::{Leg, State};
 use super::media;
 use super::names::{CallId, ConferenceId, Names, Tag};
+use super::phone::{Phones, Use};
 use super::queue::{Agents, Queue};
 use super::reason::Standard;
 use super::view::LegView;
@@ -61,6 +62,7 @@ pub struct Customer {
     agents: Agents,
     /// Access numbers that have calls.
     access: BTreeMap<String, Watch>,
+    phones: Phones,
     /// Something has changed for calls that wait, or for agents.
     must_serve: bool,
     effects: Vec<Effect>,
@@ -84,6 +86,7 @@ impl Customer {
             queues: BTreeMap::new(),
             agents: Agents::default(),
             access: BTreeMap::new(),
+            phones: Phones::default(),
             must_serve: false,
             effects: Vec::new(),
         }
@@ -153,6 +156,9 @@ impl Customer {
                 self.trunk_calls(channel, &from, dialled, &route);
             }
             Input::Channel(event) => self.channel(event),
+            Input::Registered { account, is_registered } => {
+                self.phones.registers(account.i_account, &account.account_id, is_registered);
+            }
             Input::Resolved { call_id, answer } => self.resolved(&call_id, answer),
             Input::Looked { i_c_queue, answer } => self.looked(i_c_queue, answer),
             Input::Fetched { call_id, tag, playback, clip } => {
@@ -176,12 +182,13 @@ impl Customer {
         }
         self.serve_queues();
         self.keep_conferences();
+        self.effects.extend(self.phones.news().into_iter().map(Effect::TellPhone));
         std::mem::take(&mut self.effects)
     }
 
     fn channel(&mut self, event: Event) {
         let (channel, happened) = match event {
-            Event::Offered { .. } => return,
+            Event::Offered { .. } | Event::Registered { .. } => return,
             Event::Ringing { channel } => (channel, Happened::Ringing),
             Event::Answered { channel } => (channel, Happened::Answered),
             Event::Ended { channel, cause } => (channel, Happened::Ended(cause)),
@@ -240,6 +247,7 @@ impl Customer {
         self.settle_credit(&mut call);
         self.settle_media(&mut call);
         self.settle_states(&mut call, cause);
+        self.settle_phones(&mut call);
         if !matches!(call.plan, Plan::Parked(_) | Plan::Retrieving { .. }) || call.is_over() {
             self.free_slot(call_id);
         }
@@ -304,6 +312,23 @@ impl Customer {
                 leg.speaks_in.clone_from(&mix);
                 let channel = leg.channel.clone();
                 self.effects.push(Effect::Drive(Op::Speak { channel, mix }));
+            }
+        }
+    }
+
+    /// Notes what the legs mean for their accounts' phones.
+    fn settle_phones(&mut self, call: &mut Call) {
+        for index in 0..call.legs.len() {
+            let Some(leg) = call.legs.get(index) else { continue };
+            let Some(i_account) = leg.i_account else { continue };
+            let (before, after) = (leg.use_of_phone, Use::of(call.state(leg), leg.awaits_answer));
+            if before == after {
+                continue;
+            }
+            let account_id = leg.party.account_id.as_deref().unwrap_or_default();
+            self.phones.uses(i_account, account_id, before, after);
+            if let Some(leg) = call.legs.get_mut(index) {
+                leg.use_of_phone = after;
             }
         }
     }

@@ -23,7 +23,7 @@ pub(super) mod digits;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use mesh::clock::Timestamp;
@@ -57,6 +57,25 @@ pub struct Play {
     pub repeat: u32,
     /// A key ends it.
     pub is_interruptible: bool,
+    /// Where its end, and keys pressed meanwhile, are posted.
+    pub callback: Option<PlayCallback>,
+}
+
+/// Where the events of a playback are posted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlayCallback {
+    /// The address.
+    pub url: String,
+    /// Which events, by their public names; none means all.
+    pub events: BTreeSet<String>,
+}
+
+impl PlayCallback {
+    /// The address, when the event is wanted.
+    fn of(callback: Option<&Self>, event: &str) -> Option<String> {
+        let is_wanted = |it: &&Self| it.events.is_empty() || it.events.contains(event);
+        callback.filter(is_wanted).map(|callback| callback.url.clone())
+    }
 }
 
 /// What is to be done for a dialogue, in this order.
@@ -78,6 +97,7 @@ struct Playback {
     id: PlaybackId,
     repeat: u32,
     is_interruptible: bool,
+    callback: Option<PlayCallback>,
     /// The switch has been told to play it.
     is_heard: bool,
 }
@@ -95,13 +115,13 @@ impl Dialogue {
     pub(super) fn play(&mut self, id: PlaybackId, play: Play) -> Vec<Act> {
         let mut acts = Vec::new();
         self.end_playback("prompt_playback_interrupted", &mut acts);
-        let Play { media, repeat, is_interruptible } = play;
+        let Play { media, repeat, is_interruptible, callback } = play;
         let is_heard = matches!(media, Media::Clips(_));
         acts.push(match media {
             Media::Clips(clips) => Act::Play(id.clone(), clips, repeat),
             Media::Url(url) => Act::Fetch(id.clone(), url),
         });
-        self.playback = Some(Playback { id, repeat, is_interruptible, is_heard });
+        self.playback = Some(Playback { id, repeat, is_interruptible, callback, is_heard });
         if let Some(collector) = &mut self.collector {
             collector.prompt_begins();
         }
@@ -177,7 +197,9 @@ impl Dialogue {
     pub(super) fn key(&mut self, now: Timestamp, key: char) -> Vec<Act> {
         // What was due before comes first.
         let mut acts = self.expire(now);
-        acts.push(Act::Tell(IvrInfo::of_key(key)));
+        let callback = self.playback.as_ref().and_then(|playback| playback.callback.as_ref());
+        let callback = PlayCallback::of(callback, "dtmf");
+        acts.push(Act::Tell(IvrInfo { callback, ..IvrInfo::of_key(key) }));
         if self.collector.is_some() {
             self.take(now, key, &mut acts);
         } else {
@@ -240,7 +262,8 @@ impl Dialogue {
         if playback.is_heard {
             acts.push(Act::Stop(playback.id));
         }
-        acts.push(Act::Tell(IvrInfo { event, ..IvrInfo::default() }));
+        let callback = PlayCallback::of(playback.callback.as_ref(), event);
+        acts.push(Act::Tell(IvrInfo { event, callback, ..IvrInfo::default() }));
     }
 
     fn prompt_is_over(&mut self, now: Timestamp) {
@@ -257,6 +280,7 @@ impl Act {
             digits: Some(input.digits.clone()),
             terminator: input.terminator.map(String::from),
             reason: Some(input.reason),
+            callback: None,
         })
     }
 }

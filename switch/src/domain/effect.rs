@@ -7,6 +7,7 @@ use super::conference::{ConferenceNews, ConferenceView};
 use super::credit::CreditAnswer;
 use super::names::{CallId, Tag};
 use super::party::Account;
+use super::phone::PhoneNews;
 use super::queue::{Figures, Group};
 use super::view::{IvrInfo, LegView, Seen};
 use crate::driver::{self, ChannelId, Clip, Op, PlaybackId, Shown};
@@ -38,6 +39,13 @@ pub enum Input {
     },
     /// Something happened on a channel.
     Channel(driver::Event),
+    /// An account's phone can be reached from now on, or cannot.
+    Registered {
+        /// Whose phone.
+        account: Account,
+        /// Whether it can.
+        is_registered: bool,
+    },
     /// The directory's answer to [`Effect::Resolve`].
     Resolved {
         /// The call that waits for it.
@@ -205,6 +213,8 @@ pub enum Effect {
         /// Who may see them.
         seen_by: Seen,
     },
+    /// Tells whether a phone is free; the newest is also what lists show.
+    TellPhone(PhoneNews),
     /// Asks the directory who takes part in a queue; the answer comes as [`Input::Looked`].
     Look {
         /// The queue.

@@ -30,6 +30,7 @@ use super::conference::ConferenceRef;
 use super::dialogue::Dialogue;
 use super::names::Tag;
 use super::party::Party;
+use super::phone::Use;
 use super::view::LegView;
 use crate::driver::{ChannelId, MixId, Reason, Source};
 
@@ -199,6 +200,8 @@ pub struct Leg {
     pub(super) holds: bool,
     /// True while it counts as a leg of its account.
     pub(super) is_counted: bool,
+    /// What it means for its account's phone, as noted last.
+    pub(super) use_of_phone: Use,
     pub(super) start_time: Timestamp,
     pub(super) connect_time: Option<Timestamp>,
     pub(super) update_time: Timestamp,

@@ -21,7 +21,12 @@ fn commands() -> Vec<(&'static str, Action)> {
             decision: None,
         })
     };
-    let play = || Play { media: Media::Clips(Vec::new()), repeat: 1, is_interruptible: false };
+    let play = || Play {
+        media: Media::Clips(Vec::new()),
+        repeat: 1,
+        is_interruptible: false,
+        callback: None,
+    };
     let rules = || DigitRules {
         max_digits: 0,
         min_digits: 0,

@@ -3,6 +3,7 @@
 mod access;
 mod applications;
 mod attended;
+mod availability;
 mod bench;
 mod charges;
 mod commands;

@@ -65,6 +65,17 @@ pub struct LegView {
     pub sequence: u64,
     /// Who may see it.
     pub seen_by: Seen,
+    /// Where it is posted.
+    pub callback: Option<Callback>,
+}
+
+/// Where the states of a call are posted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callback {
+    /// The address.
+    pub url: String,
+    /// Which states; none means all.
+    pub states: BTreeSet<State>,
 }
 
 /// Who may see a call, besides its customer and those above: everybody who ever was a part of it.
@@ -89,6 +100,8 @@ pub struct IvrInfo {
     pub terminator: Option<String>,
     /// Why the input ended.
     pub reason: Option<&'static str>,
+    /// Where it is posted.
+    pub callback: Option<String>,
 }
 
 impl IvrInfo {

@@ -163,6 +163,10 @@ impl Driver for Sim {
     async fn channels(&self) -> Result<Vec<Channel>, DriverError> {
         Ok(self.model.lock().channels())
     }
+
+    async fn unregistered(&self) -> Result<Vec<String>, DriverError> {
+        Ok(self.model.lock().unregistered())
+    }
 }
 
 /// Whether somebody may wait for the engine to have handled an event.

@@ -192,9 +192,9 @@ impl Actor {
         let mut gone = None;
         let beside = match &input {
             Input::Channel(event) => {
-                label = self.customer.label_of(event.channel());
-                if matches!(event, Event::Ended { .. }) {
-                    gone = Some(event.channel().clone());
+                label = event.channel().and_then(|channel| self.customer.label_of(channel));
+                if let Event::Ended { channel, .. } = event {
+                    gone = Some(channel.clone());
                 }
                 let call_id = label.as_ref().map(|label| CallId(label.call_id.clone()));
                 call_id.map(|call_id| self.channels_of(&call_id)).unwrap_or_default()
@@ -285,6 +285,12 @@ impl Actor {
                 Effect::TellQueue { figures, seen_by } => {
                     let entry = wire::queue_entry(figures, &seen_by, owner, now);
                     batch.events.push(Bytes::from(entry.encode_to_vec()));
+                }
+                Effect::TellPhone(news) => {
+                    let record = wire::phone_record(&news, owner, &self.shared.place, now);
+                    let entry = mesh::phones_index::entry_of(&record, now, self.traces.current());
+                    batch.events.push(Bytes::from(entry.encode_to_vec()));
+                    batch.phones.push(record);
                 }
                 Effect::Look { i_c_queue, number } => {
                     let directory = Arc::clone(&self.shared.directory);

@@ -35,6 +35,7 @@ impl Engine {
             let mut last: Option<(Life, Differences)> = None;
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
+                self.compare_phones().await;
                 let life = self.life();
                 let seen = last.take().filter(|(of, _)| *of == life).unwrap_or_default().1;
                 last = self.look(seen).await.map(|differences| (life, differences));

@@ -55,7 +55,11 @@ impl Engine {
             });
             return;
         }
-        let channel = event.channel().clone();
+        if let Event::Registered { account_id, is_registered } = event {
+            self.0.registrations.note(account_id, is_registered, handled);
+            return;
+        }
+        let Some(channel) = event.channel().cloned() else { return };
         let news = News { input: Input::Channel(event), handled };
         if let Some(news) = self.0.front_desk.keep(&channel, news) {
             self.deliver(news).await;
@@ -72,7 +76,7 @@ impl Engine {
     /// more.
     pub(super) async fn deliver(&self, news: News) {
         let Input::Channel(event) = &news.input else { return };
-        let channel = event.channel().clone();
+        let Some(channel) = event.channel().cloned() else { return };
         let has_ended = matches!(event, Event::Ended { .. });
         let of = self.0.shared.customer_of_channel(&channel);
         let Some(actor) = of.and_then(|i_customer| self.existing(i_customer)) else {

@@ -117,7 +117,9 @@ fn signal(input: &Input) -> Option<&'static str> {
             Event::Resumed { .. } => "resumed",
             Event::Digit { .. } => "digit",
             Event::PlaybackEnded { .. } => "playback ended",
+            Event::Registered { .. } => "registration",
         },
+        Input::Registered { .. } => "registration",
         _ => return None,
     })
 }

@@ -1,4 +1,5 @@
-//! What waits for the store, and what the store has of every living leg.
+//! What waits for the store, and what the store has of every living leg and every phone that is not
+//! free.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,12 +8,12 @@ use mesh::Clock;
 use mesh::clock::Timestamp;
 use mesh::ledger::{IndexChange, StateChange};
 use parking_lot::Mutex;
-use proto::call::v1::{CallInfo, State};
-use proto::switch::v1::{ConferenceRecord, LegRecord};
+use proto::switch::v1::{ConferenceRecord, LegRecord, PhoneRecord};
 use tokio::sync::{Notify, oneshot};
 
+use super::Bounds;
 use super::conferences::Conferences;
-use super::{Bounds, retold};
+use super::record::Record;
 use crate::metrics;
 
 /// The outcome of one transition.
@@ -20,6 +21,8 @@ use crate::metrics;
 pub struct Batch {
     /// New states of legs, each with the key of its record.
     pub legs: Vec<(String, LegRecord)>,
+    /// What phones are now.
+    pub phones: Vec<PhoneRecord>,
     /// Log entries, in order.
     pub events: Vec<Bytes>,
     /// Accounting records, in order.
@@ -50,19 +53,14 @@ impl Work {
             && !self.after_gap
     }
 
-    fn change(&mut self, previous: Option<&LegRecord>, next: &LegRecord) {
-        let (state, index) = if is_over(next) {
-            mesh::calls_index::changes(previous, &terminated(next))
-        } else {
-            mesh::calls_index::changes(previous, next)
-        };
+    fn change(&mut self, (state, index): (Vec<StateChange>, Vec<IndexChange>)) {
         self.state.extend(state);
         self.index.extend(index);
     }
 }
 
-/// Newest state of legs, by the key of the record.
-type Legs = BTreeMap<String, LegRecord>;
+/// Newest state of legs and phones, by the key of the record.
+pub(super) type Records = BTreeMap<String, Record>;
 
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -75,19 +73,19 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Inner {
     /// In the order in which they are written: what is told again after a gap,
-    retelling: VecDeque<(String, LegRecord)>,
+    retelling: VecDeque<(String, Record)>,
     /// and what has happened since.
     waiting: VecDeque<(Batch, oneshot::Sender<()>)>,
     /// Of what is waiting.
     bytes: usize,
     /// The newest state of each leg, once events had to be dropped; nothing waits then.
-    folded: Option<Legs>,
+    folded: Option<Records>,
     /// Accounting records of what was folded: events may be dropped, charges may not.
     unpaid: VecDeque<Bytes>,
     /// Of those.
     unpaid_bytes: usize,
     /// What the store has, or will have after the commit under way.
-    written: Legs,
+    written: Records,
     conferences: Conferences,
     /// True while nobody is told, since it may take long.
     is_away: bool,
@@ -108,7 +106,7 @@ impl Queue {
         if inner.folded.is_some() {
             inner.keep_unpaid(batch.accounting, self.bounds.max_bytes);
             inner.conferences.fold(batch.conferences);
-            inner.fold_in(batch.legs);
+            inner.fold_in(records(batch.legs, batch.phones));
             // The store is away, as the closed channel tells who waits.
             return acknowledged;
         }
@@ -147,16 +145,16 @@ impl Queue {
                 && let Some((batch, ack)) = inner.waiting.pop_front()
             {
                 inner.bytes = inner.bytes.saturating_sub(batch.size());
-                newest.extend(batch.legs);
                 conferences.extend(batch.conferences);
                 work.events.extend(batch.events);
                 work.accounting.extend(batch.accounting);
+                newest.extend(records(batch.legs, batch.phones));
                 inner.under_way.push(ack);
             }
         } else {
             let count = inner.retelling.len().min(super::SNAPSHOT_LEGS);
             newest.extend(inner.retelling.drain(..count));
-            work.events = newest.iter().map(|(_, record)| retold(record, now)).collect();
+            work.events = newest.iter().map(|(_, record)| record.retold(now)).collect();
         }
         work.conferences = inner.conferences.take(conferences);
         let room = self.bounds.commit_events.saturating_sub(work.accounting.len());
@@ -165,9 +163,9 @@ impl Queue {
         if inner.unpaid.is_empty() {
             inner.unpaid_bytes = 0;
         }
-        for (key, record) in newest.into_iter().collect::<Legs>() {
-            work.change(inner.written.get(&key), &record);
-            if is_over(&record) {
+        for (key, record) in newest.into_iter().collect::<Records>() {
+            work.change(record.changes(inner.written.get(&key)));
+            if record.is_over() {
                 inner.written.remove(&key);
             } else {
                 inner.written.insert(key, record);
@@ -208,33 +206,32 @@ impl Queue {
     pub(super) fn living(&self) -> Vec<String> {
         let inner = self.inner.lock();
         let mut living: Vec<_> = inner.written.iter().collect();
-        living.sort_by_cached_key(|(_, record)| place(record));
+        living.sort_by_cached_key(|(_, record)| record.place());
         living.into_iter().map(|(key, _)| key.clone()).collect()
     }
 
     /// Writes these legs whatever the store has of them, which is `found`.
-    pub(super) fn everything(&self, keys: &[String], found: &Legs, now: Timestamp) -> Work {
+    pub(super) fn everything(&self, keys: &[String], found: &Records, now: Timestamp) -> Work {
         let inner = self.inner.lock();
         let mut work = Work::default();
         for record in keys.iter().filter_map(|key| inner.written.get(key)) {
-            let stale = found.get(&mesh::calls_index::key_of(record));
-            let (_, index) = mesh::calls_index::changes(stale, record);
+            let (_, index) = record.changes(found.get(&record.key()));
             let left =
                 index.into_iter().filter(|change| matches!(change, IndexChange::Remove { .. }));
             work.index.extend(left);
-            work.change(None, record);
-            work.events.push(retold(record, now));
+            work.change(record.changes(None));
+            work.events.push(record.retold(now));
         }
         work
     }
 
     /// Removes records that the store has under this node's name and the engine has not: legs
     /// that ended in commits which the store lost.
-    pub(super) fn without_strangers(&self, found: &Legs) -> Work {
+    pub(super) fn without_strangers(&self, found: &Records) -> Work {
         let inner = self.inner.lock();
         let mut work = Work::default();
         for (_, stale) in found.iter().filter(|(key, _)| !inner.written.contains_key(*key)) {
-            work.change(Some(stale), &terminated(stale));
+            work.change(stale.removal());
         }
         work
     }
@@ -277,7 +274,7 @@ impl Queue {
     #[cfg(test)]
     pub(super) fn kept_legs(&self) -> usize {
         let inner = self.inner.lock();
-        inner.folded.as_ref().map_or(0, Legs::len) + inner.waiting.len() + inner.retelling.len()
+        inner.folded.as_ref().map_or(0, Records::len) + inner.waiting.len() + inner.retelling.len()
     }
 
     pub(super) fn clear(&self) {
@@ -299,13 +296,13 @@ impl Inner {
     /// Drops the events that wait and keeps the newest state of each leg.
     fn fold(&mut self, max_bytes: usize) {
         metrics::FOLDED.add(1, []);
-        self.folded = Some(Legs::new());
+        self.folded = Some(Records::new());
         let retelling = std::mem::take(&mut self.retelling);
         self.fold_in(retelling);
         for (batch, _) in std::mem::take(&mut self.waiting) {
             self.keep_unpaid(batch.accounting, max_bytes);
             self.conferences.fold(batch.conferences);
-            self.fold_in(batch.legs);
+            self.fold_in(records(batch.legs, batch.phones));
         }
         self.bytes = 0;
     }
@@ -324,10 +321,10 @@ impl Inner {
 
     /// Keeps the newest state of legs. One that came and went while the store was away leaves
     /// nothing, so that what is kept does not grow with the length of an outage.
-    fn fold_in(&mut self, legs: impl IntoIterator<Item = (String, LegRecord)>) {
+    fn fold_in(&mut self, records: impl IntoIterator<Item = (String, Record)>) {
         let Some(folded) = &mut self.folded else { return };
-        for (key, record) in legs {
-            if is_over(&record) && !self.written.contains_key(&key) {
+        for (key, record) in records {
+            if record.is_over() && !self.written.contains_key(&key) {
                 folded.remove(&key);
             } else {
                 folded.insert(key, record);
@@ -336,12 +333,12 @@ impl Inner {
     }
 
     /// The log starts afresh: also legs that did not change meanwhile are told again.
-    fn begin_retelling(&mut self, folded: Legs) {
+    fn begin_retelling(&mut self, folded: Records) {
         let unchanged = self.written.iter().filter(|(key, _)| !folded.contains_key(*key));
         let unchanged = unchanged.map(|(key, record)| (key.clone(), record.clone()));
         let mut legs: Vec<_> = unchanged.collect();
         legs.extend(folded);
-        legs.sort_by_cached_key(|(_, record)| place(record));
+        legs.sort_by_cached_key(|(_, record)| record.place());
         self.retelling = legs.into();
     }
 }
@@ -351,6 +348,7 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.legs.is_empty()
+            && self.phones.is_empty()
             && self.events.is_empty()
             && self.accounting.is_empty()
             && self.conferences.is_empty()
@@ -366,26 +364,11 @@ impl Batch {
     }
 }
 
-/// True when nothing more will be told of the leg under this call: it has ended, or goes on under
-/// another.
-fn is_over(record: &LegRecord) -> bool {
-    let is_over = |info: &CallInfo| info.state() == State::Terminated || info.moved_to.is_some();
-    record.call_info.as_ref().is_none_or(is_over)
-}
-
-/// The record as that of a leg that has ended, which is how records are removed.
-fn terminated(record: &LegRecord) -> LegRecord {
-    let mut ended = record.clone();
-    if let Some(info) = &mut ended.call_info {
-        info.set_state(State::Terminated);
-    }
-    ended
-}
-
-/// Orders legs by call, and those of a call as their states were told: who reads on ignores what
-/// comes after a higher sequence of the same call.
-fn place(record: &LegRecord) -> (String, i64) {
-    let info = record.call_info.as_ref();
-    let call = info.and_then(|info| info.call.as_ref());
-    (call.map(|call| call.id.clone()).unwrap_or_default(), info.map_or(0, |info| info.sequence))
+fn records(
+    legs: Vec<(String, LegRecord)>,
+    phones: Vec<PhoneRecord>,
+) -> impl Iterator<Item = (String, Record)> {
+    let legs = legs.into_iter().map(|(key, record)| (key, Record::Leg(Box::new(record))));
+    let phones = phones.into_iter().map(Record::Phone);
+    legs.chain(phones.map(|record| (record.key(), record)))
 }

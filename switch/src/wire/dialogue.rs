@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::switch::v1 as pb;
 
 use super::{Malformed, is_key};
-use crate::domain::{DigitRules, Media, Play};
+use crate::domain::{DigitRules, Media, Play, PlayCallback};
 
 /// Most digits of an input.
 const MAX_DIGITS: usize = 128;
@@ -13,7 +13,11 @@ const MAX_DIGITS: usize = 128;
 pub(super) fn play(play: &pb::Play, media: Option<Media>) -> Result<Play, Malformed> {
     let media = media.ok_or(Malformed::Field("prompts or url, one of them"))?;
     let repeat = u32::try_from(play.repeat).map_err(|_| Malformed::Field("repeat is negative"))?;
-    Ok(Play { media, repeat, is_interruptible: play.interrupt_on_input })
+    let callback = play.callback_url.as_ref().map(|url| PlayCallback {
+        url: url.clone(),
+        events: play.callback_on_events.iter().cloned().collect(),
+    });
+    Ok(Play { media, repeat, is_interruptible: play.interrupt_on_input, callback })
 }
 
 pub(super) fn rules(detect: pb::StartDtmfDetect) -> Result<DigitRules, Malformed> {

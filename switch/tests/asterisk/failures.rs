@@ -147,7 +147,7 @@ async fn every_call_is_lost_when_asterisk_dies_and_new_ones_work() {
     fixture.until_connected(true).await;
 
     let mut told = [fixture.next().await, fixture.next().await];
-    told.sort_by_key(|event| event.channel().clone());
+    told.sort_by_key(|event| event.channel().cloned());
     assert_eq!(told, [ended("a", Cause::Lost), ended("b", Cause::Lost)]);
     for phone in [&fixture.phones.alice, &fixture.phones.bob] {
         phone.forget();

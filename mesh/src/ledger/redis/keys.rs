@@ -43,6 +43,11 @@ impl Keys {
         self.of(partition, &format!("i:{index}"))
     }
 
+    /// Hash: who holds something of the partition, until when, and the note that goes with it.
+    pub(super) fn hold(&self, partition: Partition, name: &str) -> String {
+        self.of(partition, &format!("hold:{name}"))
+    }
+
     /// Hash: homes of the customers of the partition.
     pub(super) fn homes(&self, partition: Partition) -> String {
         self.of(partition, "homes")

@@ -15,6 +15,7 @@ pub(super) struct Scripts {
     pub(super) once: Script,
     pub(super) forget: Script,
     pub(super) replace: Script,
+    pub(super) hold: Script,
     pub(super) note_presence: Script,
     pub(super) presence: Script,
 }
@@ -44,6 +45,7 @@ impl Scripts {
             once: Script::new(include_str!("once.lua")),
             forget: Script::new(include_str!("forget.lua")),
             replace: Script::new(include_str!("replace.lua")),
+            hold: Script::new(include_str!("hold.lua")),
             note_presence: Script::new(include_str!("note_presence.lua")),
             presence: Script::new(include_str!("presence.lua")),
         }

@@ -247,3 +247,22 @@ pub(super) async fn presence_counts_each_listener_until_it_expires(kind: Kind) {
     store.note_presence(1, "12025551000", "b", LONG).await.unwrap();
     assert_eq!(store.presence(1, "12025551000").await.unwrap().listeners, 2);
 }
+
+pub(super) async fn one_at_a_time_holds_and_the_next_learns_the_note(kind: Kind) {
+    let store = Subject::of(kind).await;
+    let hold = async |holder: &str, ttl, note: Option<&str>| {
+        store.hold(0, "hooks", holder, ttl, note.map(bytes)).await.unwrap()
+    };
+
+    assert_eq!(hold("a", LONG, Some("not a's to note yet")).await, Some(bytes("")));
+    assert_eq!(hold("b", LONG, None).await, None);
+    assert_eq!(hold("a", LONG, Some("1")).await, Some(bytes("1")));
+    assert_eq!(hold("a", LONG, None).await, Some(bytes("1")));
+    assert_eq!(store.hold(0, "other", "b", LONG, None).await.unwrap(), Some(bytes("")));
+
+    assert_eq!(hold("a", Duration::ZERO, Some("2")).await, Some(bytes("2")));
+    assert_eq!(hold("b", SHORT, Some("unheld")).await, Some(bytes("2")), "given back");
+    until("the time is over", async || hold("a", LONG, Some("late")).await).await;
+    assert_eq!(hold("b", LONG, Some("lost")).await, None);
+    assert_eq!(hold("a", LONG, None).await, Some(bytes("2")));
+}

@@ -168,6 +168,18 @@ impl Ledger for Gate {
         self.memory.replace(i_customer, key, expected, value).await
     }
 
+    async fn hold(
+        &self,
+        partition: Partition,
+        name: &str,
+        holder: &str,
+        ttl: Duration,
+        note: Option<Bytes>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        self.check()?;
+        self.memory.hold(partition, name, holder, ttl, note).await
+    }
+
     async fn note_presence(
         &self,
         i_customer: i64,

@@ -32,7 +32,7 @@ use crate::driver::{ChannelId, Endpoint, Label, Op, Shown};
 impl Customer {
     /// A new call for an account; its phone rings once the destination is known to be allowed.
     pub(super) fn set_up_origination(&mut self, originate: Originate, admission: Admission) {
-        let Originate { call_id, account, destination, caller_id, caller_name, timeout } =
+        let Originate { call_id, account, destination, caller_id, caller_name, timeout, callback } =
             originate;
         let caller = Party::account(&account);
         let mut call = Call::new(
@@ -43,6 +43,7 @@ impl Customer {
             destination.clone(),
         );
         call.ring_timeout = timeout;
+        call.callback = callback;
         call.admission = Some(admission);
         call.presented = Party {
             number: caller_id.unwrap_or_else(|| caller.number.clone()),

@@ -27,11 +27,16 @@ fn id(name: &str) -> PlaybackId {
 fn prompt(is_interruptible: bool) -> Play {
     let clip =
         Clip { name: "a.au".to_owned(), duration: Duration::from_secs(2), is_fetched: false };
-    Play { media: Media::Clips(vec![clip]), repeat: 1, is_interruptible }
+    Play { media: Media::Clips(vec![clip]), repeat: 1, is_interruptible, callback: None }
 }
 
 fn url() -> Play {
-    Play { media: Media::Url("http://a/".to_owned()), repeat: 3, is_interruptible: true }
+    Play {
+        media: Media::Url("http://a/".to_owned()),
+        repeat: 3,
+        is_interruptible: true,
+        callback: None,
+    }
 }
 
 /// A dialogue and all that came of it, in words.
@@ -441,4 +446,28 @@ proptest! {
             prop_assert!(digits.len() <= 4 && !digits.contains('#'), "{line}");
         }
     }
+}
+
+#[test]
+fn the_end_of_a_playback_and_keys_meanwhile_are_posted_as_far_as_they_are_wanted() {
+    let posted = |events: &[&str]| {
+        let callback = PlayCallback {
+            url: "u".to_owned(),
+            events: events.iter().map(|event| (*event).to_owned()).collect(),
+        };
+        let mut dialogue = Dialogue::default();
+        let mut acts = dialogue.play(id("a"), Play { callback: Some(callback), ..prompt(false) });
+        acts.extend(dialogue.key(at(1), '1'));
+        acts.extend(dialogue.played(at(2), &id("a"), PlaybackEnd::Completed));
+        acts.extend(dialogue.key(at(3), '2'));
+        let told = acts.into_iter().filter_map(|act| match act {
+            Act::Tell(info) => info.callback.map(|_| info.event),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+
+    assert_eq!(posted(&[]), ["dtmf", "prompt_playback_completed"]);
+    assert_eq!(posted(&["prompt_playback_completed"]), ["prompt_playback_completed"]);
+    assert!(posted(&["prompt_playback_failed"]).is_empty());
 }

@@ -92,6 +92,7 @@ fn an_account_session_places_calls_for_itself_alone() {
             caller_id: None,
             caller_name: None,
             timeout: std::time::Duration::from_mins(1),
+            callback: None,
         }))
     };
     let mut bench = Bench::new();

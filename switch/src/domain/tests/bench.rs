@@ -104,6 +104,8 @@ pub(super) struct Bench {
     pub(super) news: Vec<ConferenceNews>,
     /// What the store was to have of them, the newest last.
     pub(super) kept: Vec<ConferenceView>,
+    /// What was told of phones.
+    pub(super) phones: Vec<(String, &'static str)>,
     /// Queues of which the directory was asked who takes part.
     pub(super) looks: Vec<i64>,
     /// What the store was asked and has not answered: the access number, and for which call.
@@ -140,6 +142,7 @@ impl Bench {
             charged: Vec::new(),
             reserves: Vec::new(),
             figures: Vec::new(),
+            phones: Vec::new(),
             looks: Vec::new(),
             asks: Vec::new(),
             news: Vec::new(),
@@ -185,6 +188,9 @@ impl Bench {
                 Effect::Over(call_id) => self.over.push(call_id),
                 Effect::Account(charged) => self.charged.push(*charged),
                 Effect::Reserve { charge, seconds } => self.reserves.push((*charge, seconds)),
+                Effect::TellPhone(news) => {
+                    self.phones.push((news.account_id, news.availability.name()));
+                }
                 Effect::TellQueue { figures, .. } => self.figures.push(figures),
                 Effect::TellConference(news) => self.news.push(*news),
                 Effect::KeepConference(view) => self.kept.push(*view),
@@ -250,6 +256,7 @@ impl Bench {
             caller_id: caller_id.map(str::to_owned),
             caller_name: None,
             timeout: Duration::from_mins(1),
+            callback: None,
         };
         let action = Action::Originate(Box::new(originate));
         let outcome = self.command(CUSTOMER, "originate_call", action);

@@ -46,6 +46,7 @@ fn a_call_that_is_originated_once_more_under_its_id_stays_as_it_is() {
         caller_id: None,
         caller_name: None,
         timeout: std::time::Duration::from_mins(1),
+        callback: None,
     };
     bench.look_away();
 

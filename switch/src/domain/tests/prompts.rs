@@ -9,7 +9,8 @@ use crate::driver::{Clip, Event, Op, PlaybackEnd, PlaybackId};
 fn play(call: &CallId, tag: Option<&Tag>) -> Action {
     let clip =
         Clip { name: "a.au".to_owned(), duration: Duration::from_secs(2), is_fetched: false };
-    let play = Play { media: Media::Clips(vec![clip]), repeat: 1, is_interruptible: true };
+    let play =
+        Play { media: Media::Clips(vec![clip]), repeat: 1, is_interruptible: true, callback: None };
     Action::Play(call.clone(), tag.cloned(), play)
 }
 
@@ -148,7 +149,7 @@ fn a_leg_that_moves_to_another_call_leaves_its_dialogue_behind() {
 fn what_is_fetched_for_a_call_that_is_over_is_of_no_interest() {
     let (mut bench, call, alice, _) = Bench::talking();
     let media = Media::Url("http://a/".to_owned());
-    let play = Play { media, repeat: 1, is_interruptible: false };
+    let play = Play { media, repeat: 1, is_interruptible: false, callback: None };
     let action = Action::Play(call.clone(), Some(alice.clone()), play);
     bench.must("play", action).unwrap();
     bench.hangs_up(&alice);

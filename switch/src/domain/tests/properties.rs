@@ -156,7 +156,7 @@ fn playing(kind: u8) -> Play {
         Clip { name: "a.au".to_owned(), duration: Duration::from_secs(2), is_fetched: false };
     let media =
         if kind == 40 { Media::Url("http://a/".to_owned()) } else { Media::Clips(vec![clip]) };
-    Play { media, repeat: 1, is_interruptible: kind.is_multiple_of(2) }
+    Play { media, repeat: 1, is_interruptible: kind.is_multiple_of(2), callback: None }
 }
 
 fn collecting() -> DigitRules {
@@ -210,6 +210,7 @@ impl World {
                     caller_id: None,
                     caller_name: None,
                     timeout: Duration::from_secs(30),
+                    callback: None,
                 };
                 self.command(scopes()[scope], Action::Originate(Box::new(originate)))
             }

@@ -40,6 +40,11 @@ impl Behaviour {
     const fn default_ringing_ms() -> u32 {
         500
     }
+
+    /// Whether a phone that behaves so can be reached.
+    pub(super) const fn is_registered(self) -> bool {
+        !matches!(self, Self::Unregistered {})
+    }
 }
 
 impl Default for Behaviour {

@@ -124,8 +124,21 @@ impl Model {
 
     /// Sets how a phone behaves from the next ringing on.
     pub(super) fn set_behaviour(&mut self, account_id: &str, behaviour: Behaviour) {
-        self.phones.entry(account_id.to_owned()).or_default().behaviour = behaviour;
+        let phone = self.phones.entry(account_id.to_owned()).or_default();
+        let before = mem::replace(&mut phone.behaviour, behaviour);
         self.forget_idle_phone(account_id);
+        if before.is_registered() != behaviour.is_registered() {
+            self.events.push(Event::Registered {
+                account_id: account_id.to_owned(),
+                is_registered: behaviour.is_registered(),
+            });
+        }
+    }
+
+    /// Accounts whose phones cannot be reached.
+    pub(super) fn unregistered(&self) -> Vec<String> {
+        let phones = self.phones.iter().filter(|(_, phone)| !phone.behaviour.is_registered());
+        phones.map(|(account_id, _)| account_id.clone()).collect()
     }
 
     /// Makes an incoming channel of a phone or the trunk and offers it to the engine.

@@ -27,7 +27,8 @@ pub(super) const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_RIPPLE_ROUNDS: usize = 4;
 
 impl Sim {
-    /// Sets how an account's phone takes calls that start to ring from now on.
+    /// Sets how an account's phone takes calls that start to ring from now on. Returns when the
+    /// engine has acted on it, should the phone be registered now and was not, or the other way.
     ///
     /// # Errors
     /// [`HandError::NoPhone`], [`HandError::Phonebook`].
@@ -37,8 +38,11 @@ impl Sim {
         behaviour: Behaviour,
     ) -> Result<(), HandError> {
         self.check_phone(account_id).await?;
-        self.model.lock().set_behaviour(account_id, behaviour);
-        Ok(())
+        self.act(|model, _now| {
+            model.set_behaviour(account_id, behaviour);
+            Ok(())
+        })
+        .await
     }
 
     /// An account's phone dials. Returns when the engine has named the call.

@@ -296,6 +296,7 @@ impl Bench {
             caller_id: None,
             caller_name: None,
             timeout: Duration::from_mins(1),
+            callback: None,
         }))
     }
 

@@ -186,6 +186,18 @@ impl Ledger for Flaky {
         self.memory.replace(i_customer, key, expected, value).await
     }
 
+    async fn hold(
+        &self,
+        partition: Partition,
+        name: &str,
+        holder: &str,
+        ttl: Duration,
+        note: Option<Bytes>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        self.befall()?;
+        self.memory.hold(partition, name, holder, ttl, note).await
+    }
+
     async fn note_presence(
         &self,
         i_customer: i64,

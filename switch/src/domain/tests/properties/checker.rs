@@ -169,7 +169,8 @@ impl Checker {
                     assert!(charge.running_since.is_some(), "{charge:?} is not running");
                 }
                 Effect::Refresh { view, call_sequence } => self.refresh(view, *call_sequence),
-                Effect::TellQueue { .. }
+                Effect::TellPhone(_)
+                | Effect::TellQueue { .. }
                 | Effect::Look { .. }
                 | Effect::Fetch { .. }
                 | Effect::AskListeners { .. }

@@ -74,8 +74,32 @@ async fn a_phone_that_nobody_answers_rings_until_the_caller_gives_up() {
 async fn an_unregistered_phone_is_unavailable_at_once() {
     let mut bench = phone_that(Behaviour::Unregistered {}).await;
 
+    assert_eq!(bench.next_event().await, registered("101", false));
     assert_eq!(bench.next().await, (0, refused("a", 480)));
     bench.stays_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_registers_or_not_is_told_when_that_changes() {
+    let mut bench = Bench::new();
+    let behaves = async |bench: &Bench, behaviour| {
+        bench.sim.set_behaviour("101", behaviour).await.unwrap();
+    };
+
+    behaves(&bench, Behaviour::Busy {}).await;
+    behaves(&bench, Behaviour::Unregistered {}).await;
+    behaves(&bench, Behaviour::Unregistered {}).await;
+    assert_eq!(bench.next_event().await, registered("101", false));
+    assert_eq!(bench.sim.unregistered().await.unwrap(), ["101"]);
+
+    behaves(&bench, Behaviour::Manual {}).await;
+    assert_eq!(bench.next_event().await, registered("101", true));
+    assert!(bench.sim.unregistered().await.unwrap().is_empty());
+    bench.stays_quiet().await;
+}
+
+fn registered(account_id: &str, is_registered: bool) -> Event {
+    Event::Registered { account_id: account_id.to_owned(), is_registered }
 }
 
 #[tokio::test(start_paused = true)]

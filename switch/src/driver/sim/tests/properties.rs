@@ -212,7 +212,7 @@ proptest! {
 
             let mut ended = HashSet::new();
             for event in model.take_events() {
-                let channel = event.channel();
+                let Some(channel) = event.channel() else { continue };
                 prop_assert!(!ended.contains(channel), "{event:?} after the end");
                 if matches!(event, Event::Ended { .. }) {
                     prop_assert!(!model.lines.contains_key(channel));
