@@ -28,6 +28,7 @@ mod queues;
 mod raw;
 mod realms;
 mod resume;
+mod rights;
 mod roll_out;
 mod rows;
 mod scope;
