@@ -108,6 +108,53 @@ async fn an_administrator_sets_up_an_application_with_numbers() {
     assert_eq!(refused.code(), -32003, "administrators and resellers only");
 }
 
+/// Story 2 of the manual, step by step.
+#[tokio::test]
+async fn mary_is_told_that_her_visa_is_approved() {
+    let up = Up::start().await;
+    // An administrator creates an application and gives it a number; the option is on through
+    // the owner's product.
+    let mut admin = Client::log_in(up.public, "admin").await;
+    let new = json!({"name": "visa-answers", "type": "User Application", "i_account": 8});
+    let made = admin.must("IVRApplications/add_ivr_application", new).await;
+    let number = json!({"i_ivr_application": made["i_ivr_application"], "number": "1733355788"});
+    admin.must("IVRApplications/add_access_number", number).await;
+
+    // The owner's program connects, asks for its access numbers and subscribes to one.
+    let mut program = Client::log_in(up.public, "301").await;
+    let own = program.must("IVRApplications/get_access_number_list", json!({})).await;
+    let number = own["access_number_list"][1]["number"].clone();
+    assert_eq!(number, "1733355788");
+    let wanted = json!({"access_number": number});
+    program.must("CallControl/enable_api_notifications", wanted).await;
+
+    // Mary calls; the system matches the number and tells the program, which answers.
+    let placed = up.sim.trunk_call(MARY, "1733355788", "Mary Smith").await;
+    let leg = placed["leg"].as_str().unwrap();
+    let ringing = until(&mut program, "ringing").await;
+    assert_eq!(ringing["caller"]["name"], "Mary Smith");
+    let call = json!({"id": ringing["call"]["id"]});
+    program.must("CallControl/answer_call", json!({"call": call})).await;
+
+    // A prompt asks for her registration number, and her digits go to the program.
+    let ask = json!({"call": call, "prompts": ["visa/enter-number.au"],
+        "interrupt_playback_on_input": "Y"});
+    program.must("CallControl/play_prompt", ask).await;
+    program.must("CallControl/start_dtmf_detect", json!({"call": call})).await;
+    up.sim.far_end_keys(leg, "20260117#").await;
+    let collected = until(&mut program, "input_collected").await;
+    assert_eq!((&collected["digits"], &collected["terminator"]), (&json!("20260117"), &json!("#")));
+
+    // The program looks them up, and has her told that her visa is approved.
+    let tell = json!({"call": call, "prompts": ["visa/approved.g729"]});
+    program.must("CallControl/play_prompt", tell).await;
+    assert_eq!(up.sim.leg(leg).await["hears"], "prompt:visa/approved.g729");
+    until(&mut program, "prompt_playback_completed").await;
+    program.must("CallControl/terminate_call", json!({"call": call})).await;
+    let ended = until(&mut program, "terminated").await;
+    assert_eq!(ended["reason"], "Answer Leg Disconnected Via Call Control API");
+}
+
 #[tokio::test]
 async fn the_program_is_told_of_a_call_and_answers_it() {
     let up = Up::start().await;
