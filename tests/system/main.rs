@@ -34,6 +34,7 @@ mod rows;
 mod scope;
 mod sessions;
 mod structure;
+mod tenancy;
 mod tls;
 mod traces;
 mod visa_center;
