@@ -221,7 +221,7 @@ async fn several_calls_of_one_account_share_its_credit() {
         ended += i32::from(is_over);
     }
 
-    sleep(Duration::from_millis(1_000)).await;
+    sleep(Duration::from_secs(1)).await;
     let listed = board.must("CDR/get_xdr_list", json!({"account_id": "101"})).await;
 
     let amount = |xdr: &Value| xdr["charged_amount"].as_str().unwrap().parse::<f64>().unwrap();
