@@ -179,7 +179,11 @@ impl Lists {
         })
     }
 
-    async fn customer(&self, session: &Session, asked: i64) -> Result<i64, Refusal> {
+    /// A customer in scope.
+    ///
+    /// # Errors
+    /// `CustomerNotFound`, or what came between.
+    pub(crate) async fn customer(&self, session: &Session, asked: i64) -> Result<i64, Refusal> {
         let found = match session.scope().i_customer() {
             Some(own) => Some(own).filter(|own| *own == asked),
             None => self.directory.customer_of(session, Of::ICustomer(asked)).await?,

@@ -2,6 +2,7 @@
 
 mod answer_call;
 mod get_call_info;
+mod get_recording_list;
 mod get_sip_calls_list;
 mod hold_call;
 mod note_subscription;
@@ -11,14 +12,17 @@ mod park_call;
 mod pickup_call;
 mod play;
 mod play_prompt;
+mod read_recording;
 mod redirect_call;
 mod reject_call;
 mod resume_call;
 mod retrieve_call;
 mod send_dtmf;
 mod start_dtmf_detect;
+mod start_recording;
 mod stop_dtmf_detect;
 mod stop_play_prompt;
+mod stop_recording;
 mod supervise_call;
 mod terminate_call;
 mod transfer_call;
@@ -93,6 +97,10 @@ methods! {
         pickup_call(PickupCallRequest) -> PickupCallResponse;
         supervise_call(SuperviseCallRequest) -> SuperviseCallResponse;
         send_dtmf(SendDtmfRequest) -> SendDtmfResponse;
+        start_recording(StartRecordingRequest) -> StartRecordingResponse;
+        stop_recording(StopRecordingRequest) -> StopRecordingResponse;
+        get_recording_list(GetRecordingListRequest) -> GetRecordingListResponse;
+        read_recording(ReadRecordingRequest) -> ReadRecordingResponse;
         note_subscription(NoteSubscriptionRequest) -> NoteSubscriptionResponse;
         play(PlayRequest) -> PlayResponse;
         play_prompt(PlayPromptRequest) -> PlayPromptResponse;
@@ -101,9 +109,6 @@ methods! {
         stop_dtmf_detect(StopDtmfDetectRequest) -> StopDtmfDetectResponse;
     }
     refused {
-        start_recording(StartRecordingRequest) -> StartRecordingResponse;
-        stop_recording(StopRecordingRequest) -> StopRecordingResponse;
-        get_recording_list(GetRecordingListRequest) -> GetRecordingListResponse;
         // The edge answers these two itself.
         enable_api_notifications(EnableApiNotificationsRequest) -> EnableApiNotificationsResponse;
         disable_api_notifications(DisableApiNotificationsRequest) -> DisableApiNotificationsResponse;

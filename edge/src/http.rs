@@ -6,6 +6,7 @@ mod form;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod handshake;
+mod recording;
 pub(crate) mod remembered;
 mod reply;
 mod rest;

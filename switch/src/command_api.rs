@@ -2,6 +2,7 @@
 //! answered by a `CommandResponse`, both as protobuf; `GET /v1/health`.
 
 mod media;
+mod recordings;
 
 use std::convert::Infallible;
 
@@ -140,6 +141,9 @@ async fn carry_out(
     }
     let at = clock.instant_of(deadline);
     let place = engine.place();
+    if let Some(answer) = recordings::answer(engine.recordings(), &request).await {
+        return answer;
+    }
     let looking = media::of(engine.audio(), &request);
     let media = tokio::time::timeout_at(at, looking).await.unwrap_or_else(|_| {
         Err(too_late("what is to be played was not found in time; nothing was done"))
@@ -160,6 +164,7 @@ async fn carry_out(
             slot: done.slot,
             conference: done.conference.map(|view| wire::conference::conference(&view)),
             participant: done.participant.map(|view| wire::conference::participant(&view)),
+            ..pb::Done::default()
         }),
     }
 }

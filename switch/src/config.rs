@@ -7,8 +7,8 @@ use mesh::outward::Rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::audio;
 use crate::driver::{asterisk, sim};
+use crate::{audio, recordings};
 
 /// Settings of the switch service.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -46,6 +46,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Prompts, and audio from addresses that customers name.
     pub prompts: audio::Config,
+    /// Recordings of calls.
+    pub recordings: recordings::Config,
     /// Which addresses those may be. The whole configuration's `webhooks`.
     #[serde(skip)]
     pub outward: Rules,
@@ -100,6 +102,7 @@ impl Default for Config {
             journal: None,
             drain_timeout: Duration::from_secs(5),
             prompts: audio::Config::default(),
+            recordings: recordings::Config::default(),
             outward: Rules::default(),
             sim: sim::Config::default(),
             asterisk: asterisk::Config::default(),

@@ -27,6 +27,7 @@ mod party;
 mod phone;
 mod queue;
 mod reason;
+mod recording;
 mod reference;
 #[cfg(test)]
 mod tests;
@@ -55,5 +56,6 @@ pub use queue::{
     AGENT_TIMEOUT, Decision, Figures, Group, LEAVES, Leave, QueueInfo, QueueSettings, SERVICE_TIME,
 };
 pub use reason::Standard;
+pub use recording::{Recorded, Recording};
 pub use reference::state_table;
 pub use view::{Callback, IvrInfo, LegView, Seen};

@@ -20,6 +20,7 @@ pub mod sim;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -100,6 +101,18 @@ pub struct Clip {
     pub duration: Duration,
     /// True when it is not in the prompt folder.
     pub is_fetched: bool,
+}
+
+/// Names a recording, `<node>.<unique part>`; made by the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordingId(pub String);
+
+impl RecordingId {
+    /// Where its file is in the recording folder.
+    #[must_use]
+    pub fn path(&self, i_customer: i64) -> String {
+        format!("{i_customer}/{}.wav", self.0)
+    }
 }
 
 /// How a playback ended by itself.
@@ -221,6 +234,21 @@ pub enum Op {
         /// The playback.
         playback: PlaybackId,
     },
+    /// Records what the channel's party says and hears, until [`Op::StopRecord`] or the channel's
+    /// end; then [`Driver::collect`] has it.
+    Record {
+        /// The channel.
+        channel: ChannelId,
+        /// Name for the recording.
+        recording: RecordingId,
+    },
+    /// Ends a recording.
+    StopRecord {
+        /// The channel.
+        channel: ChannelId,
+        /// The recording.
+        recording: RecordingId,
+    },
     /// Renames a channel.
     Label {
         /// The channel.
@@ -278,6 +306,8 @@ impl Op {
             | Self::SendDigits { channel, .. }
             | Self::Play { channel, .. }
             | Self::StopPlay { channel, .. }
+            | Self::Record { channel, .. }
+            | Self::StopRecord { channel, .. }
             | Self::Label { channel, .. } => channel,
         }
     }
@@ -365,6 +395,13 @@ pub enum Event {
         /// Whether it can.
         is_registered: bool,
     },
+    /// Nothing is recorded, or nothing more.
+    RecordingFailed {
+        /// The channel.
+        channel: ChannelId,
+        /// The recording.
+        recording: RecordingId,
+    },
 }
 
 impl Event {
@@ -380,7 +417,8 @@ impl Event {
             | Self::Held { channel }
             | Self::Resumed { channel }
             | Self::Digit { channel, .. }
-            | Self::PlaybackEnded { channel, .. } => Some(channel),
+            | Self::PlaybackEnded { channel, .. }
+            | Self::RecordingFailed { channel, .. } => Some(channel),
         }
     }
 }
@@ -460,4 +498,10 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     async fn unregistered(&self) -> Result<Vec<String>, DriverError> {
         Ok(Vec::new())
     }
+
+    /// Writes a recording that is over to a file, as WAV, and forgets it.
+    ///
+    /// # Errors
+    /// When there is no such recording, or it cannot be had or written.
+    async fn collect(&self, recording: &RecordingId, file: &Path) -> Result<(), DriverError>;
 }

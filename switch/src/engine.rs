@@ -48,6 +48,7 @@ use crate::domain::{Command, Customer, Names, Outcome, Refusal, Standard};
 use crate::driver::{ChannelId, Driver, Op};
 use crate::journal::Journal;
 use crate::outbox::Outbox;
+use crate::recordings::Recordings;
 use crate::wire::Place;
 
 /// What the engine is made of.
@@ -63,6 +64,8 @@ pub struct Parts {
     pub directory: Arc<dyn Directory>,
     /// Prompts, and audio from elsewhere.
     pub audio: Arc<Audio>,
+    /// Recordings.
+    pub recordings: Arc<Recordings>,
     /// The store, for customers' homes.
     pub ledger: Arc<dyn Ledger>,
     /// One outbox a partition.
@@ -242,6 +245,11 @@ impl Engine {
     /// What can be played.
     pub(crate) fn audio(&self) -> &Audio {
         &self.0.shared.audio
+    }
+
+    /// What was recorded.
+    pub(crate) fn recordings(&self) -> &Recordings {
+        &self.0.shared.recordings
     }
 
     /// Where the engine runs.

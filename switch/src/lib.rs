@@ -18,6 +18,7 @@ pub mod journal;
 pub mod metrics;
 mod node;
 pub mod outbox;
+pub mod recordings;
 mod watch;
 mod wire;
 
@@ -42,6 +43,7 @@ use crate::engine::{Bounds, Engine, Parts};
 use crate::journal::Journal;
 use crate::node::Node;
 use crate::outbox::Outbox;
+use crate::recordings::Recordings;
 use crate::watch::Watch;
 
 /// What the switch service needs from around it.
@@ -106,6 +108,9 @@ pub async fn serve(
         }
     };
 
+    let recordings = Recordings::open(config.recordings.clone(), deps.clock.clone());
+    let recordings = Arc::new(recordings.await.context("switch.recordings.folder")?);
+    tasks.spawn(Arc::clone(&recordings).run(late_stop.clone()));
     let bounds =
         outbox::Bounds { max_bytes: config.outbox_bytes, commit_events: EVENTS_PER_COMMIT };
     let outboxes: Vec<_> = (0..deps.ledger.partitions()).map(|_| Outbox::new(bounds)).collect();
@@ -131,6 +136,7 @@ pub async fn serve(
         driver,
         directory: Arc::new(directory),
         audio: Arc::new(Audio::new(config.prompts.clone(), config.outward)),
+        recordings,
         ledger: Arc::clone(&deps.ledger),
         outboxes: outboxes.clone(),
         clock: deps.clock.clone(),

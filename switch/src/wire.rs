@@ -106,6 +106,17 @@ pub(crate) fn command(
             let (call_id, tag) = target(stop.call)?;
             Action::StopCollect(call_id, tag)
         }
+        Is::StartRecording(start) => {
+            let (call_id, tag) = target(start.call)?;
+            Action::Record(call_id, tag)
+        }
+        Is::StopRecording(stop) => {
+            let (call_id, tag) = target(stop.call)?;
+            Action::StopRecord(call_id, tag)
+        }
+        Is::ListRecordings(_) | Is::ReadRecording(_) => {
+            return Err(Malformed::Field("this is no command on a call"));
+        }
         Is::OriginateAdvancedCall(connect) => {
             let (connect, of) = connect_two(connect)?;
             owner = Some(of);
@@ -158,7 +169,7 @@ pub(crate) fn command(
     Ok((Command { id: request.command_id, scope, cause, action }, owner))
 }
 
-fn scope(caller: &pb::Caller) -> Result<Scope, Malformed> {
+pub(crate) fn scope(caller: &pb::Caller) -> Result<Scope, Malformed> {
     match caller.realm() {
         Realm::Admin => Ok(Scope::Everything),
         Realm::Reseller => Ok(Scope::Reseller { i_reseller: caller.i_reseller }),
@@ -477,6 +488,11 @@ pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
         conference: view.conference.as_ref().map(|conference| call_pb::ConferenceRef {
             i_conference: conference.id.0.clone(),
             name: conference.name.clone(),
+        }),
+        recording: view.recording.as_ref().map(|recording| call_pb::RecordingRef {
+            i_recording: recording.id.0.clone(),
+            path: recording.id.path(view.owner.i_customer),
+            active: recording.is_active,
         }),
         start_time: view.start_time.as_micros(),
         connect_time: view.connect_time.map(Timestamp::as_micros),

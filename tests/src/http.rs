@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -20,6 +20,32 @@ pub async fn text(from: SocketAddr, path: &str) -> anyhow::Result<String> {
 pub async fn put(to: SocketAddr, path: &str, text: &str) -> anyhow::Result<StatusCode> {
     let body = Bytes::from(text.to_owned());
     Ok(exchange(to, Method::PUT, path, body).await?.0)
+}
+
+/// Fetches a file with a token; gives status, headers and content.
+pub async fn download(
+    from: SocketAddr,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+) -> anyhow::Result<(StatusCode, HeaderMap, Bytes)> {
+    let stream = TcpStream::connect(from).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut request = Request::builder().method(method).uri(path);
+    request = request.header(header::HOST, from.to_string());
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Full::new(Bytes::new()))?;
+    let exchange = async {
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        anyhow::Ok((head.status, head.headers, body.collect().await?.to_bytes()))
+    };
+    tokio::select! {
+        answer = exchange => answer,
+        ended = connection => anyhow::bail!("connection ended without an answer: {ended:?}"),
+    }
 }
 
 /// Sends a request on a connection of its own; the body of the answer is null when it is no JSON.

@@ -27,6 +27,7 @@ mod prompts;
 mod queues;
 mod raw;
 mod realms;
+mod recordings;
 mod resume;
 mod rights;
 mod roll_out;

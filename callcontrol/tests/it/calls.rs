@@ -6,8 +6,8 @@ use mesh::fault;
 use mesh::metadata;
 use mesh::testing::eventually;
 use proto::callcontrol::v1::{
-    AnswerCallRequest, GetCallInfoRequest, GetRecordingListRequest, HoldCallRequest,
-    RejectCallRequest, ResumeCallRequest, SendDtmfRequest, TerminateCallRequest,
+    AnswerCallRequest, GetCallInfoRequest, HoldCallRequest, RejectCallRequest, ResumeCallRequest,
+    SendDtmfRequest, TerminateCallRequest,
 };
 use proto::options::v1::Realm;
 use proto::switch::v1::command_request::Command;
@@ -274,16 +274,4 @@ async fn a_role_that_may_read_may_not_act() {
     let held = client.hold_call(harness.request_as(ALICE, &scopes, hold(CALL, ""))).await;
 
     assert_eq!(reason(held), (Code::PermissionDenied, "ACCESS_DENIED".to_owned()));
-}
-
-#[tokio::test]
-async fn what_nobody_answers_yet_says_so() {
-    let harness = Harness::start().await;
-    let list = GetRecordingListRequest::default();
-
-    let asked = harness.request(CUSTOMER, list);
-    let status = harness.client.clone().get_recording_list(asked).await.unwrap_err();
-
-    assert_eq!(status.code(), Code::Unimplemented);
-    assert_eq!(fault::reason_of(&status).as_deref(), Some("NOT_IMPLEMENTED"));
 }

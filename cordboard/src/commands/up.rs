@@ -11,6 +11,7 @@ use mesh::lifecycle::Lifecycle;
 use mesh::net::Listener;
 use mesh::telemetry;
 use serde_json::json;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::say;
@@ -41,6 +42,8 @@ pub(super) struct System {
     realms: Vec<(&'static str, SocketAddr)>,
     life: Lifecycle,
     telemetry: telemetry::Guard,
+    /// What has to be on disk although nothing is kept; goes with the system.
+    _scratch: Option<TempDir>,
 }
 
 pub(super) async fn run(args: Up) -> anyhow::Result<()> {
@@ -86,6 +89,9 @@ pub(super) async fn run(args: Up) -> anyhow::Result<()> {
 pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<System> {
     let mut config = Config::load(args.settings.config.as_deref(), &args.settings.sets)?;
     configure(&mut config, &args)?;
+    let scratch = args.ephemeral.then(tempfile::tempdir).transpose().context("temporary folder")?;
+    let kept = scratch.as_ref().map_or(args.data_dir.as_path(), TempDir::path);
+    config.switch.recordings.folder.get_or_insert_with(|| kept.join("recordings"));
     let telemetry = telemetry::init(&config.telemetry, "cordboard")?;
     if !args.ephemeral {
         make_folder(&args.data_dir)?;
@@ -154,7 +160,7 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
         ready = tokio::time::timeout(START_TIMEOUT, readiness.until_ready()) => ready.is_ok(),
         () = host.life.stop.cancelled() => false,
     };
-    let system = System { addresses, realms, life: host.life, telemetry };
+    let system = System { addresses, realms, life: host.life, telemetry, _scratch: scratch };
     if is_ready {
         return Ok(system);
     }

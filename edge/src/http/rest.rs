@@ -121,7 +121,7 @@ fn with_login(
 }
 
 /// The session that a request names: by header, by `auth_info`, by cookie.
-async fn given(
+pub(super) async fn given(
     edge: &Arc<Edge>,
     entrance: &Entrance,
     method: &'static Method,

@@ -6,7 +6,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,8 +19,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::recording::File;
 use super::reply::{self, Reply};
-use super::{document, handshake, rest};
+use super::{document, handshake, recording, rest};
 use crate::config::AddressRange;
 use crate::edge::Edge;
 use crate::entrance::Entrance;
@@ -86,10 +89,26 @@ async fn serve(
     }
 }
 
-async fn answer(edge: &Arc<Edge>, door: Entrance, request: Request<Incoming>) -> Reply {
+/// What is written: a whole answer, or a file part by part.
+type Body = Either<Full<Bytes>, File>;
+
+async fn answer(edge: &Arc<Edge>, door: Entrance, request: Request<Incoming>) -> Response<Body> {
     let trusted = &edge.config.trusted_proxies;
     let address = client_address(door.address, request.headers(), trusted);
     let entrance = Entrance { address, ..door };
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let id = request.uri().path().strip_prefix("/recordings/").filter(|_| is_read);
+    if let Some(id) = id {
+        let (method, headers) = (request.method(), request.headers());
+        return match Box::pin(recording::answer(edge, entrance, id, method, headers)).await {
+            Ok(file) => file.map(Either::Right),
+            Err(refusal) => refusal.map(Either::Left),
+        };
+    }
+    whole(edge, entrance, request).await.map(Either::Left)
+}
+
+async fn whole(edge: &Arc<Edge>, entrance: Entrance, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     if let Some(name) = path.strip_prefix("/rest/") {
         if request.method() != Method::POST {

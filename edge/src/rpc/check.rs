@@ -46,6 +46,34 @@ pub(crate) async fn run(
     answer
 }
 
+/// The session of a request that is answered otherwise than by the method's handler, when it may
+/// call the method.
+pub(crate) async fn entitled(
+    edge: &Arc<Edge>,
+    origin: &Origin,
+    given: Given,
+    method: &'static Method,
+) -> Result<Arc<Session>, Fault> {
+    admit(edge, origin, &given, method)?;
+    if edge.config.api.mode == Mode::Standalone {
+        return Err(Fault::standalone(method));
+    }
+    let session = session(edge, origin, given, method).await?;
+    let session = session.ok_or_else(|| Fault::not_authenticated(method))?;
+    may_call(&session, method)?;
+    Ok(session)
+}
+
+/// Refuses when realm or role do not allow the method.
+fn may_call(session: &Session, method: &'static Method) -> Result<(), Fault> {
+    let caller = &session.caller;
+    if method.is_open_to(caller.scope.realm()) && caller.may(method.component, method.level) {
+        Ok(())
+    } else {
+        Err(Fault::access_denied(method))
+    }
+}
+
 /// Has a request with its session answered.
 async fn serve(
     edge: &Arc<Edge>,
@@ -56,10 +84,7 @@ async fn serve(
     params: &Value,
 ) -> Result<Outcome, Fault> {
     if let Some(session) = session.as_ref().filter(|_| !method.anonymous) {
-        let caller = &session.caller;
-        if !method.is_open_to(caller.scope.realm()) || !caller.may(method.component, method.level) {
-            return Err(Fault::access_denied(method));
-        }
+        may_call(session, method)?;
     }
     let request = (method.read_params)(params).map_err(|problems| {
         Fault::params(method, &problems).and_missing(&problems, methods::missing(method, params))

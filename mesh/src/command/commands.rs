@@ -1,5 +1,7 @@
 //! Commands: finds the node, makes a repeated command the same command, and sends it.
 
+mod recordings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,12 +60,14 @@ enum Object<'a> {
     Call(&'a str),
     /// A conference, by its id.
     Conference(&'a str),
+    /// A recording, by its id.
+    Recording(&'a str),
 }
 
 impl Object<'_> {
     const fn id(&self) -> &str {
         match self {
-            Self::Call(id) | Self::Conference(id) => id,
+            Self::Call(id) | Self::Conference(id) | Self::Recording(id) => id,
         }
     }
 
@@ -71,6 +75,7 @@ impl Object<'_> {
         match self {
             Self::Call(id) => Refusal::CallNotFound((*id).to_owned()),
             Self::Conference(id) => Refusal::ConferenceNotFound((*id).to_owned()),
+            Self::Recording(_) => Refusal::RecordingNotFound,
         }
     }
 }

@@ -165,6 +165,12 @@ impl Nodes {
         self.0.known.read().nodes.get(name).map(|(node, _)| Arc::clone(node))
     }
 
+    /// Every node as far as is known now.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Node>> {
+        self.0.known.read().nodes.values().map(|(node, _)| Arc::clone(node)).collect()
+    }
+
     /// Chooses a home for a customer, see [`super::placement::choose`].
     #[must_use]
     pub fn choose(&self, own_site: &str, i_customer: i64) -> Option<Arc<Node>> {

@@ -25,6 +25,9 @@ pub enum Refusal {
     /// There is no such second call in the caller's scope.
     #[error("no target call with id {0}")]
     TargetCallNotFound(String),
+    /// There is no such recording in the caller's scope.
+    #[error("no such recording")]
+    RecordingNotFound,
     /// There is no such account in the caller's scope.
     #[error("no such account")]
     AccountNotFound,
@@ -164,6 +167,7 @@ impl RpcError for Refusal {
             Self::CallNotFound(_)
             | Self::ConferenceNotFound(_)
             | Self::TargetCallNotFound(_)
+            | Self::RecordingNotFound
             | Self::AccountNotFound
             | Self::CustomerNotFound
             | Self::QueueNotFound => Code::NotFound,
@@ -190,6 +194,7 @@ impl RpcError for Refusal {
             Self::CallNotFound(_) => "CALL_NOT_FOUND",
             Self::ConferenceNotFound(_) => "CONFERENCE_NOT_FOUND",
             Self::TargetCallNotFound(_) => "TARGET_CALL_NOT_FOUND",
+            Self::RecordingNotFound => "RECORDING_NOT_FOUND",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
             Self::CustomerNotFound => "CUSTOMER_NOT_FOUND",
             Self::QueueNotFound => "QUEUE_NOT_FOUND",
@@ -223,7 +228,8 @@ impl RpcError for Refusal {
             Self::RequestIdReused => one("params", "request_id"),
             Self::NoAnswer | Self::OutcomeUnknown => one("outcome", "unknown"),
             Self::Engine { metadata, .. } => metadata.clone(),
-            Self::AccountNotFound
+            Self::RecordingNotFound
+            | Self::AccountNotFound
             | Self::CustomerNotFound
             | Self::QueueNotFound
             | Self::NotSubscribed
@@ -256,6 +262,7 @@ impl From<Refusal> for Status {
             refusal @ (Refusal::CallNotFound(_)
             | Refusal::ConferenceNotFound(_)
             | Refusal::TargetCallNotFound(_)
+            | Refusal::RecordingNotFound
             | Refusal::AccountNotFound
             | Refusal::CustomerNotFound
             | Refusal::QueueNotFound

@@ -166,6 +166,8 @@ pub struct Call {
     pub(super) access_number: Option<String>,
     /// The access number for which the customer watches it.
     pub(super) watched: Option<String>,
+    /// It is to be recorded for as long as parties are through.
+    pub(super) is_recorded: bool,
     /// The last stay in a queue.
     pub(super) stay: Option<Stay>,
     /// Where the call goes when nobody decides about a called leg, or about a call to a group.
@@ -217,6 +219,7 @@ impl Call {
             seen_by: Seen::default(),
             access_number: None,
             watched: None,
+            is_recorded: false,
             stay: None,
             fallbacks: BTreeMap::new(),
             callback: None,
@@ -246,6 +249,7 @@ impl Call {
             update_time: now,
             charges: Vec::new(),
             hears: crate::driver::Source::Silence,
+            recording: None,
             dialogue: Dialogue::default(),
             speaks_in: None,
             seat: None,
@@ -469,6 +473,7 @@ impl Call {
             moved_to: None,
             queue_info: self.queue_info(leg, now),
             conference: leg.seat.as_ref().map(|seat| seat.conference.clone()),
+            recording: leg.recording.clone(),
             charges: if leg.is_alive() { self.charged(leg) } else { Vec::new() },
             caused_by,
             sequence: self.sequence,

@@ -31,6 +31,7 @@ use mesh::clock::Timestamp;
 use super::credit::Credit;
 use super::leg::{Direction, Leg};
 use super::names::{CallId, Tag};
+use crate::driver::RecordingId;
 
 /// What is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -197,6 +198,8 @@ pub struct Charged {
     pub running_since: Option<Timestamp>,
     /// SIP code of the leg's end; 0 while it lives.
     pub disconnect_cause: u16,
+    /// The leg's newest recording.
+    pub recording: Option<RecordingId>,
 }
 
 #[cfg(test)]

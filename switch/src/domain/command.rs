@@ -64,6 +64,10 @@ pub enum Action {
     Collect(CallId, Option<Tag>, DigitRules),
     /// Stops collecting.
     StopCollect(CallId, Option<Tag>),
+    /// Records a call, on this leg unless it is recorded already.
+    Record(CallId, Option<Tag>),
+    /// Stops recording a call.
+    StopRecord(CallId, Option<Tag>),
     /// Connects two numbers for an account that pays.
     ConnectTwo(Box<ConnectTwo>),
     /// Dials somebody for the other party and hands it over when that answers.
@@ -315,6 +319,8 @@ impl Action {
             | Self::StopPlay(call_id, _)
             | Self::Collect(call_id, ..)
             | Self::StopCollect(call_id, _)
+            | Self::Record(call_id, _)
+            | Self::StopRecord(call_id, _)
             | Self::TransferBlind(call_id, ..)
             | Self::TransferAttended(call_id, ..)
             | Self::Redirect(call_id, ..)
@@ -359,6 +365,8 @@ impl Action {
             | Self::StopPlay(_, tag)
             | Self::Collect(_, tag, _)
             | Self::StopCollect(_, tag)
+            | Self::Record(_, tag)
+            | Self::StopRecord(_, tag)
             | Self::TransferBlind(_, tag, _)
             | Self::TransferAttended(_, tag, _)
             | Self::Redirect(_, tag, _)
@@ -392,11 +400,14 @@ pub const fn allowed_states(action: &Action) -> &'static [State] {
         | Action::TransferAttended(..)
         | Action::Park(..)
         | Action::Conference(_)
+        | Action::Record(..)
         | Action::Supervise(..) => &[Connected, Held, Holding],
         // The party is on the line, whoever else is.
-        Action::Play(..) | Action::StopPlay(..) | Action::Collect(..) | Action::StopCollect(..) => {
-            &[Early, Connected, Held, Holding, Parked, Queued]
-        }
+        Action::Play(..)
+        | Action::StopPlay(..)
+        | Action::Collect(..)
+        | Action::StopCollect(..)
+        | Action::StopRecord(..) => &[Early, Connected, Held, Holding, Parked, Queued],
         Action::Retrieve(..) => &[Parked],
         Action::Originate(_) | Action::ConnectTwo(_) | Action::Get(_) | Action::Terminate(..) => {
             &[Trying, Ringing, Early, Connected, Held, Holding, Parked, Queued]

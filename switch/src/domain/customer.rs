@@ -13,6 +13,7 @@ mod dialogues;
 mod endings;
 mod parking;
 mod queue;
+mod recording;
 mod redirect;
 mod setup;
 pub(super) mod timers;
@@ -34,7 +35,7 @@ use super::phone::{Phones, Use};
 use super::queue::{Agents, Queue};
 use super::reason::Standard;
 use super::view::LegView;
-use crate::driver::{self, ChannelId, Event, Label, Op, PlaybackEnd, PlaybackId};
+use crate::driver::{self, ChannelId, Event, Label, Op, PlaybackEnd, PlaybackId, RecordingId};
 use application::Watch;
 pub(super) use conferences::Invite;
 use credit::Which;
@@ -195,6 +196,9 @@ impl Customer {
             Event::Held { channel } => (channel, Happened::Held(true)),
             Event::Resumed { channel } => (channel, Happened::Held(false)),
             Event::Digit { channel, digit } => (channel, Happened::Digit(digit)),
+            Event::RecordingFailed { channel, recording } => {
+                (channel, Happened::NotRecorded(recording))
+            }
             Event::PlaybackEnded { channel, playback, end } => {
                 (channel, Happened::Played(playback, end))
             }
@@ -211,6 +215,7 @@ impl Customer {
             Happened::Digit(digit) => {
                 self.converse(&call_id, &tag, |dialogue, now| dialogue.key(now, digit));
             }
+            Happened::NotRecorded(id) => self.recording_failed(&call_id, &tag, &id),
             Happened::Played(playback, end) => {
                 self.converse(&call_id, &tag, |dialogue, now| dialogue.played(now, &playback, end));
             }
@@ -246,6 +251,7 @@ impl Customer {
         self.watch(&mut call);
         self.settle_credit(&mut call);
         self.settle_media(&mut call);
+        self.go_on_recording(&mut call);
         self.settle_states(&mut call, cause);
         self.settle_phones(&mut call);
         if !matches!(call.plan, Plan::Parked(_) | Plan::Retrieving { .. }) || call.is_over() {
@@ -449,6 +455,7 @@ enum Happened {
     Held(bool),
     Digit(char),
     Played(PlaybackId, PlaybackEnd),
+    NotRecorded(RecordingId),
 }
 
 fn label(call_id: &CallId, leg: &Leg, state: State) -> Label {

@@ -9,6 +9,7 @@ use super::names::{CallId, Tag};
 use super::party::Account;
 use super::phone::PhoneNews;
 use super::queue::{Figures, Group};
+use super::recording::Recorded;
 use super::view::{IvrInfo, LegView, Seen};
 use crate::driver::{self, ChannelId, Clip, Op, PlaybackId, Shown};
 
@@ -240,6 +241,8 @@ pub enum Effect {
         /// The call that waits for the answer; none when it is about all that the number has.
         call_id: Option<CallId>,
     },
+    /// A recording is over: it is to be taken from the switch when the operations before are done.
+    Recorded(Box<Recorded>),
     /// Answers a command, when all effects before it are done.
     Reply {
         /// The command.

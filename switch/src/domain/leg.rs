@@ -31,6 +31,7 @@ use super::dialogue::Dialogue;
 use super::names::Tag;
 use super::party::Party;
 use super::phone::Use;
+use super::recording::Recording;
 use super::view::LegView;
 use crate::driver::{ChannelId, MixId, Reason, Source};
 
@@ -209,6 +210,8 @@ pub struct Leg {
     pub(super) charges: Vec<Charge>,
     /// What the driver was last told that the leg hears.
     pub(super) hears: Source,
+    /// Its newest recording.
+    pub(super) recording: Option<Recording>,
     /// What an application plays to its party and collects from it.
     pub(super) dialogue: Dialogue,
     /// The room into which the driver was last told that it speaks.

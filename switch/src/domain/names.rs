@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::driver::{ChannelId, PlaybackId};
+use crate::driver::{ChannelId, PlaybackId, RecordingId};
 
 /// A call's id, `<node>.<uuid v7>`: a command finds its node without a look-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +76,11 @@ impl Names {
     /// A new playback.
     pub(super) fn playback(&mut self) -> PlaybackId {
         PlaybackId((self.fresh)())
+    }
+
+    /// A new recording.
+    pub(super) fn recording(&mut self) -> RecordingId {
+        RecordingId(format!("{}.{}", self.node, (self.fresh)()))
     }
 
     /// A new conversation.

@@ -16,6 +16,7 @@ mod parking;
 mod prompts;
 mod properties;
 mod queues;
+mod recordings;
 mod redirects;
 mod rows;
 mod supervision;

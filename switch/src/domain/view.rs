@@ -12,6 +12,7 @@ use super::leg::{Direction, State};
 use super::names::{CallId, Tag};
 use super::party::Party;
 use super::queue::QueueInfo;
+use super::recording::Recording;
 use crate::driver::Reason;
 
 /// One leg of a call as applications see it.
@@ -59,6 +60,8 @@ pub struct LegView {
     pub conference: Option<ConferenceRef>,
     /// What is paid for it, for whoever has to end it for a lost node.
     pub charges: Vec<Charged>,
+    /// Its newest recording.
+    pub recording: Option<Recording>,
     /// The command that caused this state.
     pub caused_by: Option<Cause>,
     /// Number of the event among those of its call.

@@ -35,7 +35,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Channel, ChannelId, Driver, DriverError, Event, Label, MixId, Op, Reason, Signal, Source,
+    Channel, ChannelId, Driver, DriverError, Event, Label, MixId, Op, Reason, RecordingId, Signal,
+    Source,
 };
 
 pub use config::{Config, Url};
@@ -136,11 +137,12 @@ impl Driver for Asterisk {
             Op::PickUp { channel } if inner.knows(&channel) => {
                 Err(DriverError::Refused("a phone on Asterisk cannot be made to answer".to_owned()))
             }
-            Op::PickUp { .. } | Op::StopPlay { .. } => Ok(()),
+            Op::PickUp { .. } | Op::StopPlay { .. } | Op::StopRecord { .. } => Ok(()),
             Op::Hangup { channel, reason } => inner.hang_up(&channel, &reason).await,
             Op::Hear { channel, source } => inner.hear(&channel, source).await,
             Op::Speak { channel, mix } => inner.speak(&channel, mix).await,
             Op::SendDigits { channel, digits } => inner.send_digits(&channel, &digits).await,
+            Op::Record { .. } => Err(DriverError::Refused("nothing is recorded".to_owned())),
             Op::Play { .. } => Err(DriverError::Refused("prompts are not played".to_owned())),
             Op::Label { channel, label } => inner.label(&channel, label).await,
         }
@@ -148,6 +150,14 @@ impl Driver for Asterisk {
 
     async fn channels(&self) -> Result<Vec<Channel>, DriverError> {
         self.inner.channels().await
+    }
+
+    async fn collect(
+        &self,
+        _recording: &RecordingId,
+        _file: &std::path::Path,
+    ) -> Result<(), DriverError> {
+        Err(DriverError::Refused("nothing is recorded".to_owned()))
     }
 }
 

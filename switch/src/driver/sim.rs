@@ -27,7 +27,9 @@ mod ripples;
 #[cfg(test)]
 mod tests;
 mod view;
+mod wav;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -39,7 +41,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Channel, Driver, DriverError, Event, Handled, Op, Signal};
+use super::{Channel, Driver, DriverError, Event, Handled, Op, RecordingId, Signal};
 
 pub use behaviour::Behaviour;
 pub use config::Config;
@@ -166,6 +168,14 @@ impl Driver for Sim {
 
     async fn unregistered(&self) -> Result<Vec<String>, DriverError> {
         Ok(self.model.lock().unregistered())
+    }
+
+    async fn collect(&self, recording: &RecordingId, file: &Path) -> Result<(), DriverError> {
+        let lasted = self.model.lock().take_recording(recording);
+        let lasted =
+            lasted.ok_or_else(|| DriverError::Refused("there is no such recording".to_owned()))?;
+        let written = wav::write_silence(file, lasted).await;
+        written.map_err(|error| DriverError::Refused(error.to_string()))
     }
 }
 

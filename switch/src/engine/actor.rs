@@ -24,7 +24,7 @@ use super::traces::Traces;
 use crate::config::OnAuthLost;
 use crate::domain::{
     CallId, Charged, Command, CreditAnswer, Customer, Effect, Input, LegView, Listeners, Outcome,
-    Standard,
+    Recorded, Standard,
 };
 use crate::driver::{ChannelId, Event, Handled, Label, Op};
 use crate::outbox::{Batch, Outbox};
@@ -59,6 +59,7 @@ pub(super) struct Handle {
 enum Waiter {
     Command { command_id: String, outcome: Outcome },
     Channel { handled: oneshot::Sender<Handled>, label: Option<Label> },
+    Recorded(Box<Recorded>),
 }
 
 pub(super) struct Actor {
@@ -318,6 +319,7 @@ impl Actor {
                         Input::Listeners { number, call_id, answer }
                     }));
                 }
+                Effect::Recorded(recorded) => waiters.push(Waiter::Recorded(recorded)),
                 Effect::Reply { command_id, outcome } => {
                     waiters.push(Waiter::Command { command_id, outcome });
                 }
@@ -386,6 +388,7 @@ impl Actor {
                     drop(reply.send(outcome.clone()));
                 }
             }
+            Waiter::Recorded(recorded) => self.shared.keep(*recorded),
             Waiter::Channel { handled, label } => {
                 // Whoever waited may have gone.
                 drop(handled.send(Handled { label }));

@@ -158,7 +158,11 @@ fn failure_of(op: &Op) -> Option<Event> {
         | Op::Speak { .. }
         | Op::SendDigits { .. }
         | Op::StopPlay { .. }
+        | Op::StopRecord { .. }
         | Op::Label { .. } => None,
+        Op::Record { channel, recording } => {
+            Some(Event::RecordingFailed { channel: channel.clone(), recording: recording.clone() })
+        }
     }
 }
 
@@ -185,8 +189,9 @@ async fn carry_out(driver: &dyn Driver, op: Op) -> bool {
         | Op::Hear { .. }
         | Op::StopPlay { .. }
         | Op::Speak { .. }
+        | Op::StopRecord { .. }
         | Op::Label { .. } => true,
-        Op::Dial { .. } | Op::SendDigits { .. } | Op::Play { .. } => false,
+        Op::Dial { .. } | Op::SendDigits { .. } | Op::Play { .. } | Op::Record { .. } => false,
     };
     let mut pauses = RETRY_PAUSES.iter().filter(|_| is_repeatable);
     loop {

@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use mesh::Clock;
 use mesh::ledger::{Ledger, partition_of};
 use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
 
 use super::Parts;
 use crate::audio::Audio;
 use crate::config::OnAuthLost;
 use crate::directory::Directory;
-use crate::domain::{CallId, ConferenceId};
+use crate::domain::{CallId, ConferenceId, Recorded};
 use crate::driver::{ChannelId, Driver, Op};
 use crate::journal::Journal;
 use crate::outbox::Outbox;
+use crate::recordings::Recordings;
 use crate::wire::Place;
 
 /// Bounds of the engine's queues.
@@ -36,6 +38,9 @@ pub(super) struct Shared {
     pub(super) driver: Arc<dyn Driver>,
     pub(super) directory: Arc<dyn Directory>,
     pub(super) audio: Arc<Audio>,
+    pub(super) recordings: Arc<Recordings>,
+    /// Runs what outlives an actor.
+    pub(super) tasks: TaskTracker,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) clock: Clock,
     pub(super) bounds: Bounds,
@@ -55,6 +60,8 @@ impl Shared {
             driver: parts.driver,
             directory: parts.directory,
             audio: parts.audio,
+            recordings: parts.recordings,
+            tasks: parts.tasks,
             ledger: parts.ledger,
             clock: parts.clock,
             bounds: parts.bounds,
@@ -141,8 +148,16 @@ impl Shared {
             | Op::SendDigits { .. }
             | Op::Play { .. }
             | Op::StopPlay { .. }
+            | Op::Record { .. }
+            | Op::StopRecord { .. }
             | Op::Label { .. } => {}
         }
+    }
+
+    /// Takes a recording that is over from the switch, beside whatever goes on.
+    pub(super) fn keep(&self, recorded: Recorded) {
+        let (recordings, driver) = (Arc::clone(&self.recordings), Arc::clone(&self.driver));
+        self.tasks.spawn(async move { recordings.keep(driver.as_ref(), recorded).await });
     }
 
     pub(super) fn note_load(&self, before: usize, after: usize) {

@@ -34,7 +34,7 @@ pub(crate) fn record(charged: &Charged) -> pb::AccountingRecord {
         disconnect_time_us: charged.disconnect_time.as_micros(),
         duration_us: i64::try_from(charged.duration.as_micros()).unwrap_or(i64::MAX),
         disconnect_cause: i32::from(charged.disconnect_cause),
-        recording: None,
+        recording: charged.recording.as_ref().map(|id| id.path(charged.owner.i_customer)),
     }
 }
 

@@ -169,16 +169,36 @@ async fn queue(stage: &Stage) -> anyhow::Result<()> {
     let heard = stage.sim(Method::GET, &path, Value::Null).await?;
     ensure!(heard.pointer("/hears") == Some(&json!("music")), "Peter hears {heard}");
     stage.timeline.check("Peter hears music while an agent's phone rings");
+    let waiting = figures(&mut board, "one waits", |queue| number(queue, "waiting") == 1).await?;
+    stage.timeline.figures(&waiting);
     board.until_state("dequeued").await?;
     for _ in 0..2 {
         board.until_state("connected").await?;
     }
     stage.timeline.check("an agent has taken the call out of the queue");
+    let is_answered =
+        |queue: &Value| number(queue, "waiting") == 0 && number(queue, "agents_busy") > 0;
+    let answered = figures(&mut board, "none waits", is_answered).await?;
+    stage.timeline.figures(&answered);
     board.call("CallControl/terminate_call", json!({"call": call})).await?;
     board.until_over(2).await?;
     let back = json!({"behaviour": "answer_after", "ms": 500});
     stage.sim(Method::PUT, "/sim/phones/101", back).await?;
     Ok(())
+}
+
+/// Waits for figures of a queue that say what they should.
+async fn figures(
+    board: &mut Client,
+    what: &str,
+    is_it: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
+    let stats = board.until(what, |_, params| params.get("queue").is_some_and(&is_it)).await?;
+    Ok(stats.get("queue").cloned().unwrap_or_default())
+}
+
+fn number(queue: &Value, name: &str) -> i64 {
+    queue.get(name).and_then(Value::as_i64).unwrap_or_default()
 }
 
 async fn callback(stage: &Stage) -> anyhow::Result<()> {

@@ -98,6 +98,22 @@ impl Timeline {
         self.line(&format!("{mark} {who:<10} {text}"));
     }
 
+    /// The figures of a queue, as a wallboard shows them.
+    pub(super) fn figures(&self, queue: &Value) {
+        let of = |name: &str| queue.get(name).and_then(Value::as_i64).unwrap_or_default();
+        self.check(&format!(
+            "wallboard: {} waiting {} (longest {} s), agents {} of {} busy, today {} answered, {} abandoned, {} %",
+            text_of(queue, "/name"),
+            of("waiting"),
+            of("longest_wait"),
+            of("agents_busy"),
+            of("agents_in"),
+            of("answered"),
+            of("abandoned"),
+            of("service_level"),
+        ));
+    }
+
     fn line(&self, text: &str) {
         let millis = self.began.elapsed().as_millis();
         let time = format!("{:>3}.{:03}", millis / 1000, millis % 1000);

@@ -152,6 +152,7 @@ impl Call {
                 duration: charge.accrued,
                 running_since: charge.since,
                 disconnect_cause,
+                recording: leg.recording.as_ref().map(|recording| recording.id.clone()),
             })
             .collect()
     }

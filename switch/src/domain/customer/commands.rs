@@ -177,6 +177,8 @@ impl Customer {
             Action::StopCollect(..) => {
                 self.converse(&call_id, &tag, |dialogue, _| dialogue.stop_collecting());
             }
+            Action::Record(..) => self.record(&call_id, &tag, &cause),
+            Action::StopRecord(..) => self.stop_recording(&call_id, &cause),
             Action::Redirect(_, _, destination) => {
                 self.is_called(&call_id, &tag)?;
                 self.send_on(&call_id, &tag, destination, Some(&cause));

@@ -121,6 +121,7 @@ impl Customer {
     pub(super) fn end_leg(&mut self, call_id: &CallId, tag: &Tag, reason: &Reason) {
         self.timers.stop(&Timer::leg(call_id, tag));
         self.converse(call_id, tag, |dialogue, _| dialogue.end(true));
+        self.end_recording(call_id, tag, false);
         let Some(leg) = self
             .calls
             .get_mut(call_id)

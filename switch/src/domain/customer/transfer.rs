@@ -254,6 +254,7 @@ impl Customer {
     /// it goes on.
     fn move_out(&mut self, from: &CallId, tag: &Tag, to: &CallId, cause: &Cause) -> Option<Leg> {
         self.converse(from, tag, |dialogue, _| dialogue.end(false));
+        self.end_recording(from, tag, true);
         let call = self.calls.get_mut(from)?;
         let index = call.legs.iter().position(|leg| leg.tag == *tag)?;
         call.sequence += 1;
@@ -264,6 +265,7 @@ impl Customer {
         view.moved_to = Some(to.clone());
         self.effects.push(Effect::Tell(Box::new(view)));
         leg.phase = Phase::Connected;
+        leg.recording = None;
         leg.told = None;
         self.channels.insert(leg.channel.clone(), (to.clone(), tag.clone()));
         // Those who listened in have nobody to listen to.

@@ -10,7 +10,7 @@ use mesh::clock::Timestamp;
 use crate::domain::{
     AGENT_TIMEOUT, Account, Action, Application, CallId, Cause, Charged, Command, Customer,
     Direction, Effect, Figures, Group, Input, IvrInfo, LegView, Listeners, Names, OnAppGone,
-    Originate, Outcome, Party, QueueSettings, Refusal, ResolveFailure, Route, State, Tag,
+    Originate, Outcome, Party, QueueSettings, Recorded, Refusal, ResolveFailure, Route, State, Tag,
 };
 use crate::domain::{ConferenceNews, ConferenceView};
 use crate::driver::{self, ChannelId, Endpoint, Event, MixId, Op, Shown, Source};
@@ -106,6 +106,8 @@ pub(super) struct Bench {
     pub(super) kept: Vec<ConferenceView>,
     /// What was told of phones.
     pub(super) phones: Vec<(String, &'static str)>,
+    /// Recordings that are over.
+    pub(super) recorded: Vec<Recorded>,
     /// Queues of which the directory was asked who takes part.
     pub(super) looks: Vec<i64>,
     /// What the store was asked and has not answered: the access number, and for which call.
@@ -143,6 +145,7 @@ impl Bench {
             reserves: Vec::new(),
             figures: Vec::new(),
             phones: Vec::new(),
+            recorded: Vec::new(),
             looks: Vec::new(),
             asks: Vec::new(),
             news: Vec::new(),
@@ -197,6 +200,7 @@ impl Bench {
                 Effect::Look { i_c_queue, .. } => self.looks.push(i_c_queue),
                 Effect::Fetch { .. } => {}
                 Effect::AskListeners { number, call_id } => self.asks.push((number, call_id)),
+                Effect::Recorded(recorded) => self.recorded.push(*recorded),
             }
         }
         effects

@@ -92,7 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
             |(scope, from, to, is_again, call)| Step::Originate { scope, from, to, is_again, call }
         ),
         1 => (0..7_usize, 1..5_u8).prop_map(|(scope, account)| Step::ConnectTwo { scope, account }),
-        12 => (0..7_usize, 0..50_u8, any::<Index>(), tag(), code()).prop_map(
+        12 => (0..7_usize, 0..54_u8, any::<Index>(), tag(), code()).prop_map(
             |(scope, kind, call, tag, code)| Step::Command { scope, kind, call, tag, code }
         ),
         6 => (0..7_usize, 0..6_u8, any::<Index>(), any::<Index>(), 1..5_u8).prop_map(
@@ -233,6 +233,8 @@ impl World {
                     44 => Action::StopPlay(call, tag),
                     45..=48 => Action::Collect(call, tag, collecting()),
                     49 => Action::StopCollect(call, tag),
+                    50..=52 => Action::Record(call, tag),
+                    53 => Action::StopRecord(call, tag),
                     _ => Action::SendDigits(call, tag, "1".to_owned()),
                 };
                 self.command(scopes()[scope], action)

@@ -98,6 +98,8 @@ fn commands(call: &CallId, tag: Option<&Tag>) -> Vec<Action> {
         Action::StopPlay(call(), tag()),
         Action::Collect(call(), tag(), rules()),
         Action::StopCollect(call(), tag()),
+        Action::Record(call(), tag()),
+        Action::StopRecord(call(), tag()),
         Action::TransferBlind(call(), tag(), "103".to_owned()),
         Action::Redirect(call(), tag(), "103".to_owned()),
         Action::Park(call(), tag(), None),

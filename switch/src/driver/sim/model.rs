@@ -7,18 +7,22 @@
 
 mod ops;
 mod playback;
+mod recording;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
 
 use tokio::time::{Duration, Instant};
 
-use crate::driver::{Cause, Channel, ChannelId, Event, Label, Origin, Reason, Shown, Source};
+use crate::driver::{
+    Cause, Channel, ChannelId, Event, Label, Origin, Reason, RecordingId, Shown, Source,
+};
 
 use super::behaviour::{Behaviour, Outcome, Plan, Times};
 use super::ended::EndedLines;
 use super::hears;
 use super::line::{Line, Party, Stage};
+use recording::Recording;
 
 /// A phone that has calls or was told to behave.
 #[derive(Debug, Default)]
@@ -51,6 +55,7 @@ pub(super) struct Model {
     pub(super) phones: HashMap<String, Phone>,
     /// Channels of joined pairs.
     joins: HashSet<ChannelId>,
+    recordings: HashMap<RecordingId, Recording>,
     /// Channels of the trunk by their leg's tag, ended ones included.
     pub(super) legs: HashMap<String, ChannelId>,
     pub(super) ended: EndedLines,
@@ -74,6 +79,7 @@ impl Model {
             lines: HashMap::new(),
             phones: HashMap::new(),
             joins: HashSet::new(),
+            recordings: HashMap::new(),
             legs: HashMap::new(),
             ended: EndedLines::default(),
             timers: BTreeMap::new(),
@@ -185,7 +191,7 @@ impl Model {
 
     /// A channel ends by itself.
     pub(super) fn end(&mut self, now: Instant, channel: &ChannelId, cause: Cause) {
-        if let Some(line) = self.remove(channel) {
+        if let Some(line) = self.remove(now, channel) {
             let reason = line.reason_of(&cause);
             self.remember_ended(now, channel, line, reason);
             self.events.push(Event::Ended { channel: channel.clone(), cause });
@@ -305,8 +311,9 @@ impl Model {
         self.lines.insert(channel, line);
     }
 
-    fn remove(&mut self, channel: &ChannelId) -> Option<Line> {
+    fn remove(&mut self, now: Instant, channel: &ChannelId) -> Option<Line> {
         self.cancel_timer(channel);
+        self.end_recordings_of(now, channel);
         self.stop_playing(channel);
         let line = self.lines.remove(channel)?;
         match &line.party {

@@ -7,6 +7,7 @@ mod hears;
 mod joins;
 mod prompts;
 mod properties;
+mod recordings;
 
 use std::collections::BTreeSet;
 

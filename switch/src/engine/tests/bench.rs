@@ -1,6 +1,7 @@
 //! An engine with a switch and a directory that tests control.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,11 +26,12 @@ use crate::domain::{
     Account, Action, CallId, Cause, Command, Originate, Outcome, ResolveFailure, Route,
 };
 use crate::driver::{
-    Channel, ChannelId, Driver, DriverError, Endpoint, Event, Handled, Label, Op, Origin, Shown,
-    Signal,
+    Channel, ChannelId, Driver, DriverError, Endpoint, Event, Handled, Label, Op, Origin,
+    RecordingId, Shown, Signal,
 };
 use crate::engine::{Bounds, Engine, Parts, Rejection};
 use crate::outbox::{self, Outbox, Writing};
+use crate::recordings::Recordings;
 
 pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -82,6 +84,10 @@ impl Driver for Switch {
         }
         self.ops.lock().push(op);
         Ok(())
+    }
+
+    async fn collect(&self, _recording: &RecordingId, _file: &Path) -> Result<(), DriverError> {
+        Err(DriverError::Refused("nothing is recorded".to_owned()))
     }
 
     async fn channels(&self) -> Result<Vec<Channel>, DriverError> {
@@ -244,6 +250,7 @@ impl Bench {
         let running = writing.run(outbox.clone(), stop.clone());
         tasks.spawn(running);
         let switch = Arc::new(Switch::default());
+        let recordings = Recordings::off(clock.clone());
         let book = Arc::new(Book { gate: Semaphore::new(1_000_000) });
         let engine = Engine::new(Parts {
             node: "node-1".to_owned(),
@@ -251,6 +258,7 @@ impl Bench {
             driver: Arc::<Switch>::clone(&switch),
             directory: Arc::<Book>::clone(&book),
             audio: Arc::new(Audio::new(audio::Config::default(), Rules::default())),
+            recordings: Arc::new(recordings),
             ledger: Arc::<MemoryLedger>::clone(&ledger),
             outboxes: vec![outbox],
             clock,

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::order::is_legal;
 use crate::domain::tests::bench::{Bench, OWNER};
 use crate::domain::{
-    Action, CallId, Charged, ChargedService, Command, Effect, Input, LegView, Mode, Refusal, State,
-    Tag, allowed_states,
+    Action, CallId, Charged, ChargedService, Command, Effect, Input, LegView, Mode, Recorded,
+    Refusal, State, Tag, allowed_states,
 };
-use crate::driver::{ChannelId, Event, Op, Source};
+use crate::driver::{ChannelId, Event, Op, RecordingId, Source};
 
 /// A leg as far as it was told.
 struct Leg {
@@ -62,6 +62,8 @@ pub(super) struct Checker {
     /// Calls of which nothing has been told yet.
     unadmitted: HashSet<CallId>,
     supervisors: HashMap<Tag, (Mode, Tag)>,
+    /// Those that go on.
+    recordings: HashSet<RecordingId>,
     newest_call: Option<CallId>,
     dialled_last: Option<ChannelId>,
     charged: HashSet<(Tag, i64, ChargedService)>,
@@ -79,6 +81,7 @@ impl Checker {
             unanswered: HashSet::new(),
             unadmitted: HashSet::new(),
             supervisors: HashMap::new(),
+            recordings: HashSet::new(),
             newest_call: None,
             dialled_last: None,
             charged: HashSet::new(),
@@ -176,6 +179,7 @@ impl Checker {
                 | Effect::AskListeners { .. }
                 | Effect::TellConference(_)
                 | Effect::KeepConference(_) => {}
+                Effect::Recorded(recorded) => self.recorded(recorded),
             }
         }
         match input {
@@ -232,8 +236,17 @@ impl Checker {
             Op::Hear { source, .. } => {
                 self.hears.insert(channel.clone(), source.clone());
             }
+            Op::Record { recording, .. } => {
+                assert!(self.recordings.insert(recording.clone()), "{op:?} for the second time");
+            }
             _ => {}
         }
+    }
+
+    /// A recording is over once, after it was begun.
+    fn recorded(&mut self, recorded: &Recorded) {
+        assert!(recorded.begun <= recorded.ended);
+        assert!(self.recordings.remove(&recorded.id), "{recorded:?} was not begun");
     }
 
     fn tell(&mut self, view: &LegView) {
@@ -474,6 +487,7 @@ impl Checker {
     pub(super) fn finish(&self) {
         assert!(self.calls.values().all(|call| call.is_over));
         assert!(self.bench.customer.is_idle());
+        assert!(self.recordings.is_empty(), "{:?} for ever", self.recordings);
         assert!(self.lines.values().all(|line| *line != Line::There));
         for (command, answers) in &self.answers {
             assert_eq!(*answers, 1, "answers to {command}");

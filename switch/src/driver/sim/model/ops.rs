@@ -46,6 +46,8 @@ impl Model {
                     self.stop_playing(&channel);
                 }
             }
+            Op::Record { channel, recording } => self.record(now, channel, recording),
+            Op::StopRecord { recording, .. } => self.end_recording(now, &recording),
             Op::Label { channel, label } => self.label(&channel, label),
         }
         Ok(())
@@ -135,7 +137,7 @@ impl Model {
     }
 
     fn hang_up(&mut self, now: Instant, channel: &ChannelId, reason: Reason) {
-        let Some(line) = self.remove(channel) else { return };
+        let Some(line) = self.remove(now, channel) else { return };
         if let Party::Join(other_half) = &line.party {
             let is_refusal = !line.is_dialled && !line.is_answered();
             let cause = if is_refusal { Cause::Refused(reason.code) } else { Cause::HungUp };

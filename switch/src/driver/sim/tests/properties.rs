@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::driver::sim::line::Line;
-use crate::driver::{Clip, PlaybackId};
+use crate::driver::{Clip, PlaybackId, RecordingId};
 
 const CHANNELS: u8 = 8;
 
@@ -88,6 +88,12 @@ fn op() -> impl Strategy<Value = Op> {
         }),
         1 => (channel(), 0..3_u32)
             .prop_map(|(channel, name)| Op::StopPlay { channel, playback: playback(name) }),
+        1 => (channel(), 0..9_u8).prop_map(|(channel, name)| {
+            Op::Record { channel, recording: RecordingId(name.to_string()) }
+        }),
+        1 => (channel(), 0..9_u8).prop_map(|(channel, name)| {
+            Op::StopRecord { channel, recording: RecordingId(name.to_string()) }
+        }),
         1 => (channel(), channel()).prop_map(|(channel, tag)| Op::Label {
             channel,
             label: label("call", &tag.0, "holding"),
