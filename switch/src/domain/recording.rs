@@ -11,11 +11,12 @@
 //!
 //! So a recording is of one leg: what its party says and hears, music and prompts included.
 
+use std::collections::BTreeSet;
+
 use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
 use super::names::{CallId, Tag};
-use super::view::Seen;
 use crate::driver::RecordingId;
 
 /// The newest recording of a leg.
@@ -44,8 +45,9 @@ pub struct Recorded {
     pub owner: Owner,
     /// Account id of the leg.
     pub account_id: Option<String>,
-    /// Who may have it.
-    pub seen_by: Seen,
+    /// Accounts that may have it: those that were through while it went on, and who had the two
+    /// numbers connected.
+    pub i_accounts: BTreeSet<i64>,
     /// When it began.
     pub begun: Timestamp,
     /// When it was over.

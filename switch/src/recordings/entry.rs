@@ -26,7 +26,7 @@ pub struct Entry {
     pub i_reseller: i64,
     /// Account id of that leg.
     pub account_id: Option<String>,
-    /// Accounts that were a party of the call until then.
+    /// Accounts that may have it.
     pub i_accounts: BTreeSet<i64>,
     /// When it began, microseconds since 1970 UTC.
     pub start_us: i64,
@@ -47,7 +47,7 @@ impl Entry {
             i_customer: recorded.owner.i_customer,
             i_reseller: recorded.owner.i_reseller,
             account_id: recorded.account_id,
-            i_accounts: recorded.seen_by.i_accounts,
+            i_accounts: recorded.i_accounts,
             start_us: recorded.begun.as_micros(),
             millis: u64::try_from(recorded.ended.since(recorded.begun).as_millis())
                 .unwrap_or(u64::MAX),

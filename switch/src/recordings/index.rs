@@ -12,7 +12,7 @@ use super::Entry;
 pub struct Wanted {
     /// Of this customer.
     pub i_customer: Option<i64>,
-    /// Of calls of which this account was a party.
+    /// That this account may have.
     pub i_account: Option<i64>,
     /// Of this call.
     pub call_id: Option<String>,

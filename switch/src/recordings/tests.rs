@@ -7,7 +7,7 @@ use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
 use super::*;
-use crate::domain::{CallId, Seen, Tag};
+use crate::domain::{CallId, Tag};
 use crate::driver::{Channel, DriverError, Op, RecordingId};
 
 /// A switch that has every recording, one byte a second long, but those named `lost`.
@@ -47,7 +47,7 @@ fn recorded(id: &str, i_customer: i64, begun: i64) -> Recorded {
         tracking_id: "x".to_owned(),
         owner: Owner { i_reseller: 7, i_customer },
         account_id: Some("101".to_owned()),
-        seen_by: Seen { i_accounts: parties, ..Seen::default() },
+        i_accounts: parties,
         begun: at(begun),
         ended: at(begun + 5),
     }

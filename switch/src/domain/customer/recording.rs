@@ -1,13 +1,32 @@
 //! Begins and ends recordings, as [`crate::domain::recording`] says.
 
+use std::collections::BTreeSet;
+
+use mesh::clock::Timestamp;
+
 use super::Customer;
 use crate::domain::call::Call;
 use crate::domain::command::Cause;
 use crate::domain::effect::Effect;
-use crate::domain::leg::{Leg, Retold};
+use crate::domain::leg::{Leg, Retold, State};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::recording::{Recorded, Recording};
 use crate::driver::{Op, RecordingId};
+
+impl Call {
+    /// Accounts that were through at that moment or later, and who had two numbers connected.
+    fn through_since(&self, moment: Timestamp) -> BTreeSet<i64> {
+        let was_through = |leg: &&Leg| {
+            let has_long_ended = leg
+                .told
+                .as_ref()
+                .is_some_and(|told| told.state == State::Terminated && told.update_time <= moment);
+            leg.is_party() && leg.connect_time.is_some() && !has_long_ended
+        };
+        let parties = self.legs.iter().filter(was_through).filter_map(|leg| leg.i_account);
+        parties.chain(self.second.as_ref().map(|second| second.i_account)).collect()
+    }
+}
 
 impl Customer {
     /// Records a call that is not recorded yet, on this leg.
@@ -53,8 +72,9 @@ impl Customer {
     pub(super) fn end_recording(&mut self, call_id: &CallId, tag: &Tag, goes_on: bool) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(call_id) else { return };
-        let (tracking_id, owner, seen_by) =
-            (call.tracking_id.clone(), call.owner, call.seen_by.clone());
+        let (tracking_id, owner) = (call.tracking_id.clone(), call.owner);
+        let begun = call.leg(tag).and_then(|leg| leg.recording.as_ref()).map(|it| it.begun);
+        let i_accounts = call.through_since(begun.unwrap_or(now));
         let Some(leg) = call.leg_mut(tag) else { return };
         let Some(recording) = leg.recording.as_mut().filter(|recording| recording.is_active) else {
             return;
@@ -73,7 +93,7 @@ impl Customer {
             tracking_id,
             owner,
             account_id: leg.party.account_id.clone(),
-            seen_by,
+            i_accounts,
             begun,
             ended: now,
         })));
