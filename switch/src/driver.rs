@@ -259,7 +259,7 @@ pub enum Op {
 }
 
 /// The names of all operations.
-pub(crate) const OPERATIONS: [&str; 11] = [
+pub(crate) const OPERATIONS: [&str; 13] = [
     "dial",
     "ring",
     "answer",
@@ -270,6 +270,8 @@ pub(crate) const OPERATIONS: [&str; 11] = [
     "send_digits",
     "play",
     "stop_play",
+    "record",
+    "stop_record",
     "label",
 ];
 
@@ -288,6 +290,8 @@ impl Op {
             Self::SendDigits { .. } => "send_digits",
             Self::Play { .. } => "play",
             Self::StopPlay { .. } => "stop_play",
+            Self::Record { .. } => "record",
+            Self::StopRecord { .. } => "stop_record",
             Self::Label { .. } => "label",
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod accounting;
 pub(crate) mod conference;
 mod dialogue;
 
+pub(crate) use dialogue::ivr_entry;
 use mesh::caller::{Owner, Scope};
 use mesh::clock::Timestamp;
 use proto::call::v1 as call_pb;
@@ -11,9 +12,8 @@ use proto::options::v1::Realm;
 use proto::switch::v1 as pb;
 
 use crate::domain::{
-    Account, Action, CallId, Callback, Cause, Command, ConnectTwo, Decision, Figures, IvrInfo,
-    LegView, Media, Mode, Originate, Parked, Party, PhoneNews, QueueInfo, Refusal, Seen, State,
-    Tag,
+    Account, Action, CallId, Callback, Cause, Command, ConnectTwo, Decision, Figures, LegView,
+    Media, Mode, Originate, Parked, Party, PhoneNews, QueueInfo, Refusal, Seen, State, Tag,
 };
 
 /// Why a command message was refused before it reached a call.
@@ -376,31 +376,6 @@ pub(crate) fn phone_record(
     }
 }
 
-/// The event that tells of a digit or a prompt.
-pub(crate) fn ivr_entry(
-    ivr: (CallId, Tag, String, IvrInfo, Seen),
-    owner: Owner,
-    at: Timestamp,
-    traceparent: &str,
-) -> pb::LogEntry {
-    let (call_id, tag, tracking_id, info, seen_by) = ivr;
-    let body = pb::log_entry::Body::IvrEvent(pb::IvrEvent {
-        call: Some(call_pb::CallRef { id: call_id.0, tag: Some(tag.0) }),
-        tracking_id,
-        ivr_info: Some(pb::IvrInfo {
-            event: info.event.to_owned(),
-            digits: info.digits,
-            terminator: info.terminator,
-            reason: info.reason.map(str::to_owned),
-        }),
-    });
-    pb::LogEntry {
-        traceparent: traceparent.to_owned(),
-        callbacks: info.callback.into_iter().collect(),
-        ..entry(body, &seen_by, owner, at)
-    }
-}
-
 /// The event that tells a queue's figures; no one command causes them.
 pub(crate) fn queue_entry(
     figures: Figures,
@@ -489,11 +464,7 @@ pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
             i_conference: conference.id.0.clone(),
             name: conference.name.clone(),
         }),
-        recording: view.recording.as_ref().map(|recording| call_pb::RecordingRef {
-            i_recording: recording.id.0.clone(),
-            path: recording.id.path(view.owner.i_customer),
-            active: recording.is_active,
-        }),
+        recording: dialogue::recording(view),
         start_time: view.start_time.as_micros(),
         connect_time: view.connect_time.map(Timestamp::as_micros),
         update_time: view.update_time.as_micros(),

@@ -58,7 +58,7 @@ pub(crate) async fn entitled(
     if edge.config.api.mode == Mode::Standalone {
         return Err(Fault::standalone(method));
     }
-    let session = session(edge, origin, given, method).await?;
+    let session = session(edge, origin, given, method, false).await?;
     let session = session.ok_or_else(|| Fault::not_authenticated(method))?;
     may_call(&session, method)?;
     Ok(session)

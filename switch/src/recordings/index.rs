@@ -79,18 +79,14 @@ impl Index {
                 page.entries.push(Arc::clone(entry));
             }
         };
-        match scope.i_customer().or(wanted.i_customer) {
-            Some(i_customer) => {
-                let own = self.by_customer.get(&i_customer);
-                let newest_first = own.into_iter().flat_map(|own| own.values().rev());
-                newest_first.filter(is_wanted).for_each(&mut take);
-            }
-            None => {
-                let of = |(place, i_customer): (&Place, &i64)| {
-                    self.by_customer.get(i_customer)?.get(place)
-                };
-                self.by_age.iter().rev().filter_map(of).filter(is_wanted).for_each(&mut take);
-            }
+        if let Some(i_customer) = scope.i_customer().or(wanted.i_customer) {
+            let own = self.by_customer.get(&i_customer);
+            let newest_first = own.into_iter().flat_map(|own| own.values().rev());
+            newest_first.filter(is_wanted).for_each(&mut take);
+        } else {
+            let of =
+                |(place, i_customer): (&Place, &i64)| self.by_customer.get(i_customer)?.get(place);
+            self.by_age.iter().rev().filter_map(of).filter(is_wanted).for_each(&mut take);
         }
         page
     }

@@ -1,11 +1,14 @@
-//! Prompts and digits.
+//! Prompts, digits and recordings.
 
 use std::time::Duration;
 
+use mesh::caller::Owner;
+use mesh::clock::Timestamp;
+use proto::call::v1 as call_pb;
 use proto::switch::v1 as pb;
 
-use super::{Malformed, is_key};
-use crate::domain::{DigitRules, Media, Play, PlayCallback};
+use super::{Malformed, entry, is_key};
+use crate::domain::{CallId, DigitRules, IvrInfo, LegView, Media, Play, PlayCallback, Seen, Tag};
 
 /// Most digits of an input.
 const MAX_DIGITS: usize = 128;
@@ -43,5 +46,39 @@ pub(super) fn rules(detect: pb::StartDtmfDetect) -> Result<DigitRules, Malformed
         first_digit: time(detect.first_digit_ms)?,
         inter_digit: time(detect.inter_digit_ms)?,
         total: time(detect.total_ms)?,
+    })
+}
+
+/// The event that tells of a digit or a prompt.
+pub(crate) fn ivr_entry(
+    ivr: (CallId, Tag, String, IvrInfo, Seen),
+    owner: Owner,
+    at: Timestamp,
+    traceparent: &str,
+) -> pb::LogEntry {
+    let (call_id, tag, tracking_id, info, seen_by) = ivr;
+    let body = pb::log_entry::Body::IvrEvent(pb::IvrEvent {
+        call: Some(call_pb::CallRef { id: call_id.0, tag: Some(tag.0) }),
+        tracking_id,
+        ivr_info: Some(pb::IvrInfo {
+            event: info.event.to_owned(),
+            digits: info.digits,
+            terminator: info.terminator,
+            reason: info.reason.map(str::to_owned),
+        }),
+    });
+    pb::LogEntry {
+        traceparent: traceparent.to_owned(),
+        callbacks: info.callback.into_iter().collect(),
+        ..entry(body, &seen_by, owner, at)
+    }
+}
+
+/// The newest recording of a leg.
+pub(super) fn recording(view: &LegView) -> Option<call_pb::RecordingRef> {
+    view.recording.as_ref().map(|recording| call_pb::RecordingRef {
+        i_recording: recording.id.0.clone(),
+        path: recording.id.path(view.owner.i_customer),
+        active: recording.is_active,
     })
 }

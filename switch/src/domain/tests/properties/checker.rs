@@ -1,5 +1,7 @@
 //! Follows a customer's effects and fails as soon as one breaks a promise.
 
+mod counts;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::order::is_legal;
@@ -243,12 +245,6 @@ impl Checker {
         }
     }
 
-    /// A recording is over once, after it was begun.
-    fn recorded(&mut self, recorded: &Recorded) {
-        assert!(recorded.begun <= recorded.ended);
-        assert!(self.recordings.remove(&recorded.id), "{recorded:?} was not begun");
-    }
-
     fn tell(&mut self, view: &LegView) {
         self.unadmitted.remove(&view.call_id);
         let channel = self.bench.known_channel(&view.tag);
@@ -464,23 +460,6 @@ impl Checker {
             None => !is_handed_over && matches!(leg.last.state, State::Connected | State::Held),
         });
         speaking.filter_map(|(_, leg)| leg.channel.clone()).collect()
-    }
-
-    fn check_counts(&self) {
-        let legs = self.calls.values().flat_map(|call| call.legs.values());
-        let living = legs.filter(|leg| leg.is_alive()).count() + self.unadmitted.len();
-        let parked = self.calls.iter().filter_map(|(call_id, call)| {
-            let mut legs = call.legs.values();
-            legs.any(|leg| leg.last.state == State::Parked).then_some(call_id)
-        });
-        let parked: BTreeSet<_> = parked.collect();
-        let in_slots: Vec<_> = self.bench.customer.parked().collect();
-        assert_eq!(in_slots.len(), parked.len(), "one slot a parked call");
-        assert_eq!(in_slots.into_iter().collect::<BTreeSet<_>>(), parked);
-        assert_eq!(self.bench.customer.live_legs(), living);
-        if living == 0 {
-            assert!(self.bench.customer.is_idle(), "something is left of calls that are over");
-        }
     }
 
     /// Every call is over, and every command has been answered once.
