@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::order::is_legal;
 use crate::domain::tests::bench::{Bench, OWNER};
 use crate::domain::{
-    Action, CallId, Charged, ChargedService, Command, Effect, Input, LegView, Mode, Recorded,
-    Refusal, State, Tag, allowed_states,
+    Action, CallId, Charged, ChargedService, Command, Effect, Input, LegView, Mode, Refusal, State,
+    Tag, allowed_states,
 };
 use crate::driver::{ChannelId, Event, Op, RecordingId, Source};
 
