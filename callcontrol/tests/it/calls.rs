@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use mesh::fault;
 use mesh::metadata;
 use mesh::testing::eventually;
 use proto::callcontrol::v1::{
