@@ -200,7 +200,13 @@ async fn written(mesh: &Mesh) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_roll_out_of_every_service_loses_no_call_and_no_event() {
-    let sets = ["edge.max_connections_per_user=1000", "edge.reconnect_spread=2s"];
+    // All sockets are of one session here.
+    let sets = [
+        "edge.max_connections_per_user=1000",
+        "edge.requests_per_second=5000",
+        "edge.request_burst=5000",
+        "edge.reconnect_spread=2s",
+    ];
     let mut mesh = Mesh::start_pairs(&sets).await;
     mesh.sim().at_once("101").await;
     mesh.sim().at_once("102").await;
@@ -238,9 +244,12 @@ async fn a_roll_out_of_every_service_loses_no_call_and_no_event() {
     reader.must("CallControl/enable_api_notifications", params).await;
     let (mut log, mut ended, mut reasons) = (Vec::new(), 0, BTreeSet::new());
     let mut told = BTreeSet::new();
-    while ended < calls.len() * 2 {
-        let (_, params) = reader.event().await;
+    while ended < calls.len() * 2 || log.len() < written(&mesh).await {
+        let (method, params) = reader.event().await;
         log.push(params["event_id"].as_str().expect("an event, and no gap").to_owned());
+        if method != "CallControl/call_state" {
+            continue;
+        }
         let info = &params["call_info"];
         told.insert(info["call"]["id"].as_str().unwrap().to_owned());
         if info["state"] == "terminated" {

@@ -156,7 +156,8 @@ fn take(live: &Arc<Live>, messages: Vec<Message>, component: &Component) {
                     state.event(&event, &mut turn);
                     let sockets = turn.deliveries - before;
                     spans.extend(span.inspect(|span| {
-                        span.record("sockets", sockets);
+                        // A number for collectors, which know no unsigned ones.
+                        span.record("sockets", i64::try_from(sockets).unwrap_or(i64::MAX));
                     }));
                     if sockets > 0 {
                         written.push(event.written);

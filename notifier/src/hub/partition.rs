@@ -197,7 +197,7 @@ impl Held {
 
 /// A span of handing out an entry, in the trace of what caused it.
 fn span_of(entry: &Entry, scopes: usize) -> Option<Span> {
-    let partition = entry.place.partition;
+    let (partition, scopes) = (i64::from(entry.place.partition), i64::try_from(scopes).ok());
     mesh::trace::following(
         &entry.head.traceparent,
         || info_span!(parent: None, "notify", partition, scopes),

@@ -31,7 +31,8 @@ pub(super) fn span_of(commit: &Commit) -> Option<(Span, Context)> {
         }
     }
     let (first, others) = causes.split_first()?;
-    let (partition, events) = (commit.partition, commit.events.len());
+    let (partition, events) =
+        (i64::from(commit.partition), i64::try_from(commit.events.len()).ok());
     let span = info_span!(parent: None, "commit", partition, events);
     trace::link(&span, others.iter().copied().take(MAX_LINKS));
     Some((span, *first))
