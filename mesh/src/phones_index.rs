@@ -131,9 +131,12 @@ mod tests {
     async fn write(ledger: &dyn Ledger, sequence: u64, record: &PhoneRecord) {
         let (state, index) = changes(record);
         let node = record.node.clone();
+        let partition = partition_of(7, ledger.partitions());
+        let epoch = ledger.log_bounds(partition).await.unwrap().epoch;
+        let log_epoch = (sequence > 1).then_some(epoch);
         let commit = Commit {
-            partition: partition_of(7, ledger.partitions()),
-            writer: Writer { node, node_epoch: 1, sequence, log_epoch: None },
+            partition,
+            writer: Writer { node, node_epoch: 1, sequence, log_epoch },
             require: Vec::new(),
             state,
             index,

@@ -63,6 +63,13 @@ impl Client {
         client
     }
 
+    /// Connects, logs in and subscribes to these kinds of the own scope.
+    pub async fn subscribed_to(public: SocketAddr, login: &str, kinds: &[&str]) -> Self {
+        let mut client = Self::log_in(public, login).await;
+        client.must("CallControl/enable_api_notifications", json!({"kinds": kinds})).await;
+        client
+    }
+
     /// Sends a frame as it is.
     pub async fn send_text(&mut self, text: impl Into<String>) {
         self.socket.send(Message::text(text.into())).await.expect("the socket takes frames");

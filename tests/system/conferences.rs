@@ -174,7 +174,8 @@ async fn conference(up: &Up, alice: &mut Client) -> Value {
 #[tokio::test]
 async fn the_owners_service_configuration_is_asked_before_anything_changes() {
     let (up, _) = easy_mobile().await;
-    let mut board = Client::subscribed(up.public, "easymobile").await;
+    let kinds = ["call_state", "conference_event"];
+    let mut board = Client::subscribed_to(up.public, "easymobile", &kinds).await;
     up.sim.dial("101", "102").await;
     let states = board.call_states_until(|states| states_of(states, "102").len() == 3).await;
     let call = json!({"id": states[0]["call"]["id"]});

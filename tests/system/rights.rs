@@ -67,7 +67,7 @@ async fn talk(customer: &mut Client) {
 async fn a_changed_role_narrows_and_widens_open_sockets_and_closes_none() {
     let directory = Directory::demo();
     let up = Up::start_with(&["--database", &directory.url(), "--sim-speed", "0"]).await;
-    let mut bob = Client::subscribed(up.public, "102").await;
+    let mut bob = Client::subscribed_to(up.public, "102", &["call_state"]).await;
     let mut customer = Client::subscribed(up.public, "easymobile").await;
     talk(&mut customer).await;
     bob.until_over(2).await;

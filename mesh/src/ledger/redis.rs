@@ -192,7 +192,8 @@ impl Ledger for RedisLedger {
         self.check(partition)?;
         let limit = limit.clamp(1, 1 << 20);
         let Self { link, keys, readers, .. } = self;
-        let reader = Reader { link, keys, readers, partition, limit };
+        let read_script = &self.scripts.read;
+        let reader = Reader { link, keys, readers, read_script, partition, limit };
         if let Some(read) = reader.read(from, wait).await? {
             return Ok(read);
         }
@@ -430,19 +431,14 @@ impl Ledger for RedisLedger {
         limit: usize,
     ) -> Result<LogChunk, StoreError> {
         self.check(partition)?;
-        let mut pipeline = redis::pipe();
-        pipeline.atomic().cmd("HGET").arg(self.keys.log(partition)).arg("epoch");
-        pipeline
-            .cmd("XRANGE")
-            .arg(self.keys.accounting(partition))
-            .arg(format!("({}", show_position(after)))
-            .arg("+")
-            .arg("COUNT")
-            .arg(limit.clamp(1, 1 << 20));
-        let answer = self.link.ask(&Request::Pipeline(pipeline), Again::Harmless).await?;
-        let [epoch, records] = items(answer)?;
-        let epoch = match read::<Option<String>>(epoch)? {
-            Some(epoch) => parse_epoch(&epoch)?,
+        let keys = [self.keys.log(partition), self.keys.accounting(partition)];
+        let arguments = |command: &mut Cmd| {
+            command.arg(format!("({}", show_position(after))).arg(limit.clamp(1, 1 << 20));
+        };
+        let answer = self.run(&self.scripts.read, &keys, arguments, Again::Harmless).await?;
+        let [its_bounds, records] = items(answer)?;
+        let epoch = match bounds(its_bounds)? {
+            Some(bounds) => bounds.epoch,
             None => self.log_bounds(partition).await?.epoch,
         };
         Ok(LogChunk { epoch, entries: entries(records)? })

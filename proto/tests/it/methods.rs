@@ -260,7 +260,6 @@ fn publicly_known_faults_keep_their_names_and_codes() {
             "Server.CallControl.create_on_spot_conference.service_disabled",
             -32003,
         ),
-        ("CallControl/play", "NOT_IMPLEMENTED", "Server.CallControl.play.not_implemented", -32601),
     ];
 
     for (name, reason, faultcode, code) in known {
@@ -286,60 +285,11 @@ fn every_fault_has_a_code_of_the_contract_and_a_sentence() {
 }
 
 #[test]
-fn what_works_is_not_called_planned() {
-    let works: BTreeSet<&str> =
-        METHODS.iter().filter(|method| !method.planned).map(|method| method.name).collect();
+fn every_method_of_the_contract_works() {
+    let planned: Vec<&str> =
+        METHODS.iter().filter(|method| method.planned).map(|method| method.name).collect();
 
-    let expected = BTreeSet::from([
-        "Session/login",
-        "Session/login_to_realm",
-        "Session/authenticate",
-        "Session/ping",
-        "Session/refresh_access_token",
-        "Session/get_session_data",
-        "Session/change_password",
-        "Session/logout",
-        "rpc.discover",
-        "CallControl/enable_api_notifications",
-        "CallControl/disable_api_notifications",
-        "CallControl/originate_call",
-        "CallControl/originate_advanced_call",
-        "CallControl/get_sip_calls_list",
-        "CallControl/get_call_info",
-        "CallControl/answer_call",
-        "CallControl/reject_call",
-        "CallControl/hold_call",
-        "CallControl/resume_call",
-        "CallControl/terminate_call",
-        "CallControl/send_dtmf",
-        "CallControl/play",
-        "CallControl/play_prompt",
-        "CallControl/stop_play_prompt",
-        "CallControl/start_dtmf_detect",
-        "CallControl/stop_dtmf_detect",
-        "CallControl/start_recording",
-        "CallControl/stop_recording",
-        "CallControl/get_recording_list",
-        "CallControl/transfer_call",
-        "CallControl/redirect_call",
-        "CallControl/park_call",
-        "CallControl/retrieve_call",
-        "CallControl/pickup_call",
-        "CallControl/supervise_call",
-        "Customer/get_callqueue_list",
-        "Customer/get_customer_info",
-        "Customer/get_huntgroup_list",
-        "Customer/update_huntgroups_subscription",
-        "Account/get_account_list",
-        "Account/get_account_info",
-        "IVRApplications/add_access_number",
-        "IVRApplications/add_ivr_application",
-        "IVRApplications/get_access_number_list",
-        "IVRApplications/get_ivr_application_list",
-        "Generic/get_version",
-        "CDR/get_xdr_list",
-    ]);
-    assert_eq!(works, expected);
+    assert!(planned.is_empty(), "{planned:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! hash, which every script changes together with the stream. An epoch that has
 //! passed never returns, and within an epoch the place trimmed to only advances.
 //!
-//! A read at once takes the hash and the entries in one `MULTI`, so they belong
+//! A read at once takes the hash and the entries in one script, so they belong
 //! together. A read that waits sends `XREAD BLOCK` and, right behind it on the
 //! same connection, the read of the hash, which the server answers after it. If
 //! the hash then still has the reader's epoch, the entries were of that epoch; and
@@ -23,12 +23,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Value};
+use redis::{Cmd, Script, Value};
 use tokio::time::Instant;
 
 use super::answer::{awaited_entries, bounds, entries, items, show_position};
 use super::keys::Keys;
 use super::link::{Again, Link, Request};
+use super::scripts;
 use crate::ledger::{
     Epoch, LogBounds, LogChunk, LogRead, Partition, Position, ReadFrom, StoreError,
 };
@@ -86,6 +87,7 @@ pub(super) struct Reader<'a> {
     pub(super) link: &'a Link,
     pub(super) keys: &'a Keys,
     pub(super) readers: &'a Readers,
+    pub(super) read_script: &'a Script,
     pub(super) partition: Partition,
     pub(super) limit: usize,
 }
@@ -151,16 +153,11 @@ impl Reader<'_> {
             ReadFrom::After(_, place) => format!("({}", show_position(*place)),
             ReadFrom::Oldest => "-".to_owned(),
         };
-        let mut pipeline = redis::pipe();
-        pipeline.atomic().add_command(self.ask_bounds());
-        pipeline
-            .cmd("XRANGE")
-            .arg(self.keys.events(self.partition))
-            .arg(start)
-            .arg("+")
-            .arg("COUNT")
-            .arg(self.limit);
-        let answer = self.link.ask(&Request::Pipeline(pipeline), Again::Harmless).await?;
+        let keys = [self.keys.log(self.partition), self.keys.events(self.partition)];
+        let mut command = scripts::run(self.read_script, &keys);
+        command.arg(start).arg(self.limit);
+        let request = Request::Script(self.read_script, command);
+        let answer = self.link.ask(&request, Again::Harmless).await?;
         let [its_bounds, its_entries] = items(answer)?;
         let Some(its_bounds) = bounds(its_bounds)? else { return Ok(None) };
         let place = match from {

@@ -6,6 +6,7 @@ use redis::{Cmd, Script};
 pub(super) struct Scripts {
     pub(super) commit: Script,
     pub(super) bounds: Script,
+    pub(super) read: Script,
     pub(super) trim_log: Script,
     pub(super) fence: Script,
     pub(super) page: Script,
@@ -36,6 +37,7 @@ impl Scripts {
                 include_str!("commit.lua")
             )),
             bounds: Script::new(concat!(include_str!("epoch.lua"), include_str!("bounds.lua"))),
+            read: Script::new(include_str!("read.lua")),
             trim_log: Script::new(concat!(include_str!("trim.lua"), include_str!("trim_log.lua"))),
             fence: Script::new(include_str!("fence.lua")),
             page: Script::new(include_str!("page.lua")),
