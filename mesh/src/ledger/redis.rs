@@ -22,8 +22,7 @@ use tracing::warn;
 pub use self::config::RedisConfig;
 
 use self::answer::{
-    array, bounds, bytes, count, entries, items, parse_epoch, read, show_position, ttl_millis,
-    unexpected,
+    array, bounds, bytes, count, entries, items, read, show_position, ttl_millis, unexpected,
 };
 use self::keys::Keys;
 use self::link::{Again, Link, Request};
