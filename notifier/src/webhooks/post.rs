@@ -82,13 +82,13 @@ mod tests {
         posts_of(&entry.encode_to_vec().into(), &place, 0, Rules::default())
     }
 
-    fn call() -> Option<CallRef> {
-        Some(CallRef { id: "n.1".to_owned(), tag: Some("t".to_owned()) })
+    fn call() -> CallRef {
+        CallRef { id: "n.1".to_owned(), tag: Some("t".to_owned()) }
     }
 
     #[test]
     fn a_state_is_posted_as_the_contract_says() {
-        let info = CallInfo { call: call(), sequence: 5, ..CallInfo::default() };
+        let info = CallInfo { call: Some(call()), sequence: 5, ..CallInfo::default() };
         let made = posts(Body::CallState(info), &["https://crm.example.com/a?b=c"]);
 
         assert_eq!(
@@ -106,7 +106,8 @@ mod tests {
     #[test]
     fn the_end_of_a_prompt_is_posted_with_call_and_tracking_id() {
         let info = IvrInfo { event: "prompt_playback_completed".to_owned(), ..IvrInfo::default() };
-        let event = IvrEvent { call: call(), tracking_id: "x".to_owned(), ivr_info: Some(info) };
+        let event =
+            IvrEvent { call: Some(call()), tracking_id: "x".to_owned(), ivr_info: Some(info) };
         let made = posts(Body::IvrEvent(event), &["http://a.example/", "http://b.example/"]);
 
         assert_eq!(made.len(), 2);
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_address_that_may_not_be_used_any_more_gets_nothing() {
-        let info = CallInfo { call: call(), ..CallInfo::default() };
+        let info = CallInfo { call: Some(call()), ..CallInfo::default() };
 
         assert!(posts(Body::CallState(info), &["http://127.0.0.1/", "nonsense"]).is_empty());
     }
