@@ -22,6 +22,7 @@ REFERENCE = ROOT / "docs" / "reference" / "configuration.md"
 OWNED = re.compile(
     r"targets\..*|switch\.(node|advertise)|event_log\.redis\.(url|password_file)"
     r"|auth\.database\.(url|password_file)|tls\.(mesh|public)\.[a-z]+_file|edge\.listeners"
+    r"|switch\.(journal|recordings\.(folder|max_bytes)|prompts\.folder)"
 )
 DURATION = r"^[0-9]+ ?[a-z]+( ?[0-9]+ ?[a-z]+)*$"
 CHOICES = {

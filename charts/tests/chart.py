@@ -109,7 +109,7 @@ def component_of(resource: dict) -> str:
 
 def is_ours(workload: dict) -> bool:
     """Whether the workload runs Cordboard's own program, and not a third party's."""
-    return component_of(workload) != "redis"
+    return component_of(workload) not in ("redis", "postgresql")
 
 
 def identity(resource: dict) -> str:

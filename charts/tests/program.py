@@ -62,9 +62,9 @@ def answer_of(request) -> tuple[int, str]:
 class Process:
     """A process of ours; its output is kept for whoever wonders why."""
 
-    def __init__(self, name: str, command: list[str], env: dict, log: Path):
+    def __init__(self, name: str, command: list[str], env: dict, log: Path, user: str | None = None):
         self.name, self.log, self.is_asked = name, log, False
-        self.process = subprocess.Popen(command, env=env, stdout=log.open("w"), stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(command, env=env, stdout=log.open("w"), stderr=subprocess.STDOUT, user=user)
 
     def is_running(self) -> bool:
         return self.process.poll() is None
@@ -102,6 +102,40 @@ def start_redis(folder: Path, arguments: list[str]) -> tuple[Process, int]:
     return process, port
 
 
+def postgres_tools() -> Path:
+    """Where PostgreSQL's programs are on this machine; `scripts/chart-test` sees to it that they are."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    assert found, "PostgreSQL is not on this machine"
+    return found[-1].parent
+
+
+def start_postgres(folder: Path, container: dict, password: str) -> tuple[Process, int]:
+    """A PostgreSQL with the user, database and password that a manifest gives it, as its image makes them.
+
+    `folder` is one that everybody may enter: PostgreSQL refuses to run as root.
+    """
+    tools, port = postgres_tools(), free_port()
+    env = {it["name"]: it["value"] for it in container["env"]}
+    user = "postgres" if os.geteuid() == 0 else None
+    secret, data = folder / "password", folder / "data"
+    secret.write_text(password)
+    if user:
+        shutil.chown(folder, user)
+        shutil.chown(secret, user)
+    auth = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={secret}", f"--username={env['POSTGRES_USER']}"]
+    run = {"check": True, "capture_output": True, "timeout": PATIENCE, "user": user, "cwd": folder}
+    subprocess.run([tools / "initdb", "--no-sync", *auth, data], **run)
+    place = ["-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
+    process = Process("postgresql", [tools / "postgres", *place], dict(os.environ), folder / "postgresql.log", user)
+    # The probe of the manifest, with the port of this machine.
+    asks = container["readinessProbe"]["exec"]["command"]
+    asks = [tools / asks[0], *asks[1:], f"--port={port}"]
+    eventually("PostgreSQL", lambda: subprocess.run(asks, capture_output=True, timeout=PATIENCE).returncode == 0)
+    local = [f"--host={folder}", f"--port={port}", f"--username={env['POSTGRES_USER']}"]
+    subprocess.run([tools / "createdb", *local, env["POSTGRES_DB"]], **run)
+    return process, port
+
+
 class Cluster:
     """The pods of a release as processes of this machine.
 
@@ -110,8 +144,8 @@ class Cluster:
     environment, configuration and probes are the manifests'.
     """
 
-    def __init__(self, release: chart.Release, folder: Path, redis_port: int | None):
-        self.release, self.folder = release, folder
+    def __init__(self, release: chart.Release, folder: Path, redis_port: int | None, postgres_port: int | None = None):
+        self.release, self.folder, self.postgres_port = release, folder, postgres_port
         self.processes: dict[str, Process] = {}
         names = release.services()
         self.ports = {name: free_port() for name in names}
@@ -131,6 +165,8 @@ class Cluster:
     def mount(self, workload: dict):
         """Lays the ConfigMaps and empty volumes of a workload where its containers see them."""
         volumes = {it["name"]: it for it in chart.pod_of(workload)["spec"].get("volumes", [])}
+        volumes |= {it["metadata"]["name"]: it for it in workload["spec"].get("volumeClaimTemplates", [])}
+        made = {it["metadata"]["name"] for it in self.release.all("ConfigMap")}
         for container in chart.containers_of(workload):
             for mount in container.get("volumeMounts", []):
                 volume, place = volumes[mount["name"]], self.place(mount["mountPath"])
@@ -139,7 +175,7 @@ class Cluster:
                     place.write_text(self.release.one("ConfigMap", volume["configMap"]["name"])["data"][mount["subPath"]])
                     continue
                 place.mkdir(parents=True, exist_ok=True)
-                if "configMap" in volume:
+                if "configMap" in volume and volume["configMap"]["name"] in made:
                     for name, text in self.release.one("ConfigMap", volume["configMap"]["name"])["data"].items():
                         (place / name).write_text(text)
 
@@ -147,7 +183,9 @@ class Cluster:
         return self.folder / path.lstrip("/")
 
     def localised(self, text: str) -> str:
-        """A text whose paths lead into this cluster's folder."""
+        """A text whose paths lead into this cluster's folder, and whose database is the one of this machine."""
+        if self.postgres_port:
+            text = re.sub(r"(postgres://[^@/\"]*@)[^/\"]+", rf"\g<1>127.0.0.1:{self.postgres_port}", text)
         text = text.replace("/etc/cordboard", str(self.place("/etc/cordboard")))
         return text.replace("/var/lib/cordboard", str(self.place("/var/lib/cordboard")))
 

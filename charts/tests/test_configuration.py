@@ -39,10 +39,14 @@ def test_every_key_is_one_of_the_program(release, reference):
 
 def test_every_key_of_an_environment_variable_is_one_of_the_program(release, reference):
     for workload in release.all(*chart.WORKLOADS):
-        for container in chart.containers_of(workload):
+        for container in chart.containers_of(workload) if is_started_by_us(workload) else []:
             for variable in container.get("env", []):
                 prefix, _, path = variable["name"].partition("__")
                 assert prefix == "CORDBOARD" and path.lower().replace("__", ".") in reference
+
+
+def is_started_by_us(workload: dict) -> bool:
+    return workload["kind"] == "Pod" or chart.is_ours(workload)
 
 
 def test_every_value_arrives_as_it_was_given(release):
@@ -95,6 +99,50 @@ def test_the_address_of_redis_is_put_together(values, url):
     redis = tomllib.loads(release.toml())["event_log"]["redis"]
 
     assert redis == {"url": url}
+
+
+def test_auth_is_told_of_the_database_inside_and_of_its_password():
+    release = chart.variant("inside")
+    database = tomllib.loads(release.toml())["auth"]["database"]
+    service = release.one("Service", "demo-cordboard-postgresql")
+    (container,) = chart.containers_of(release.workload("postgresql"))
+    env = {it["name"]: it["value"] for it in container["env"]}
+
+    host = f"demo-cordboard-postgresql.prod.svc.cluster.local:{service['spec']['ports'][0]['port']}"
+    assert database["url"] == f"postgres://{env['POSTGRES_USER']}@{host}/{env['POSTGRES_DB']}?sslmode=disable"
+    for name, place in (("auth", database["password_file"]), ("postgresql", env["POSTGRES_PASSWORD_FILE"])):
+        spec = chart.pod_of(release.workload(name))["spec"]
+        folder, _, file = place.rpartition("/")
+        mounted = next(it["name"] for it in spec["containers"][0]["volumeMounts"] if it["mountPath"] == folder)
+        secret = next(it["secret"] for it in spec["volumes"] if it["name"] == mounted)
+        assert secret["secretName"] == "postgres" and secret["items"] == [{"key": "cordboard", "path": file}]
+
+
+def test_recordings_go_before_their_volume_is_full(release):
+    """A pod whose `emptyDir` is full is evicted, and its calls with it."""
+    recordings = tomllib.loads(release.toml())["switch"]["recordings"]
+    switch = release.workload("switch")
+    spec = chart.pod_of(switch)["spec"]
+    mounts = {it["mountPath"]: it["name"] for it in spec["containers"][0]["volumeMounts"]}
+    claims = {it["metadata"]["name"]: it["spec"] for it in switch["spec"].get("volumeClaimTemplates", [])}
+    volumes = {it["name"]: it for it in spec["volumes"]}
+
+    name = mounts[recordings["folder"]]
+    is_persistent = release.values["switch"]["recordings"]["persistent"]
+    assert (name in claims) == is_persistent and (name in volumes) != is_persistent
+    size = claims[name]["resources"]["requests"]["storage"] if is_persistent else volumes[name]["emptyDir"]["sizeLimit"]
+    assert 0 < recordings["max_bytes"] <= int(size.removesuffix("Gi")) * 2**30 * 9 // 10
+
+
+def test_prompts_are_looked_for_where_they_are_mounted(release):
+    values = release.values["switch"]["prompts"]
+    folder = tomllib.loads(release.toml())["switch"].get("prompts", {}).get("folder")
+    spec = chart.pod_of(release.workload("switch"))["spec"]
+    mounts = {it["name"]: it for it in spec["containers"][0]["volumeMounts"]}
+
+    assert bool(folder) == ("prompts" in mounts) == any(values.values())
+    if folder:
+        assert mounts["prompts"]["mountPath"] == folder and mounts["prompts"]["readOnly"] is True
 
 
 @pytest.mark.parametrize(

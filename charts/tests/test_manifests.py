@@ -22,6 +22,14 @@ CRDS = {
 }
 
 
+# What can be mounted: its kind, and where a volume says its name.
+MOUNTED = [
+    ("ConfigMap", "configMap", "name"),
+    ("PersistentVolumeClaim", "persistentVolumeClaim", "claimName"),
+    ("Secret", "secret", "secretName"),
+]
+
+
 @functools.cache
 def crd_schema(kind: str) -> dict:
     return json.loads((Path(__file__).parent / "crds" / CRDS[kind]).read_text())
@@ -118,17 +126,16 @@ def test_what_is_mounted_exists(release):
     for workload in release.all(*chart.WORKLOADS):
         spec = chart.pod_of(workload)["spec"]
         volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
+        claimed = {it["metadata"]["name"] for it in workload["spec"].get("volumeClaimTemplates", [])}
+        assert not claimed & set(volumes), chart.identity(workload)
         mounted = {mount["name"] for box in chart.containers_of(workload) for mount in box.get("volumeMounts", [])}
-        assert mounted == set(volumes), chart.identity(workload)
+        assert mounted == set(volumes) | claimed, chart.identity(workload)
         for volume in volumes.values():
-            if "configMap" in volume:
-                release.one("ConfigMap", volume["configMap"]["name"])
-            if "persistentVolumeClaim" in volume:
-                release.one("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
-            if "secret" in volume:
-                name = volume["secret"]["secretName"]
-                is_of_mesh = release.values["tls"]["mesh"]["enabled"] and name.endswith("-mesh")
-                assert is_of_mesh or json.dumps(name) in text
+            for kind, place, key in MOUNTED:
+                if place in volume and json.dumps(volume[place][key]) not in text:
+                    name = volume[place][key]
+                    is_of_mesh = release.values["tls"]["mesh"]["enabled"] and name.endswith("-mesh")
+                    assert (kind == "Secret" and is_of_mesh) or release.one(kind, name)
         release.one("ServiceAccount", spec["serviceAccountName"])
 
 

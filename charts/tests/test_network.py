@@ -84,7 +84,7 @@ def test_the_mesh_is_as_drawn_in_both_directions(release):
     for name in release.services():
         spec = policy_of(release, name)
         for rule in spec["egress"]:
-            for other in components(rule.get("to", [])) - {"redis"}:
+            for other in components(rule.get("to", [])) - {"redis", "postgresql"}:
                 assert numbers(rule) == {ports[other]}
                 goes.add((name, other))
         for rule in spec["ingress"]:
@@ -138,6 +138,23 @@ def test_the_redis_inside_is_reached_by_its_users_alone():
 
     assert [components(rule["from"]) for rule in spec["ingress"]] == [REDIS_USERS]
     assert spec["egress"] == []
+
+
+def test_the_postgresql_inside_is_reached_by_auth_alone(release):
+    is_inside = release.values["postgresql"]["internal"]["enabled"]
+    going = {
+        name
+        for name in release.services()
+        for rule in policy_of(release, name)["egress"]
+        if "postgresql" in components(rule.get("to", []))
+    }
+
+    assert going == ({"auth"} if is_inside else set())
+    if is_inside:
+        spec = policy_of(release, "postgresql")
+        assert [components(rule["from"]) for rule in spec["ingress"]] == [{"auth"}]
+        assert [numbers(rule) for rule in spec["ingress"]] == [{5432}]
+        assert spec["egress"] == []
 
 
 def test_nobody_goes_elsewhere(release):

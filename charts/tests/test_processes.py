@@ -1,8 +1,11 @@
 """Real processes, started as the manifests say: commands, environment, configuration, probes, stop."""
 
+import shutil
 import subprocess
+import tempfile
 import tomllib
 import uuid
+from pathlib import Path
 
 import chart
 import program
@@ -16,12 +19,19 @@ def cluster_of(tmp_path):
     """Makes clusters, and ends what they started."""
     started = []
 
-    def make(release: chart.Release, redis_arguments: list[str] | None = None) -> Cluster:
-        redis_port = None
+    def make(release: chart.Release, redis_arguments: list[str] | None = None, has_postgres: bool = False) -> Cluster:
+        redis_port = postgres_port = None
         if redis_arguments is not None:
             redis, redis_port = program.start_redis(tmp_path, redis_arguments)
             started.append(redis.kill)
-        cluster = Cluster(release, tmp_path / "cluster", redis_port)
+        if has_postgres:
+            # Not below the folder of the tests, which is closed to the user that PostgreSQL runs as.
+            folder = tempfile.mkdtemp(prefix="cordboard-postgresql-")
+            started.append(lambda: shutil.rmtree(folder))
+            (container,) = chart.containers_of(release.workload("postgresql"))
+            postgres, postgres_port = program.start_postgres(Path(folder), container, "correct-battery")
+            started.append(postgres.kill)
+        cluster = Cluster(release, tmp_path / "cluster", redis_port, postgres_port)
         started.append(cluster.kill)
         return cluster
 
@@ -60,8 +70,9 @@ def test_each_service_takes_its_configuration(variant, cluster_of):
     if chart.variant(variant).values["redis"]["passwordSecret"]["name"]:
         secret_of(cluster, "secret")
     certificates_of(cluster)
+    if password_file := tomllib.loads(cluster.release.toml())["auth"]["database"].get("password_file"):
+        cluster.place(password_file).write_text("secret")
     if chart.variant(variant).values["auth"]["database"]["postgres"]["host"]:
-        cluster.place("/etc/cordboard/database/password").write_text("secret")
         authority = cluster.place("/etc/cordboard/mesh/ca.crt")
         cluster.place("/etc/cordboard/database-ca/ca.crt").write_bytes(authority.read_bytes())
     for name in cluster.release.services():
@@ -73,7 +84,9 @@ def test_each_service_takes_its_configuration(variant, cluster_of):
 
 def test_the_trial_release_becomes_ready_carries_a_call_and_stops_in_time(cluster_of):
     redis = chart.pod_of(chart.variant("dev").workload("redis"))["spec"]["containers"][0]
-    cluster = cluster_of(chart.variant("dev"), redis["args"])
+    cluster = cluster_of(chart.variant("dev"), redis["args"], has_postgres=True)
+    password_file = tomllib.loads(cluster.release.toml())["auth"]["database"]["password_file"]
+    cluster.place(password_file).write_text("correct-battery\n")
     services = cluster.release.services()
 
     for name in services:
@@ -81,6 +94,7 @@ def test_the_trial_release_becomes_ready_carries_a_call_and_stops_in_time(cluste
         cluster.start(name)
     for name in services:
         eventually(f"{name} is ready", lambda: cluster.probe(name, "readinessProbe"))
+    assert auth_has_no_file(cluster), "the directory is in PostgreSQL"
     answer = eventually("a call", lambda: call(cluster))
     tested = helm_test(cluster)
     outcomes = cluster.stop()
@@ -89,6 +103,10 @@ def test_the_trial_release_becomes_ready_carries_a_call_and_stops_in_time(cluste
     node = f"{cluster.release.workload('switch')['metadata']['name']}-0"
     assert node in str(answer), "the call is on the node that the pod's name says"
     assert outcomes == {name: 0 for name in services}, "\n".join(it.said() for it in cluster.processes.values())
+
+
+def auth_has_no_file(cluster: Cluster) -> bool:
+    return not list(cluster.folder.rglob("directory.db"))
 
 
 def helm_test(cluster: Cluster) -> str:

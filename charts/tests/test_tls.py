@@ -17,7 +17,7 @@ def secrets_of(workload: dict) -> dict[str, dict]:
     found = {}
     for container in spec["containers"]:
         for mount in container.get("volumeMounts", []):
-            if "secret" in volumes[mount["name"]]:
+            if "secret" in volumes.get(mount["name"], {}):
                 found[mount["mountPath"]] = {**volumes[mount["name"]]["secret"], "mount": mount}
     return found
 

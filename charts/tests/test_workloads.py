@@ -1,5 +1,6 @@
 """Rules that every workload keeps."""
 
+import base64
 import re
 
 import chart
@@ -76,14 +77,25 @@ def test_secrets_come_as_files_and_never_by_environment(release, workload):
         assert "envFrom" not in container
         for variable in container.get("env", []):
             assert "secretKeyRef" not in variable.get("valueFrom", {})
-            assert not re.search(r"PASSWORD|SECRET|TOKEN|KEY", variable["name"])
+            is_path = variable["name"].endswith("_FILE") and variable["value"].startswith("/")
+            assert is_path or not re.search(r"PASSWORD|SECRET|TOKEN|KEY", variable["name"])
     for volume in chart.pod_of(workload)["spec"].get("volumes", []):
         if "secret" in volume:
             assert volume["secret"]["defaultMode"] & 0o007 == 0, "others may read it"
 
 
-def test_no_secret_is_in_the_release(release):
-    assert release.all("Secret") == []
+def test_no_secret_is_in_the_release_but_the_one_that_it_makes_for_itself(release):
+    internal = release.values["postgresql"]["internal"]
+    is_made = internal["enabled"] and not internal["passwordSecret"]["name"]
+
+    assert [chart.component_of(it) for it in release.all("Secret")] == (["postgresql"] if is_made else [])
+    for secret in release.all("Secret"):
+        # It is random, nowhere else, and kept as long as the volume that has it too.
+        password = base64.b64decode(secret["data"]["password"]).decode()
+        others = [it for it in release.resources if it["kind"] != "Secret"]
+        assert re.fullmatch("[A-Za-z0-9]{32}", password) and password not in str(others)
+        assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+        assert password != base64.b64decode(chart.render(chart.values_of("dev")).all("Secret")[0]["data"]["password"]).decode()
     assert "://:" not in release.toml() and not re.search(r"://[^/\"]*:[^/\"]*@", release.toml())
 
 
@@ -93,8 +105,12 @@ def test_each_container_has_three_probes_on_named_ports(release, workload):
         ports = {port["name"] for port in container["ports"]}
         for name in ("startupProbe", "readinessProbe", "livenessProbe"):
             probe = container[name]
-            handler = probe.get("httpGet") or probe.get("tcpSocket")
-            assert handler["port"] in ports, name
+            if "exec" in probe:
+                assert not chart.is_ours(workload), "there is no other program in the image"
+                assert probe["timeoutSeconds"] > 1, "a process takes longer than a request"
+            else:
+                handler = probe.get("httpGet") or probe.get("tcpSocket")
+                assert handler["port"] in ports, name
             assert "initialDelaySeconds" not in probe, "a start is waited for by the startup probe"
 
 
@@ -233,7 +249,7 @@ def test_the_switch_has_nodes_with_names_that_stay():
     node = environment["CORDBOARD__SWITCH__NODE"]["valueFrom"]["fieldRef"]["fieldPath"]
     assert node == "metadata.name"
     # Kubernetes replaces only what is declared before.
-    assert [*environment] == ["CORDBOARD__SWITCH__NODE", "CORDBOARD__SWITCH__ADVERTISE"]
+    assert [*environment] == ["CORDBOARD__SWITCH__NODE", "CORDBOARD__SWITCH__JOURNAL", "CORDBOARD__SWITCH__ADVERTISE"]
     assert environment["CORDBOARD__SWITCH__ADVERTISE"]["value"] == (
         f"http://$(CORDBOARD__SWITCH__NODE).{headless['metadata']['name']}.prod.svc.cluster.local:7105"
     )
@@ -242,13 +258,15 @@ def test_the_switch_has_nodes_with_names_that_stay():
 
 @pytest.mark.long_running
 def test_only_auth_has_the_database(release, workload):
+    """On a volume of its own, or in PostgreSQL, whose volume is nobody else's."""
     volumes = chart.pod_of(workload)["spec"].get("volumes", [])
 
-    is_postgres = bool(release.values["auth"]["database"]["postgres"]["host"])
+    is_inside = release.values["postgresql"]["internal"]["enabled"]
+    is_postgres = is_inside or bool(release.values["auth"]["database"]["postgres"]["host"])
     names = {volume["name"] for volume in volumes}
-    has_claim = any("persistentVolumeClaim" in volume for volume in volumes)
+    has_claim = any("persistentVolumeClaim" in it and it["name"] == "data" for it in volumes)
     is_auth = chart.component_of(workload) == "auth"
-    assert has_claim == (is_auth and not is_postgres)
+    assert has_claim == (chart.component_of(workload) == ("postgresql" if is_postgres else "auth"))
     assert is_auth or not names & {"database-password", "database-ca"}
 
 

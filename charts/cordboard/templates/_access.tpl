@@ -270,7 +270,13 @@ spec:
       {{- end }}
     {{- end }}
     {{- end }}
-    {{- if and $row.database $root.Values.auth.database.postgres.host }}
+    {{- if and $row.database $root.Values.postgresql.internal.enabled }}
+    - ports:
+        - {port: 5432, protocol: TCP}
+      to:
+        - podSelector:
+            matchLabels: {{- include "cordboard.selector" (list $root "postgresql") | nindent 14 }}
+    {{- else if and $row.database $root.Values.auth.database.postgres.host }}
     - ports:
         - {port: {{ int $root.Values.auth.database.postgres.port }}, protocol: TCP}
       {{- with $root.Values.auth.database.postgres.networkPolicyTo }}

@@ -55,9 +55,28 @@ redis://{{ $user }}{{ first $hosts }}/{{ int $redis.database }}
 {{- (index . 1).port | default $standard | int -}}
 {{- end }}
 
+{{/*
+The PostgreSQL of the directory, as YAML in the form of `auth.database.postgres`: yours, or the one inside the
+release. Without a host there is none.
+*/}}
+{{- define "cordboard.postgres" -}}
+{{- $internal := .Values.postgresql.internal -}}
+{{- $postgres := deepCopy .Values.auth.database.postgres -}}
+{{- if $internal.enabled -}}
+{{- $full := printf "%s-postgresql" (include "cordboard.fullname" .) -}}
+{{- $secret := dict "name" $full "key" "password" -}}
+{{- if $internal.passwordSecret.name -}}
+{{- $secret = $internal.passwordSecret -}}
+{{- end -}}
+{{- $host := printf "%s.%s.svc.%s" $full .Release.Namespace .Values.clusterDomain -}}
+{{- $postgres = dict "host" $host "port" 5432 "database" "cordboard" "username" "cordboard" "sslMode" "disable" "passwordSecret" $secret "caSecret" (dict "name" "") -}}
+{{- end -}}
+{{- toYaml $postgres -}}
+{{- end }}
+
 {{/* Address of the directory's database, without the password. */}}
 {{- define "cordboard.databaseUrl" -}}
-{{- $postgres := .Values.auth.database.postgres -}}
+{{- $postgres := include "cordboard.postgres" . | fromYaml -}}
 {{- if $postgres.host -}}
 postgres://{{ $postgres.username }}@{{ $postgres.host }}:{{ int $postgres.port }}/{{ $postgres.database }}?sslmode={{ $postgres.sslMode }}
 {{- if $postgres.caSecret.name -}}&sslrootcert=/etc/cordboard/database-ca/ca.crt{{- end -}}
@@ -69,12 +88,12 @@ sqlite:///var/lib/cordboard/directory.db
 {{/* `true` for the service that keeps SQLite on a volume: (list ROOT SERVICE). */}}
 {{- define "cordboard.hasVolume" -}}
 {{- $row := index (include "cordboard.services" (index . 0) | fromYaml) (index . 1) -}}
-{{- and (default false $row.database) (not (index . 0).Values.auth.database.postgres.host) -}}
+{{- and (default false $row.database) (not (include "cordboard.postgres" (index . 0) | fromYaml).host) -}}
 {{- end }}
 
 {{/* What a container that opens the database needs of files: (list ROOT SERVICE). */}}
 {{- define "cordboard.databaseMounts" -}}
-{{- $postgres := (index . 0).Values.auth.database.postgres -}}
+{{- $postgres := include "cordboard.postgres" (index . 0) | fromYaml -}}
 {{- if eq (include "cordboard.hasVolume" .) "true" }}
 - {name: data, mountPath: /var/lib/cordboard}
 - {name: tmp, mountPath: /tmp}
@@ -103,7 +122,8 @@ sqlite:///var/lib/cordboard/directory.db
 {{- $_ := set $redis "password_file" "/etc/cordboard/redis/password" -}}
 {{- end -}}
 {{- $database := dict "url" (include "cordboard.databaseUrl" .) -}}
-{{- if and .Values.auth.database.postgres.host .Values.auth.database.postgres.passwordSecret.name -}}
+{{- $postgres := include "cordboard.postgres" . | fromYaml -}}
+{{- if and $postgres.host $postgres.passwordSecret.name -}}
 {{- $_ := set $database "password_file" "/etc/cordboard/database/password" -}}
 {{- end -}}
 {{- $tls := dict -}}
@@ -123,8 +143,21 @@ sqlite:///var/lib/cordboard/directory.db
 {{- if $listeners -}}
 {{- $config = mergeOverwrite $config (dict "edge" (dict "listeners" $listeners)) -}}
 {{- end -}}
-{{- $chart := dict "event_log" (dict "redis" $redis) "auth" (dict "database" $database) -}}
+{{- $recordings := dict "folder" "/var/lib/cordboard/recordings" "max_bytes" (include "cordboard.recordingsBytes" . | int64) -}}
+{{- $switch := dict "recordings" $recordings -}}
+{{- if or .Values.switch.prompts.configMapName .Values.switch.prompts.claimName -}}
+{{- $_ := set $switch "prompts" (dict "folder" "/etc/cordboard/prompts") -}}
+{{- end -}}
+{{- $chart := dict "event_log" (dict "redis" $redis) "auth" (dict "database" $database) "switch" $switch -}}
 {{- mergeOverwrite $config $chart | toYaml -}}
+{{- end }}
+
+{{/*
+Bytes that a node's recordings may have: nine tenths of their volume, so that the oldest have gone before a
+running recording fills it. A pod whose emptyDir is full is evicted, and its calls with it.
+*/}}
+{{- define "cordboard.recordingsBytes" -}}
+{{- div (mul (int64 .Values.switch.recordings.sizeGi) 1073741824 9) 10 -}}
 {{- end }}
 
 {{/* `cordboard.toml`, one file for all services. */}}

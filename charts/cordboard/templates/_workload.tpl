@@ -47,6 +47,21 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
     spec: {{- include "cordboard.pod" . | nindent 6 }}
+  {{- if and $row.stateful $values.recordings.persistent }}
+  {{- /* A node's claim stays when the node goes, and is there again when it comes back. */}}
+  volumeClaimTemplates:
+    - metadata:
+        name: recordings
+        labels: {{- include "cordboard.selector" . | nindent 10 }}
+      spec:
+        accessModes: [ReadWriteOnce]
+        {{- with $values.recordings.storageClassName }}
+        storageClassName: {{ . }}
+        {{- end }}
+        resources:
+          requests:
+            storage: {{ $values.recordings.sizeGi }}Gi
+  {{- end }}
 {{- end }}
 
 {{/* The pod of a service: (list ROOT SERVICE). */}}
@@ -57,9 +72,11 @@ spec:
 {{- $values := index $root.Values $name -}}
 {{- $full := printf "%s-%s" (include "cordboard.fullname" $root) $name -}}
 {{- $hasVolume := eq (include "cordboard.hasVolume" .) "true" -}}
-{{- $postgres := dig "database" "postgres" (dict "host" "") $values -}}
-{{- $hasDatabasePassword := and $postgres.host $postgres.passwordSecret.name -}}
-{{- $hasDatabaseCa := and $postgres.host $postgres.caSecret.name -}}
+{{- $postgres := include "cordboard.postgres" $root | fromYaml -}}
+{{- $hasDatabasePassword := and $row.database $postgres.host $postgres.passwordSecret.name -}}
+{{- $hasDatabaseCa := and $row.database $postgres.host $postgres.caSecret.name -}}
+{{- $prompts := dig "prompts" dict $values -}}
+{{- $hasPrompts := or $prompts.configMapName $prompts.claimName -}}
 {{- $hasDirectory := and $row.database (or $values.directory.secretName $values.directory.demo) -}}
 {{- $hasPublicTls := and $row.public $root.Values.tls.public.secretName -}}
 {{- $hasPassword := and $row.redis $root.Values.redis.passwordSecret.name (not $root.Values.redis.internal.enabled) -}}
@@ -180,6 +197,10 @@ containers:
       {{- end }}
       {{- if $row.stateful }}
       - {name: journal, mountPath: /var/lib/cordboard}
+      - {name: recordings, mountPath: /var/lib/cordboard/recordings}
+      {{- end }}
+      {{- if $hasPrompts }}
+      - {name: prompts, mountPath: /etc/cordboard/prompts, readOnly: true}
       {{- end }}
 volumes:
   - name: config
@@ -244,6 +265,22 @@ volumes:
   - name: journal
     emptyDir:
       sizeLimit: 1Gi
+  {{- if not $values.recordings.persistent }}
+  - name: recordings
+    emptyDir:
+      sizeLimit: {{ $values.recordings.sizeGi }}Gi
+  {{- end }}
+  {{- end }}
+  {{- if $hasPrompts }}
+  - name: prompts
+    {{- if $prompts.configMapName }}
+    configMap:
+      name: {{ $prompts.configMapName }}
+    {{- else }}
+    persistentVolumeClaim:
+      claimName: {{ $prompts.claimName }}
+      readOnly: true
+    {{- end }}
   {{- end }}
   {{- if $hasDirectory }}
   - name: directory
