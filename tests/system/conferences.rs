@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use system_tests::client::states_of;
 use system_tests::{Client, Up};
 
-const PETER: &str = "12065550100";
+pub(super) const PETER: &str = "12065550100";
 
 /// `EasyMobile`, where phones answer at once.
-async fn easy_mobile() -> (Up, Client) {
+pub(super) async fn easy_mobile() -> (Up, Client) {
     let up = Up::start_with(&["--sim-speed", "0", "--pstn-answer-ms", "0"]).await;
     for account in ["101", "102", "103"] {
         up.sim.at_once(account).await;
@@ -19,7 +19,7 @@ async fn easy_mobile() -> (Up, Client) {
 }
 
 /// Waits for conference events; gives each with the participant's number.
-async fn until(client: &mut Client, last: &str, count: usize) -> Vec<Value> {
+pub(super) async fn until(client: &mut Client, last: &str, count: usize) -> Vec<Value> {
     let mut events = Vec::new();
     while events.iter().filter(|event: &&Value| event["event"] == last).count() < count {
         let (method, params) = client.event().await;

@@ -18,6 +18,8 @@ fn the_demo_plays_every_scenario() {
         "Bob, Carol and Peter go on",
         "hears that her visa is approved",
         "none missing",
+        "charges are written",
+        "101      conferencing outgoing  101          12065550100 ",
         "all scenarios played",
     ] {
         assert!(text.contains(said), "the demo does not say `{said}`:\n{text}");

@@ -8,6 +8,7 @@ mod charges;
 mod conferences;
 mod demo;
 mod directory_entries;
+mod easy_mobile_charges;
 mod edges;
 mod examples;
 mod explain;

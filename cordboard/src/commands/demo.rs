@@ -1,6 +1,7 @@
 //! `cordboard demo`: starts a system of its own and plays the scenarios against it
 //! as any application would, over the WebSocket.
 
+mod charges;
 pub(crate) mod check;
 mod client;
 mod conference;
@@ -58,10 +59,10 @@ pub(super) async fn run(args: Demo) -> anyhow::Result<()> {
     let stage =
         Stage { public: addresses.public, sim, timeline: timeline.clone(), tasks: clients.clone() };
     let playing = async {
-        for scenario in scenarios {
-            Box::pin(scenarios::play(&stage, scenario)).await?;
+        for scenario in &scenarios {
+            Box::pin(scenarios::play(&stage, *scenario)).await?;
         }
-        anyhow::Ok(())
+        charges::show(&stage, &scenarios).await
     };
     let outcome = tokio::time::timeout(PATIENCE, playing)
         .await

@@ -90,18 +90,27 @@ impl Client {
         params: Value,
     ) -> anyhow::Result<Result<Value, Value>> {
         self.timeline.request(&self.name, method, &params);
+        let answer = self.ask(method, params).await?;
+        self.timeline.answer(&self.name, &answer);
+        Ok(answer)
+    }
+
+    /// Calls a method without a word on the timeline.
+    pub(super) async fn ask(
+        &mut self,
+        method: &str,
+        params: Value,
+    ) -> anyhow::Result<Result<Value, Value>> {
         self.next_id += 1;
         let (answer, answered) = oneshot::channel();
         self.waiting.lock().insert(self.next_id, answer);
         let frame =
             json!({"jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params});
         self.frames.send(frame.to_string()).await.context("the connection is gone")?;
-        let answer = tokio::time::timeout(PATIENCE, answered)
+        tokio::time::timeout(PATIENCE, answered)
             .await
             .with_context(|| format!("no answer to {method}"))?
-            .context("the connection is gone")?;
-        self.timeline.answer(&self.name, &answer);
-        Ok(answer)
+            .context("the connection is gone")
     }
 
     /// Calls a method that has to succeed.

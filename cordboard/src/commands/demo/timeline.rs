@@ -15,6 +15,9 @@ pub(super) struct Timeline {
     in_colour: bool,
 }
 
+/// In place of the time and the mark where a line has neither.
+const MARGIN: &str = "              ";
+
 /// Colours of the ANSI palette.
 #[derive(Clone, Copy)]
 enum Ink {
@@ -112,6 +115,14 @@ impl Timeline {
             of("abandoned"),
             of("service_level"),
         ));
+    }
+
+    /// A table, below the line that says what it is.
+    pub(super) fn table(&self, head: &str, rows: &[String]) {
+        say(format_args!("{MARGIN}{}", self.ink(Ink::Bold, head)));
+        for row in rows {
+            say(format_args!("{MARGIN}{row}"));
+        }
     }
 
     fn line(&self, text: &str) {
