@@ -430,8 +430,11 @@ impl Call {
         }
         // The leg's own state allows it; what does not is how far the other party is.
         let other = self.living().find(|leg| leg.tag != *tag && leg.is_party());
-        let state = other.map_or(State::Terminated, |leg| self.state(leg));
-        Err(Refusal::WrongState { state, expected })
+        let others = other.map(|leg| self.state(leg)).filter(|state| !expected.contains(state));
+        Err(match others {
+            Some(state) => Refusal::WrongState { state, expected },
+            None => Refusal::NoSecondParty(state),
+        })
     }
 
     /// True when those who may hear a leg's party do: it is through, does not hold, and neither

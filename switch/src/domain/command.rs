@@ -253,6 +253,9 @@ pub enum Refusal {
         /// The states that allow the command.
         expected: &'static [State],
     },
+    /// The leg's state would allow it, but its party talks with nobody.
+    #[error("the call has no second party, which this needs; the leg is {}", .0.name())]
+    NoSecondParty(State),
     /// Nothing is parked there.
     #[error("nothing is parked in slot {0}")]
     SlotNotFound(String),

@@ -9,13 +9,17 @@
 //! | state | what happens | next |
 //! | --- | --- | --- |
 //! | – | its call is turned into the conference, or it is called | `invited` |
-//! | – | its call is added without prompts | `joined` |
-//! | `invited` | the invitation has been heard; or the phone answers and there is none | `joined` |
-//! | `invited` | its leg ends, whatever the reason (no answer, refusal, hang-up, taken out) | `failed` |
+//! | – | its call is added without prompts | `joined`, `held` if it holds or is held |
+//! | `invited` | the invitation has been heard; or the phone answers and there is none | `joined`, `held` if it holds or is held |
+//! | `invited`, called | its leg ends, whatever the reason (no answer, refusal, hang-up, taken out) | `failed` |
+//! | `invited`, a party of a call that goes on | its leg ends, whatever the reason | `left` |
 //! | `joined` | is held by a command, or its phone holds | `held` |
 //! | `held` | neither holds it any more | `joined` |
 //! | `joined`, `held` | its leg ends, whatever the reason | `left` |
 //! | any of these | goes to another conference | `left` |
+//!
+//! Who held the other party of a call goes on holding it when the call comes in, until it takes the
+//! call back, ends, or a command ends the hold of the one who is held.
 //!
 //! `failed` and `left` are final: who comes back is another participant. Mute and mode change in
 //! any state before them.
@@ -135,7 +139,7 @@ impl Conference {
             is_moderator: it.party.i_account == Some(self.owner.i_account),
             mode: it.mode,
             is_muted: it.is_muted,
-            is_held: it.is_held,
+            is_held: it.is_held(),
             holds: it.holds,
             i_account: it.party.i_account,
         };

@@ -34,6 +34,12 @@ pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
             fault.metadata.insert("state".to_owned(), state.name().to_owned());
             fault
         }
+        // No other state of the leg would do.
+        Refusal::NoSecondParty(state) => {
+            let mut fault = fault_of(tonic::Code::FailedPrecondition, "WRONG_STATE", message);
+            fault.metadata.insert("state".to_owned(), state.name().to_owned());
+            fault
+        }
         Refusal::AlreadyIn => fault_of(tonic::Code::FailedPrecondition, "IN_CONFERENCE", message),
         Refusal::ConferenceFull => {
             fault_of(tonic::Code::FailedPrecondition, "CONFERENCE_FULL", message)

@@ -129,12 +129,23 @@ pub(in crate::domain) struct Participant {
     pub(super) mode: JoinMode,
     pub(super) stage: Stage,
     pub(super) is_muted: bool,
-    pub(super) is_held: bool,
+    /// The command that muted it, for the interval that begins when it joins.
+    muted_by: Option<Cause>,
+    /// A command holds it.
+    is_held: bool,
+    /// The party of its call that held it before the conference, and holds it still.
+    held_by: Option<Tag>,
     pub(super) holds: bool,
+    /// The command that holds it, for the interval that begins when it joins.
+    hold_cause: Option<Cause>,
     /// What it hears before it joins.
     pub(super) invitation: Vec<Clip>,
     /// True once the invitation is being played.
     pub(super) is_listening: bool,
+    /// The command that brought it in.
+    brought_by: Option<Cause>,
+    /// True for a party of a call that was turned into the conference or added to it.
+    was_talking: bool,
     /// False until it has been told of.
     pub(in crate::domain) is_told: bool,
     pub(super) join_time: Option<Timestamp>,
@@ -159,16 +170,35 @@ impl Participant {
             mode,
             stage: Stage::Invited,
             is_muted: false,
+            muted_by: None,
             is_held: false,
+            held_by: None,
             holds: false,
+            hold_cause: None,
             invitation,
             is_listening: false,
+            brought_by: None,
+            was_talking: false,
             is_told: false,
             join_time: None,
             leave_time: None,
             intervals: Vec::new(),
             row: Row::default(),
         }
+    }
+
+    /// The command that brings it in: it began what begins when it joins.
+    pub(in crate::domain) fn brought_by(mut self, cause: &Cause) -> Self {
+        self.brought_by = Some(cause.clone());
+        self
+    }
+
+    /// It is a party of a call that goes on as a part of the conference; `held_by` is the party
+    /// that holds it.
+    pub(in crate::domain) fn talking(mut self, held_by: Option<Tag>) -> Self {
+        self.was_talking = true;
+        self.held_by = held_by;
+        self
     }
 
     /// The same person as a participant of another conference, from `now` on.
@@ -181,8 +211,13 @@ impl Participant {
         );
         moved.is_listening = self.is_listening;
         moved.is_muted = self.is_muted;
+        moved.muted_by.clone_from(&self.muted_by);
         moved.is_held = self.is_held;
+        moved.held_by.clone_from(&self.held_by);
         moved.holds = self.holds;
+        moved.hold_cause.clone_from(&self.hold_cause);
+        moved.was_talking = self.was_talking;
+        moved.brought_by = Some(cause.clone());
         if self.stage == Stage::In {
             moved.join(now, Some(cause));
         }
@@ -192,7 +227,7 @@ impl Participant {
     pub(in crate::domain) fn state(&self) -> ParticipantState {
         match self.stage {
             Stage::Invited => ParticipantState::Invited,
-            Stage::In if self.is_held || self.holds => ParticipantState::Held,
+            Stage::In if self.is_away() => ParticipantState::Held,
             Stage::In => ParticipantState::Joined,
             Stage::Left => ParticipantState::Left,
             Stage::Failed => ParticipantState::Failed,
@@ -217,8 +252,19 @@ impl Participant {
         self.leave_time
     }
 
+    /// A command holds it, or the party that held it before the conference.
     pub(in crate::domain) fn is_held(&self) -> bool {
-        self.is_held
+        self.is_held || self.held_by.is_some()
+    }
+
+    /// It is held, or holds.
+    fn is_away(&self) -> bool {
+        self.is_held() || self.holds
+    }
+
+    /// The party that held it before the conference, and holds it still.
+    pub(in crate::domain) fn held_by(&self) -> Option<&Tag> {
+        self.held_by.as_ref()
     }
 
     pub(in crate::domain) fn mode(&self) -> JoinMode {
@@ -254,13 +300,17 @@ impl Participant {
     fn join(&mut self, now: Timestamp, cause: Option<&Cause>) -> Happened {
         self.stage = Stage::In;
         self.join_time = Some(now);
+        let brought_by = self.brought_by.take();
+        let cause = cause.or(brought_by.as_ref());
         self.begin(IntervalKind::Join, now, cause);
         self.begin(IntervalKind::Mode(self.mode), now, cause);
         if self.is_muted {
-            self.begin(IntervalKind::Mute, now, cause);
+            let muted_by = self.muted_by.clone();
+            self.begin(IntervalKind::Mute, now, muted_by.as_ref());
         }
-        if self.is_held || self.holds {
-            self.begin(IntervalKind::Hold, now, cause);
+        if self.is_away() {
+            let hold_cause = self.hold_cause.clone();
+            self.begin(IntervalKind::Hold, now, hold_cause.as_ref());
         }
         Happened::Joined
     }
@@ -272,6 +322,7 @@ impl Participant {
         cause: Option<&Cause>,
     ) -> Option<Happened> {
         let (stage, happened) = match self.stage {
+            Stage::Invited if self.was_talking => (Stage::Left, Happened::Left),
             Stage::Invited => (Stage::Failed, Happened::Failed),
             Stage::In => (Stage::Left, Happened::Left),
             Stage::Left | Stage::Failed => return None,
@@ -306,6 +357,7 @@ impl Participant {
             return None;
         }
         self.is_muted = is_muted;
+        self.muted_by = Some(cause.clone());
         self.switch(IntervalKind::Mute, is_muted, now, Some(cause));
         Some(if is_muted { Happened::Muted } else { Happened::Unmuted })
     }
@@ -317,9 +369,23 @@ impl Participant {
         now: Timestamp,
         cause: &Cause,
     ) -> Option<Happened> {
-        let was_held = self.is_held || self.holds;
+        let was_away = self.is_away();
         self.is_held = is_held;
-        self.held_changed(was_held, now, Some(cause))
+        if !is_held {
+            self.held_by = None;
+        }
+        self.held_changed(was_away, now, Some(cause))
+    }
+
+    /// The party that held it before the conference does no more.
+    pub(in crate::domain) fn released(
+        &mut self,
+        now: Timestamp,
+        cause: Option<&Cause>,
+    ) -> Option<Happened> {
+        let was_away = self.is_away();
+        self.held_by = None;
+        self.held_changed(was_away, now, cause)
     }
 
     /// Its phone holds, or takes the conference back.
@@ -329,23 +395,24 @@ impl Participant {
         now: Timestamp,
         cause: Option<&Cause>,
     ) -> Option<Happened> {
-        let was_held = self.is_held || self.holds;
+        let was_away = self.is_away();
         self.holds = holds;
-        self.held_changed(was_held, now, cause)
+        self.held_changed(was_away, now, cause)
     }
 
     fn held_changed(
         &mut self,
-        was_held: bool,
+        was_away: bool,
         now: Timestamp,
         cause: Option<&Cause>,
     ) -> Option<Happened> {
-        let is_held = self.is_held || self.holds;
-        if !self.is_living() || was_held == is_held {
+        let is_away = self.is_away();
+        if !self.is_living() || was_away == is_away {
             return None;
         }
-        self.switch(IntervalKind::Hold, is_held, now, cause);
-        Some(if is_held { Happened::Held } else { Happened::Resumed })
+        self.hold_cause = cause.cloned();
+        self.switch(IntervalKind::Hold, is_away, now, cause);
+        Some(if is_away { Happened::Held } else { Happened::Resumed })
     }
 
     /// Takes part in another way from now on; true when it is another.

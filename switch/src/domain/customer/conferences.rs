@@ -5,7 +5,7 @@
 //!
 //! | command | who may | what it does |
 //! | --- | --- | --- |
-//! | create | whose leg is in the call, and the realms above | both parties are invited, the call goes on under its id |
+//! | create | whose leg is in the call, whose application has the party, and the realms above | both parties are invited, the call goes on under its id |
 //! | add, update, delete, terminate, change, merge | the owner, and the realms above | |
 //! | leave | the account itself, and the realms above | its legs in the conference end |
 //! | join | every account of the environment, and the realms above | its phone is called; when it is in, its mode changes |
@@ -203,10 +203,12 @@ impl Customer {
         tag: Option<&Tag>,
     ) -> Result<(), Refusal> {
         let not_found = || Refusal::CallNotFound(call_id.clone());
-        // Who was a party once may still look, but not act.
+        // Who was a party once may still look, but not act; the owner of the application that has
+        // the party is as good as one.
         let is_party = |own: i64| {
             self.calls.get(call_id).is_some_and(|call| {
-                call.living().any(|leg| leg.is_party() && leg.i_account == Some(own))
+                call.served_by().is_some_and(|it| it.owner.i_account == own)
+                    || call.living().any(|leg| leg.is_party() && leg.i_account == Some(own))
             })
         };
         let call = self
@@ -248,12 +250,15 @@ impl Customer {
         let call = self.calls.get_mut(call_id)?;
         call.plan = Plan::Conferring(id.clone());
         call.seen_by.i_accounts.insert(conference.owner.i_account);
+        let holders: Vec<Tag> =
+            call.living().filter(|leg| leg.holds).map(|leg| leg.tag.clone()).collect();
         for leg in call.legs.iter_mut().filter(|leg| leg.is_alive()) {
-            leg.holds = false;
             leg.retold = Some(Retold::default());
             let name = (call_id.clone(), leg.tag.clone(), leg.channel.clone());
             let party = leg.party.clone();
-            conference.add(Participant::new(name, party, JoinMode::Full, prompts.to_vec()));
+            let held_by = holders.iter().find(|holder| **holder != leg.tag).cloned();
+            let participant = Participant::new(name, party, JoinMode::Full, prompts.to_vec());
+            conference.add(participant.brought_by(cause).talking(held_by));
         }
         let tags: Vec<Tag> = call.living().map(|leg| leg.tag.clone()).collect();
         for tag in &tags {

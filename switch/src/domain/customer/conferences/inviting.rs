@@ -97,7 +97,8 @@ impl Customer {
         let Some(leg) = leg else { return };
         let (tag, party) = (leg.tag.clone(), leg.party.clone());
         let name = (call_id.clone(), tag.clone(), leg.channel.clone());
-        let participant = Participant::new(name, party, invite.mode, invite.prompts);
+        let participant =
+            Participant::new(name, party, invite.mode, invite.prompts).brought_by(&invite.cause);
         if let Some(conference) = self.conferences.get_mut(&id) {
             conference.add(participant);
         }
@@ -122,8 +123,9 @@ impl Customer {
                 channel,
                 awaits_answer: false,
                 end: End::Callee,
-                direction: Direction::Outgoing,
-                is_external: true,
+                direction: Direction::Incoming,
+                // It never crosses the border.
+                is_external: false,
                 caller,
                 party: callee.clone(),
                 callee,

@@ -58,6 +58,9 @@ impl Customer {
             happened.extend(news.map(|it| (leg.tag.clone(), it)));
             let holds = leg.is_connected() && leg.holds;
             let held = participant.phone_holds(holds, now, cause);
+            if is_new && participant.is_held() && participant.is_living() {
+                happened.push((leg.tag.clone(), Happened::Held));
+            }
             happened.extend(held.map(|it| (leg.tag.clone(), it)));
             let timer = Timer::Call(call.id.clone(), CallTimer::Invitation(leg.tag.clone()));
             if let Some(invitation) = participant.invitation()
@@ -71,6 +74,15 @@ impl Customer {
                     clips: invitation.to_vec(),
                     repeat: 1,
                 }));
+            }
+        }
+        for leg in &call.legs {
+            let holds = |by: &Tag| call.leg(by).is_some_and(|it| it.is_connected() && it.holds);
+            if let Some(participant) = conference.participant_mut(&leg.tag)
+                && participant.held_by().is_some_and(|by| !holds(by))
+            {
+                let news = participant.released(now, cause);
+                happened.extend(news.map(|it| (leg.tag.clone(), it)));
             }
         }
         let others = if conference.is_ending { Vec::new() } else { conference.arrange() };
@@ -186,7 +198,7 @@ fn seat(conference: &Conference, participant: &Participant) -> Seat {
     };
     Seat {
         conference: ConferenceRef { id: conference.id.clone(), name: conference.name.clone() },
-        is_held: participant.is_in() && participant.is_held(),
+        is_held: participant.is_held(),
         hears,
         speaks_in: participant.row.speaks.then_some(mix),
     }

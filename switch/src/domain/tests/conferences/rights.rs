@@ -102,7 +102,7 @@ fn parking_transfer_and_supervision_take_calls_that_are_in_no_conference() {
 }
 
 #[test]
-fn supervisors_do_not_come_along_and_holds_are_lifted() {
+fn supervisors_do_not_come_along() {
     let (mut bench, call, alice, bob) = Bench::talking();
     let spy = Action::Supervise(
         call.clone(),
@@ -113,7 +113,6 @@ fn supervisors_do_not_come_along_and_holds_are_lifted() {
     bench.must("supervise_call", spy).unwrap();
     let dora = bench.tag(2);
     bench.answers(&dora);
-    bench.must("hold_call", Action::Hold(call.clone(), None)).unwrap();
 
     bench.confer(CUSTOMER, create(&call, "101", true)).unwrap().unwrap();
     bench.pass(1_000);
