@@ -82,7 +82,7 @@ def test_each_service_takes_its_configuration(variant, cluster_of):
         eventually(f"{name} lives", lambda: cluster.probe(name, "livenessProbe"))
 
 
-def test_the_trial_release_becomes_ready_carries_a_call_and_stops_in_time(cluster_of):
+def test_the_trial_release_becomes_ready_carries_and_records_a_call_and_stops_in_time(cluster_of):
     redis = chart.pod_of(chart.variant("dev").workload("redis"))["spec"]["containers"][0]
     cluster = cluster_of(chart.variant("dev"), redis["args"], has_postgres=True)
     password_file = tomllib.loads(cluster.release.toml())["auth"]["database"]["password_file"]
@@ -96,6 +96,7 @@ def test_the_trial_release_becomes_ready_carries_a_call_and_stops_in_time(cluste
         eventually(f"{name} is ready", lambda: cluster.probe(name, "readinessProbe"))
     assert auth_has_no_file(cluster), "the directory is in PostgreSQL"
     answer = eventually("a call", lambda: call(cluster))
+    eventually("a recording", lambda: record(cluster, answer))
     tested = helm_test(cluster)
     outcomes = cluster.stop()
 
@@ -122,14 +123,22 @@ def helm_test(cluster: Cluster) -> str:
 
 def call(cluster: Cluster) -> dict:
     """A call from 101 to 102, through the edge."""
+    return command(cluster, "originate_call", {"destination": "102", "request_id": str(uuid.uuid4())})
+
+
+def record(cluster: Cluster, made: dict) -> bool:
+    """Records the call that was made for a moment: the file is where the manifests have a volume for it."""
+    command(cluster, "start_recording", {"call": made["call"]})
+    command(cluster, "stop_recording", {"call": made["call"]})
+    folder = cluster.place(tomllib.loads(cluster.release.toml())["switch"]["recordings"]["folder"])
+    return bool(list(folder.rglob("*.wav")))
+
+
+def command(cluster: Cluster, name: str, params: dict) -> dict:
+    """A command of 101, through the edge."""
     edge = f"http://127.0.0.1:{cluster.ports['edge']}"
-    status, answer = program.post(
-        f"{edge}/rest/CallControl/originate_call",
-        {
-            "auth_info": {"login": "101", "password": "cordboard"},
-            "params": {"destination": "102", "request_id": str(uuid.uuid4())},
-        },
-    )
+    body = {"auth_info": {"login": "101", "password": "cordboard"}, "params": params}
+    status, answer = program.post(f"{edge}/rest/CallControl/{name}", body)
     assert status == 200, answer
     return answer
 
