@@ -1,6 +1,7 @@
 //! One callcontrol with everything around it, in memory.
 
 mod auth;
+mod counting;
 mod switch;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Request, Status};
 
+pub(crate) use counting::Counting;
 pub(crate) use switch::{Reply, Switch};
 
 pub(crate) const NODE: &str = "main-0";
@@ -41,7 +43,10 @@ pub(crate) const BOB: Scope = Scope::Account { i_customer: 1, i_account: 2 };
 
 /// A running service.
 pub(crate) struct Harness {
+    /// The store in memory, if that is the one in use.
     pub(crate) ledger: Arc<MemoryLedger>,
+    /// The store in use.
+    store: Arc<dyn Ledger>,
     pub(crate) clock: Clock,
     pub(crate) network: Network,
     pub(crate) switch: Switch,
@@ -60,15 +65,33 @@ impl Harness {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
+        Self::start_on(config, |memory| memory).await
+    }
+
+    /// With a store that counts what is read.
+    pub(crate) async fn counting() -> (Self, Arc<Counting>) {
+        let mut counting = None;
+        let harness = Self::start_on(Config::default(), |memory| {
+            Arc::clone(counting.insert(Arc::new(Counting::new(memory)))) as Arc<dyn Ledger>
+        });
+        (harness.await, counting.unwrap())
+    }
+
+    /// With a store of one's own; it may be one around the store in memory.
+    pub(crate) async fn start_on(
+        config: Config,
+        store: impl FnOnce(Arc<MemoryLedger>) -> Arc<dyn Ledger>,
+    ) -> Self {
         let clock = Clock::system();
         let memory = MemoryConfig { partitions: PARTITIONS, ..MemoryConfig::default() };
         let ledger = Arc::new(MemoryLedger::new(clock.clone(), memory));
+        let store = store(Arc::clone(&ledger));
         let network = Network::default();
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let verifier = Verifier::with_keys(&ISSUER_OF_TESTS.jwks());
         let switch = Switch::start(&network, NODE, &tasks);
-        lease(&ledger, NODE, 0, true).await;
+        lease(&*store, NODE, 0, true).await;
         auth::start(&network, &verifier, &tasks, &stop);
         let pool = |name: &str| {
             let target = vec![Target::Memory(name.to_owned())];
@@ -76,7 +99,7 @@ impl Harness {
         };
         let readiness = Readiness::new();
         let deps = Deps {
-            ledger: Arc::<MemoryLedger>::clone(&ledger),
+            ledger: Arc::clone(&store),
             auth: pool("auth"),
             network: network.clone(),
             clock: clock.clone(),
@@ -96,6 +119,7 @@ impl Harness {
         .await;
         Self {
             ledger,
+            store,
             clock,
             network,
             switch,
@@ -125,12 +149,12 @@ impl Harness {
     pub(crate) async fn restart_switch(&mut self) {
         self.switch.stop();
         self.switch = Switch::start(&self.network, NODE, &self.tasks);
-        lease(&self.ledger, NODE, 0, true).await;
+        lease(&*self.store, NODE, 0, true).await;
     }
 
     /// Another node, that does everything it is asked.
     pub(crate) async fn add_node(&self, node: &str) -> Switch {
-        lease(&self.ledger, node, 0, true).await;
+        lease(&*self.store, node, 0, true).await;
         Switch::start(&self.network, node, &self.tasks)
     }
 
@@ -158,11 +182,11 @@ impl Harness {
             accounting: Vec::new(),
             renew_epoch: false,
         };
-        self.ledger.commit(&commit).await.unwrap()
+        self.store.commit(&commit).await.unwrap()
     }
 }
 
-pub(crate) async fn lease(ledger: &MemoryLedger, node: &str, epoch: u64, accepting: bool) {
+pub(crate) async fn lease(ledger: &dyn Ledger, node: &str, epoch: u64, accepting: bool) {
     let lease = NodeLease {
         node: node.to_owned(),
         epoch,

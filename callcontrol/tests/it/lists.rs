@@ -1,9 +1,13 @@
 //! Lists of living legs.
 
+use std::sync::Arc;
+
 use mesh::caller::Scope;
 use mesh::cursor::Cursor;
 use mesh::ledger::partition_of;
+use mesh::ledger::redis::{RedisConfig, RedisLedger};
 use mesh::metadata;
+use mesh::testing::redis::RedisServer;
 use proto::call::v1::State;
 use proto::callcontrol::v1::{GetSipCallsListRequest, GetSipCallsListResponse};
 use tonic::{Code, Status};
@@ -217,27 +221,65 @@ async fn without_the_store_there_are_no_lists() {
     assert_eq!(reason(outcome), (Code::Unavailable, "STORE_UNREACHABLE".to_owned()));
 }
 
-/// How long a page takes beside 10,000 legs of the same environment and as many of another:
+#[tokio::test]
+async fn a_list_reads_its_own_page_and_nothing_of_other_tenants() {
+    let (harness, reads) = Harness::counting().await;
+    let own = partition_of(1, PARTITIONS);
+    let beside = (2..100).find(|other| partition_of(*other, PARTITIONS) == own).unwrap();
+    for start in 0..150 {
+        harness.put_leg(leg(1, start % 2 + 1, start, State::Connected)).await;
+    }
+    let page = GetSipCallsListRequest { offset: 60, limit: 10, get_total: true, ..all() };
+    let connected = GetSipCallsListRequest { state: State::Connected.into(), ..page };
+    let of_bob = GetSipCallsListRequest { i_account: Some(2), ..page };
+
+    for others in [0, 300] {
+        for start in 0..others {
+            harness.put_leg(leg(beside, 3, start, State::Connected)).await;
+            harness.put_leg(leg(2, 4, start, State::Connected)).await;
+        }
+        reads.take();
+        for (scope, request, total, expected) in [
+            (CUSTOMER, page, 150, "10 of customer:1"),
+            (CUSTOMER, connected, 150, "10 of customer:1:state:connected"),
+            (CUSTOMER, of_bob, 75, "10 of account:2"),
+            (ALICE, page, 75, "10 of account:1"),
+        ] {
+            let listed = list(&harness, scope, request).await.unwrap();
+            assert_eq!((listed.calls_list.len(), listed.total), (10, Some(total)), "{expected}");
+            assert_eq!(reads.take(), [format!("{expected} in {own}")], "beside {others} of others");
+        }
+    }
+}
+
+/// How long a page takes beside 10,000 legs of the same environment and as many of another, with
+/// the store in memory and with a Redis:
 /// `cargo test --release -p callcontrol --test it -- --ignored --nocapture a_page_of_ten_thousand`.
 #[tokio::test]
 #[ignore = "a benchmark: it prints times"]
 #[expect(clippy::print_stdout, reason = "that is what it is for")]
 async fn a_page_of_ten_thousand() {
-    let harness = Harness::start().await;
-    for number in 1..=10_000 {
-        harness.put_leg(leg(1, number % 50, number, State::Connected)).await;
-        harness.put_leg(leg(2, 3, number + 100_000, State::Connected)).await;
-    }
-    let page = |offset| GetSipCallsListRequest { offset, limit: 100, get_total: true, ..all() };
-    for (what, offset) in [("first", 0), ("middle", 5_000), ("last", 9_900)] {
-        let mut times = Vec::new();
-        for _ in 0..50 {
-            let begun = tokio::time::Instant::now();
-            let listed = list(&harness, CUSTOMER, page(offset)).await.unwrap();
-            times.push(begun.elapsed());
-            assert_eq!((listed.calls_list.len(), listed.total), (100, Some(10_000)));
+    let server = RedisServer::start().await;
+    let config =
+        RedisConfig { url: server.url(), partitions: PARTITIONS, ..RedisConfig::default() };
+    let redis = Arc::new(RedisLedger::connect(config).await.unwrap());
+    let on_redis = Harness::start_on(callcontrol::Config::default(), |_memory| redis).await;
+    for (store, harness) in [("memory", Harness::start().await), ("Redis", on_redis)] {
+        for number in 1..=10_000 {
+            harness.put_leg(leg(1, number % 50, number, State::Connected)).await;
+            harness.put_leg(leg(2, 3, number + 100_000, State::Connected)).await;
         }
-        times.sort();
-        println!("{what} page: p50 {:?}, p99 {:?}", times[25], times[49]);
+        let page = |offset| GetSipCallsListRequest { offset, limit: 100, get_total: true, ..all() };
+        for (what, offset) in [("first", 0), ("middle", 5_000), ("last", 9_900)] {
+            let mut times = Vec::new();
+            for _ in 0..50 {
+                let begun = tokio::time::Instant::now();
+                let listed = list(&harness, CUSTOMER, page(offset)).await.unwrap();
+                times.push(begun.elapsed());
+                assert_eq!((listed.calls_list.len(), listed.total), (100, Some(10_000)));
+            }
+            times.sort();
+            println!("{store}, {what} page: p50 {:?}, p99 {:?}", times[25], times[49]);
+        }
     }
 }

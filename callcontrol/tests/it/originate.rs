@@ -165,7 +165,7 @@ async fn a_customer_s_calls_go_to_one_node() {
 async fn a_draining_node_gets_no_new_customer() {
     let harness = Harness::start().await;
     let other = harness.add_node("main-1").await;
-    lease(&harness.ledger, NODE, 1, false).await;
+    lease(&*harness.ledger, NODE, 1, false).await;
 
     eventually(Duration::from_secs(5), "the call goes to the other node", || async {
         harness.client.clone().originate_call(harness.request(ALICE, to("102"))).await.unwrap();
