@@ -169,10 +169,18 @@ async fn two_numbers_are_connected_for_an_account_that_may() {
     );
 
     let busy = json!({"account_id": "201", "first": {"destination": "12065550101"}, "second": {"destination": "1206555486"}});
-    bistro.must("CallControl/originate_advanced_call", busy).await;
+    let started = bistro.must("CallControl/originate_advanced_call", busy).await;
     let all = bistro.until_over(2).await;
-    let ends: Vec<_> = all.iter().filter(|info| info["state"] == "terminated").collect();
-    assert!(ends.iter().all(|info| info["reason_code"] == 486), "{ends:?}");
+    let (first, second): (Vec<_>, Vec<_>) =
+        all.iter().partition(|info| info["call"]["tag"] == started["call"]["tag"]);
+    let names = |leg: &[&Value]| {
+        leg.iter().map(|info| info["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&first), ["trying", "ringing", "early", "terminated"]);
+    assert_eq!(names(&second), ["trying", "terminated"]);
+    for info in [first[3], second[1]] {
+        assert_eq!((&info["reason"], &info["reason_code"]), (&json!("Busy Here"), &json!(486)));
+    }
     board.nothing_for(std::time::Duration::from_millis(50)).await;
 }
 

@@ -73,6 +73,18 @@ async fn a_call_is_recorded_listed_and_fetched() {
         (1, &json!(1))
     );
     assert_eq!(list(&mut board, json!({"account_id": "103"})).await.len(), 0);
+    let charged = eventually(Duration::from_secs(10), "both are charged", || async {
+        let mut board = Client::log_in(up.public, "easymobile").await;
+        let listed = board.must("CDR/get_xdr_list", json!({})).await;
+        let xdrs = listed["xdr_list"].as_array().unwrap().clone();
+        if xdrs.len() == 2 { Ok(xdrs) } else { Err(format!("{xdrs:?}")) }
+    })
+    .await;
+    for xdr in charged {
+        let is_recorded = xdr["account_id"] == "101";
+        let expected = if is_recorded { &recording["path"] } else { &Value::Null };
+        assert_eq!(&xdr["recording"], expected, "{xdr}");
+    }
     let foreign = board.refused("CallControl/get_recording_list", json!({"i_customer": 2})).await;
     assert_eq!(foreign.faultcode(), "Client.CallControl.get_recording_list.customer_not_found");
 
