@@ -80,6 +80,11 @@ class Process:
             self.process.send_signal(signal.SIGTERM)
         self.is_asked = True
 
+    def interrupt(self):
+        """Ends PostgreSQL as its image asks: at once and in order, so that it leaves no shared memory behind."""
+        self.process.send_signal(signal.SIGINT)
+        self.wait(PATIENCE)
+
     def wait(self, seconds: float) -> int:
         """Waits for its end; what has not ended in time is killed, and answered as if it had failed."""
         try:

@@ -30,7 +30,7 @@ def cluster_of(tmp_path):
             started.append(lambda: shutil.rmtree(folder))
             (container,) = chart.containers_of(release.workload("postgresql"))
             postgres, postgres_port = program.start_postgres(Path(folder), container, "correct-battery")
-            started.append(postgres.kill)
+            started.append(postgres.interrupt)
         cluster = Cluster(release, tmp_path / "cluster", redis_port, postgres_port)
         started.append(cluster.kill)
         return cluster
