@@ -3,6 +3,7 @@
 mod checker;
 mod order;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
 
 use mesh::caller::Scope;
@@ -374,13 +375,18 @@ impl World {
 /// How many calls and channels that are over may still be chosen.
 const SOME_OVER: usize = 2;
 
+/// `PROPTEST_CASES=N` looks for what the usual cases do not find, from another seed each time;
+/// `PROPTEST_RNG_SEED` repeats such a run. A failure shows the seed with the steps that lead to it.
+#[expect(clippy::print_stdout, reason = "it is shown when the test fails")]
 fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    // Asking for a number of cases is asking for others than the usual ones.
-    let rng_seed = if cases.is_some() { RngSeed::Random } else { RngSeed::Fixed(0x5717) };
+    let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let cases = asked("PROPTEST_CASES").and_then(|cases| u32::try_from(cases).ok());
+    let other = || cases.map(|_| RandomState::new().build_hasher().finish());
+    let seed = asked("PROPTEST_RNG_SEED").or_else(other).unwrap_or(0x5717);
+    println!("PROPTEST_RNG_SEED={seed}");
     ProptestConfig {
         cases: cases.unwrap_or(300),
-        rng_seed,
+        rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         ..ProptestConfig::default()
     }
