@@ -24,6 +24,7 @@ mod main_job;
 mod methods;
 mod metrics;
 mod outages;
+mod over_rest;
 mod prompts;
 mod queues;
 mod raw;
