@@ -376,16 +376,17 @@ impl World {
 const SOME_OVER: usize = 2;
 
 /// `PROPTEST_CASES=N` looks for what the usual cases do not find, from another seed each time;
-/// `PROPTEST_RNG_SEED` repeats such a run. A failure shows the seed with the steps that lead to it.
+/// `PROPTEST_RNG_SEED` with it repeats such a run. A failure shows both, and the steps that lead to it.
 #[expect(clippy::print_stdout, reason = "it is shown when the test fails")]
 fn config() -> ProptestConfig {
     let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let cases = asked("PROPTEST_CASES").and_then(|cases| u32::try_from(cases).ok());
     let other = || cases.map(|_| RandomState::new().build_hasher().finish());
     let seed = asked("PROPTEST_RNG_SEED").or_else(other).unwrap_or(0x5717);
-    println!("PROPTEST_RNG_SEED={seed}");
+    let cases = cases.unwrap_or(300);
+    println!("PROPTEST_CASES={cases} PROPTEST_RNG_SEED={seed}");
     ProptestConfig {
-        cases: cases.unwrap_or(300),
+        cases,
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         ..ProptestConfig::default()
