@@ -16,6 +16,7 @@ mod homes;
 pub mod metrics;
 mod nodes;
 mod placement;
+pub mod prompt_path;
 mod refusal;
 mod repeat;
 mod session;

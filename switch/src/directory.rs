@@ -200,15 +200,15 @@ fn destination(answer: pb::ResolveNumberResponse) -> Destination {
             owner: Some(Owner { i_reseller: group.i_reseller, i_customer: group.i_customer }),
             route: Route::HuntGroup(Box::new(hunt_group(group))),
         },
-        Some(Found::AccessNumber(access)) => match application(access) {
-            Some(application) => {
-                let of = &application.owner;
-                let owner = Owner { i_reseller: of.i_reseller, i_customer: of.i_customer };
-                let route = Route::Application(Box::new(application));
-                Destination { owner: Some(owner), route }
-            }
-            None => Destination { owner: None, route: Route::Nowhere },
-        },
+        Some(Found::AccessNumber(access)) => {
+            // The number has an owner, also while there is nothing behind it.
+            let owner = access.owner.as_ref();
+            let owner =
+                owner.map(|of| Owner { i_reseller: of.i_reseller, i_customer: of.i_customer });
+            let route = application(access)
+                .map_or(Route::Nowhere, |application| Route::Application(Box::new(application)));
+            Destination { owner, route }
+        }
         Some(Found::Nowhere(_)) | None => Destination { owner: None, route: Route::Nowhere },
     }
 }
@@ -275,5 +275,31 @@ impl sim::Phonebook for AuthDirectory {
     async fn is_account(&self, account_id: &str) -> Result<bool, sim::PhonebookError> {
         let account = self.account(account_id).await;
         Ok(account.map_err(|error| sim::PhonebookError(Box::new(error)))?.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_whose_owner_may_have_no_application_is_the_owners_and_leads_nowhere() {
+        let owner = proto::switch::v1::Account {
+            i_customer: 1,
+            i_reseller: 3,
+            ..proto::switch::v1::Account::default()
+        };
+        let access = pb::AccessNumber {
+            number: "1733355700".to_owned(),
+            owner: Some(owner),
+            enabled: false,
+            ..pb::AccessNumber::default()
+        };
+        let route = Some(pb::resolve_number_response::Route::AccessNumber(access));
+
+        let found = destination(pb::ResolveNumberResponse { route, ..Default::default() });
+
+        assert_eq!(found.owner, Some(Owner { i_reseller: 3, i_customer: 1 }));
+        assert!(matches!(found.route, Route::Nowhere), "{:?}", found.route);
     }
 }

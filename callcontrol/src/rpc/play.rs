@@ -19,6 +19,9 @@ pub(super) async fn handle(
         let refused = |why| Refusal::CallbackRefused("callback_url", why);
         rpc.outward.check(address).await.map_err(refused)?;
     }
+    if let Some(address) = params.url.as_deref() {
+        rpc.outward.check(address).await.map_err(Refusal::UrlRefused)?;
+    }
     let call = check::call(params.call.as_ref())?;
     let repeatable = check::repeatable(request_id.as_deref(), &params)?;
     let command = Command::Play(Play {

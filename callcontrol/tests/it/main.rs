@@ -12,6 +12,7 @@ mod harness;
 mod lists;
 mod originate;
 mod parking;
+mod prompts;
 mod repeated;
 mod supervision;
 mod transfers;

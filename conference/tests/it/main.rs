@@ -17,7 +17,7 @@ use mesh::token::Verifier;
 use mesh::{Clock, fault, metadata};
 use proto::conference::v1::on_spot_conference_service_client::OnSpotConferenceServiceClient;
 use proto::conference::v1::{
-    Conference, ConferenceState, GetOnSpotConferenceListRequest,
+    Conference, ConferenceState, CreateOnSpotConferenceRequest, GetOnSpotConferenceListRequest,
     GetOnSpotConferenceParticipantListRequest, Participant, ParticipantState,
     TerminateOnSpotConferenceRequest,
 };
@@ -195,5 +195,22 @@ async fn a_command_on_a_conference_of_no_node_finds_none() {
 
         assert_eq!(status.code(), Code::NotFound);
         assert_eq!(fault::reason_of(&status).as_deref(), Some("CONFERENCE_NOT_FOUND"));
+    }
+}
+
+#[tokio::test]
+async fn a_bad_prompt_is_refused_before_the_call_is_looked_up() {
+    let harness = Harness::start();
+    for path in ["../secret.au", "/etc/passwd.au", "hello.mp3"] {
+        let message = CreateOnSpotConferenceRequest {
+            call: Some(proto::call::v1::CallRef { id: "nonsense".to_owned(), tag: None }),
+            name: "Sales".to_owned(),
+            prompts: vec![path.to_owned()],
+            ..CreateOnSpotConferenceRequest::default()
+        };
+        let mut client = harness.client.clone();
+        let answer = client.create_on_spot_conference(request(CUSTOMER, message)).await;
+
+        assert_eq!(answer.unwrap_err().code(), Code::InvalidArgument, "{path}");
     }
 }

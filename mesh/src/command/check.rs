@@ -10,6 +10,7 @@ use proto::switch::v1::Done;
 use super::commands::Repeatable;
 use super::dial;
 use super::engine_id::EngineId;
+use super::prompt_path;
 use super::refusal::Refusal;
 
 /// Most characters of a call's id or tag, and of `request_id`.
@@ -117,11 +118,15 @@ pub fn timeout(seconds: i32) -> Result<i32, Refusal> {
 /// # Errors
 /// `InvalidParam`.
 pub fn prompts(prompts: &[String]) -> Result<(), Refusal> {
-    let rule = "must be 1 to 32 paths in the prompt folder";
-    if prompts.len() > MAX_PROMPTS || prompts.iter().any(String::is_empty) {
-        return Err(Refusal::InvalidParam { param: "prompts", rule });
+    let invalid = |rule| Refusal::InvalidParam { param: "prompts", rule };
+    if prompts.len() > MAX_PROMPTS {
+        return Err(invalid("must be 1 to 32 paths in the prompt folder"));
     }
-    Ok(())
+    prompts.iter().try_for_each(|path| {
+        prompt_path::check(path).map_err(|_why| {
+            invalid("must be paths in the prompt folder, of files `au`, `g729` or `wav`")
+        })
+    })
 }
 
 /// How often something is played.

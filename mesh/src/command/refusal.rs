@@ -63,6 +63,9 @@ pub enum Refusal {
     /// The address of a callback may not be used: the param, and why.
     #[error("`{0}` {1}")]
     CallbackRefused(&'static str, Forbidden),
+    /// The address of what is to be played may not be used.
+    #[error("`url` {0}")]
+    UrlRefused(Forbidden),
     /// The `request_id` names another command.
     #[error("`request_id` was used before with other params")]
     RequestIdReused,
@@ -176,6 +179,7 @@ impl RpcError for Refusal {
             | Self::InvalidParam { .. }
             | Self::NotOneOf(..)
             | Self::CallbackRefused(..)
+            | Self::UrlRefused(_)
             | Self::RequestIdReused => Code::InvalidArgument,
             Self::AccessDenied | Self::MayNotConnectTwo => Code::PermissionDenied,
             Self::Store(_) | Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => {
@@ -204,6 +208,7 @@ impl RpcError for Refusal {
             Self::AccessDenied => "ACCESS_DENIED",
             Self::MayNotConnectTwo => "NOT_ALLOWED",
             Self::CallbackRefused(..) => "CALLBACK_REFUSED",
+            Self::UrlRefused(_) => "URL_REFUSED",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::Store(_) => "STORE_UNREACHABLE",
             Self::SwitchUnreachable(_) | Self::NoSwitch | Self::WrongNode => "SWITCH_UNREACHABLE",
@@ -225,6 +230,7 @@ impl RpcError for Refusal {
             | Self::InvalidParam { param, .. }
             | Self::CallbackRefused(param, _) => one("params", param),
             Self::NotOneOf(this, that) => one("params", &format!("{this},{that}")),
+            Self::UrlRefused(_) => one("params", "url"),
             Self::RequestIdReused => one("params", "request_id"),
             Self::NoAnswer | Self::OutcomeUnknown => one("outcome", "unknown"),
             Self::Engine { metadata, .. } => metadata.clone(),
@@ -273,6 +279,7 @@ impl From<Refusal> for Status {
             | Refusal::AccessDenied
             | Refusal::MayNotConnectTwo
             | Refusal::CallbackRefused(..)
+            | Refusal::UrlRefused(_)
             | Refusal::RequestIdReused
             | Refusal::Store(_)
             | Refusal::SwitchUnreachable(_)

@@ -3,13 +3,11 @@
 use std::io;
 use std::path::{Component, Path};
 
+use mesh::command::prompt_path;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
 use super::format::Format;
-
-/// Most characters of a path.
-const LONGEST: usize = 255;
 
 /// What a path names.
 #[derive(Debug)]
@@ -24,13 +22,9 @@ const LEAVES: &str = "leaves the prompt folder";
 
 /// Checks a path by its text; says which format its extension promises.
 pub(super) fn check_path(path: &str) -> Result<Format, &'static str> {
-    if path.is_empty() || path.len() > LONGEST || path.chars().any(char::is_control) {
-        return Err("is no path of a prompt");
-    }
-    let is_inside =
-        Path::new(path).components().all(|component| matches!(component, Component::Normal(_)));
-    // What other systems, or other readers of the path, take for a way out.
-    if !is_inside || path.contains('\\') || path.split('/').any(|part| matches!(part, "." | "..")) {
+    prompt_path::check(path)?;
+    // What this system takes for a way out.
+    if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(LEAVES);
     }
     Format::of_name(path).ok_or("is not `au`, `g729` or `wav`")

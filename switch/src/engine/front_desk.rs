@@ -148,7 +148,11 @@ async fn incoming(
     match (found.owner, found.route) {
         (
             Some(owner),
-            route @ (Route::Account(_) | Route::HuntGroup(_) | Route::Application(_)),
+            // An owned number that leads nowhere is a call that ends; one of nobody is none.
+            route @ (Route::Account(_)
+            | Route::HuntGroup(_)
+            | Route::Application(_)
+            | Route::Nowhere),
         ) => Ok((owner, Input::TrunkCall { channel, from, dialled, route })),
         _ => Err(Standard::NotFound),
     }

@@ -121,6 +121,19 @@ fn a_call_without_credit_ends_before_anything_rings() {
 }
 
 #[test]
+fn a_call_from_the_trunk_to_a_number_that_leads_nowhere_is_told_and_ends() {
+    let mut bench = Bench::new();
+
+    bench.trunk_calls_to("12065550100", "1733355700", Route::Nowhere);
+
+    assert_eq!(
+        bench.rows(),
+        ["trunk | 12065550100 → 1733355700 | incoming | true | trying terminated (404 Not Found)"]
+    );
+    assert!(bench.customer.is_idle());
+}
+
+#[test]
 fn a_call_to_an_unknown_number_ends_before_anything_rings() {
     for dials in [false, true] {
         let mut bench = Bench::new();
