@@ -294,7 +294,7 @@ async fn the_program_hands_its_caller_over_and_gets_back_whom_nobody_takes() {
 
     let to_desk = json!({"call": call, "destination": "301"});
     program.must("CallControl/transfer_call", to_desk.clone()).await;
-    until(&mut program, "early").await;
+    until(&mut program, "ringing").await;
     up.sim.hand("301", "decline").await;
     let back = loop {
         let (state, info) = next(&mut program).await;
