@@ -22,8 +22,18 @@ pub(crate) struct Model {
     pub(crate) enums: BTreeMap<String, Enum>,
 }
 
+impl Model {
+    /// The methods under their other names, in the order of the documents.
+    pub(crate) fn aliased(&self) -> Vec<Method> {
+        self.methods.iter().flat_map(Method::aliased).collect()
+    }
+}
+
 /// One method.
+#[derive(Clone)]
 pub(crate) struct Method {
+    /// The name under which it is declared; another one than its own for an alias.
+    pub(crate) canonical: String,
     pub(crate) api: ApiOptions,
     /// `CallControl` of `CallControl/hold_call`.
     pub(crate) service: String,
@@ -38,6 +48,26 @@ pub(crate) struct Method {
     /// Full name of the response message.
     pub(crate) response: String,
     pub(crate) doc: String,
+}
+
+impl Method {
+    /// The method under each of its other names: what is called so answers in that name.
+    pub(crate) fn aliased(&self) -> impl Iterator<Item = Self> + '_ {
+        self.api.aliases.iter().filter_map(|alias| {
+            let (service, verb) = alias.split_once('/')?;
+            let mut method = self.clone();
+            let (own, other) =
+                (format!(".{}.{}.", self.service, self.verb), format!(".{service}.{verb}."));
+            for fault in &mut method.api.faults {
+                fault.faultcode = fault.faultcode.replace(&own, &other);
+            }
+            method.api.name.clone_from(alias);
+            method.api.aliases = Vec::new();
+            service.clone_into(&mut method.service);
+            verb.clone_into(&mut method.verb);
+            Some(method)
+        })
+    }
 }
 
 /// A message that the server sends unasked.
@@ -175,6 +205,7 @@ impl Model {
         self.add_message(&method.input(), true, options)?;
         self.add_message(&method.output(), false, options)?;
         self.methods.push(Method {
+            canonical: api.name.clone(),
             api,
             service,
             verb,

@@ -15,7 +15,8 @@ pub(crate) fn generate(model: &Model, realm: &str) -> anyhow::Result<String> {
     let mut paths = Map::new();
     let mut reached = BTreeSet::new();
     let mut tags = Vec::new();
-    for method in model.methods.iter().filter(|method| is_offered(method, realm)) {
+    let aliased = model.aliased();
+    for method in model.methods.iter().chain(&aliased).filter(|method| is_offered(method, realm)) {
         reach(model, &method.request, &mut reached)?;
         reach(model, &method.response, &mut reached)?;
         if !tags.contains(&method.service) {
@@ -97,6 +98,9 @@ fn operation(model: &Model, method: &Method) -> anyhow::Result<Value> {
     });
     if !api.aliases.is_empty() {
         schema::set(&mut operation, "x-aliases", json!(api.aliases));
+    }
+    if method.canonical != api.name {
+        schema::set(&mut operation, "x-alias-of", json!(method.canonical));
     }
     if api.is_planned {
         schema::set(&mut operation, "x-planned", json!(true));

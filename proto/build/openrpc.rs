@@ -17,9 +17,11 @@ const DESCRIPTION: &str = "Call control for CTI applications. Methods are called
 
 /// Returns the document.
 pub(crate) fn generate(model: &Model) -> anyhow::Result<String> {
+    let aliased = model.aliased();
     let methods = model
         .methods
         .iter()
+        .chain(&aliased)
         .map(|entry| method(model, entry))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let document = json!({
@@ -78,6 +80,9 @@ fn method(model: &Model, method: &Method) -> anyhow::Result<Value> {
     });
     if !api.aliases.is_empty() {
         schema::set(&mut entry, "x-aliases", json!(api.aliases));
+    }
+    if method.canonical != api.name {
+        schema::set(&mut entry, "x-alias-of", json!(method.canonical));
     }
     if api.is_anonymous {
         schema::set(&mut entry, "x-anonymous", json!(true));

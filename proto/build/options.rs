@@ -14,6 +14,7 @@ pub(crate) struct Options {
 }
 
 /// Options of a method.
+#[derive(Clone)]
 pub(crate) struct ApiOptions {
     pub(crate) name: String,
     pub(crate) aliases: Vec<String>,

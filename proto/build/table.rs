@@ -13,20 +13,30 @@ use crate::options::Fault;
 pub(crate) fn generate(model: &Model) -> anyhow::Result<String> {
     let mut code = String::new();
     let mut names = BTreeMap::new();
+    let aliased = model.aliased();
 
     writeln!(
         code,
         "/// Every method of the public API, in the order of the documents.\n\
          pub const METHODS: &[Method] = &["
     )?;
-    for (index, method) in model.methods.iter().enumerate() {
-        for name in std::iter::once(&method.api.name).chain(&method.api.aliases) {
-            let earlier = names.insert(name.clone(), index);
-            ensure!(earlier.is_none(), "`{name}` names two methods");
-        }
+    for method in &model.methods {
+        entry(model, method, &mut code)?;
+    }
+    writeln!(
+        code,
+        "];\n/// The methods under their other names: faults name the one that was called.\n\
+         pub const ALIASED: &[Method] = &["
+    )?;
+    for method in &aliased {
         entry(model, method, &mut code)?;
     }
     writeln!(code, "];")?;
+    for (index, method) in model.methods.iter().chain(&aliased).enumerate() {
+        let name = &method.api.name;
+        let earlier = names.insert(name.clone(), index);
+        ensure!(earlier.is_none(), "`{name}` names two methods");
+    }
 
     writeln!(
         code,
@@ -69,7 +79,7 @@ fn entry(model: &Model, method: &Method, code: &mut String) -> anyhow::Result<()
     let owner = method.grpc_service.split('.').nth(1).unwrap_or_default();
     writeln!(
         code,
-        "Method {{ name: {:?}, aliases: &{:?}, service: {:?}, verb: {:?}, realms: &[{}], \
+        "Method {{ name: {:?}, canonical: {:?}, aliases: &{:?}, service: {:?}, verb: {:?}, realms: &[{}], \
          component: Component::{}, level: Level::{}, handled_by: HandledBy::{}, anonymous: {}, \
          anonymous_with: {:?}, \
          planned: {}, mutates: {}, websocket_only: {}, takes_request_id: {}, params: &{params:?}, \
@@ -77,6 +87,7 @@ fn entry(model: &Model, method: &Method, code: &mut String) -> anyhow::Result<()
          grpc_service: {:?}, grpc_path: {:?}, read_params: json::read_params::<{}>, \
          write_result: json::write_result::<{}> }},",
         api.name,
+        method.canonical,
         api.aliases,
         method.service,
         method.verb,

@@ -15,6 +15,8 @@ use crate::options::v1::{Component, HandledBy, Level, Realm};
 pub struct Method {
     /// The name that applications call, `Service/method`.
     pub name: &'static str,
+    /// The name under which it is declared: `name`, unless that is an alias.
+    pub canonical: &'static str,
     /// Other names that reach the same method.
     pub aliases: &'static [&'static str],
     /// `CallControl` of `CallControl/hold_call`; `rpc` of `rpc.discover`.
@@ -76,11 +78,13 @@ pub struct Fault {
 
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
-/// Finds a method by its name or an alias; case matters.
+/// Finds a method by its name or an alias; case matters. By an alias it has that name, and its
+/// faults too.
 #[must_use]
 pub fn method(name: &str) -> Option<&'static Method> {
     let found = INDEX.binary_search_by_key(&name, |(known, _)| *known).ok()?;
-    INDEX.get(found).and_then(|(_, method)| METHODS.get(*method))
+    let (_, index) = INDEX.get(found)?;
+    METHODS.get(*index).or_else(|| ALIASED.get(index.checked_sub(METHODS.len())?))
 }
 
 impl Method {

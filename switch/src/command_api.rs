@@ -118,9 +118,9 @@ async fn command(engine: &Engine, clock: &Clock, body: Bytes) -> Response<Full<B
     match named {
         Some(method) => {
             let code = outcome.as_ref().err().map_or(0, |fault| fault.code);
-            metrics::COMMAND_DURATION.record(began.elapsed(), [method.name]);
+            metrics::COMMAND_DURATION.record(began.elapsed(), [method.canonical]);
             let outcome = metrics::outcome(tonic::Code::from_i32(code));
-            metrics::COMMANDS.add(1, [method.name, outcome]);
+            metrics::COMMANDS.add(1, [method.canonical, outcome]);
         }
         None => metrics::COMMANDS_UNKNOWN.add(1, []),
     }

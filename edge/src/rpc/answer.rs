@@ -141,7 +141,7 @@ pub(crate) async fn in_span(
         trace_id = Empty,
         code = Empty
     );
-    let timer = metrics::request(method.name, origin.label());
+    let timer = metrics::request(method.canonical, origin.label());
     let outcome = trace::in_span(span, parent, async {
         let outcome = request.await;
         match outcome {

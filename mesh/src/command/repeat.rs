@@ -52,7 +52,9 @@ impl Record {
 #[must_use]
 pub(super) fn fingerprint(method: &str, params: &[u8]) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(method.as_bytes());
+    // By whichever of its names.
+    let canonical = proto::api::method(method).map_or(method, |method| method.canonical);
+    hasher.update(canonical.as_bytes());
     hasher.update([0]);
     hasher.update(params);
     hexadecimal(&hasher.finalize())
@@ -111,6 +113,10 @@ mod tests {
 
         assert_eq!(first, fingerprint("CallControl/hold_call", b"params"));
         assert_ne!(first, fingerprint("CallControl/resume_call", b"params"));
+        assert_eq!(
+            fingerprint("CallControl/leave_on_spot_conference", b"params"),
+            fingerprint("OnSpotConference/leave_on_spot_conference", b"params")
+        );
         assert_ne!(first, fingerprint("CallControl/hold_call", b"other"));
     }
 

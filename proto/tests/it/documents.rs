@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use proto::api::METHODS;
+use proto::api::{ALIASED, METHODS, Method};
 use proto::doc;
 use proto::options::v1::Realm;
 use serde_json::Value;
@@ -41,14 +41,37 @@ fn assert_references_resolve(document: &Value) {
     }
 }
 
+/// The methods under each of their names.
+fn all() -> impl Iterator<Item = &'static Method> {
+    METHODS.iter().chain(ALIASED)
+}
+
+#[test]
+fn what_is_called_by_another_name_is_refused_in_that_name() {
+    for method in ALIASED {
+        assert_ne!(method.name, method.canonical);
+        let own = format!(".{}.{}.", method.service, method.verb);
+        assert_eq!(method.name, format!("{}/{}", method.service, method.verb));
+        assert!(
+            method.faults.iter().all(|fault| fault.faultcode.contains(&own)),
+            "{}",
+            method.name
+        );
+    }
+    let create = proto::api::method("CallControl/create_on_spot_conference").unwrap();
+    let fault = create.fault("CALL_NOT_FOUND").unwrap();
+    assert_eq!(fault.faultcode, "Client.CallControl.create_on_spot_conference.call_not_found");
+    assert_eq!(create.canonical, "OnSpotConference/create_on_spot_conference");
+}
+
 #[test]
 fn openrpc_lists_every_method_with_its_params_and_faults() {
     let document = openrpc();
 
     assert_eq!(document["openrpc"], "1.3.2");
     let methods = document["methods"].as_array().unwrap();
-    assert_eq!(methods.len(), METHODS.len());
-    for (entry, method) in methods.iter().zip(METHODS) {
+    assert_eq!(methods.len(), all().count());
+    for (entry, method) in methods.iter().zip(all()) {
         assert_eq!(entry["name"], method.name);
         let params: Vec<&str> = entry["params"]
             .as_array()
@@ -131,8 +154,7 @@ fn openapi_offers_a_realm_what_it_may_call_and_no_more() {
         assert_eq!(document["openapi"], "3.1.0");
         let offered: BTreeSet<String> =
             document["paths"].as_object().unwrap().keys().cloned().collect();
-        let allowed: BTreeSet<String> = METHODS
-            .iter()
+        let allowed: BTreeSet<String> = all()
             .filter(|method| method.is_open_to(realm) && !method.websocket_only)
             .filter(|method| method.name.contains('/'))
             .map(|method| format!("/rest/{}", method.name))
