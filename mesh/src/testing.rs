@@ -1,6 +1,7 @@
 //! Help for tests.
 
 pub mod hooks;
+pub mod overlay;
 pub mod pki;
 pub mod postgres;
 pub mod redis;

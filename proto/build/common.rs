@@ -11,7 +11,7 @@ const COMMON: [(&str, &str, i32, &str); 19] = [
         "NOT_IMPLEMENTED",
         "Server.<Service>.<method>.not_implemented",
         -32601,
-        "the method is declared and not implemented yet",
+        "the service behind is older than the edge and does not know the method",
     ),
     (
         "STANDALONE_MODE",
@@ -159,7 +159,7 @@ pub(crate) fn of(method: &Method) -> Vec<Fault> {
     let mut faults = templates();
     faults.retain(|fault| {
         let can_happen = match fault.reason.as_str() {
-            "NOT_IMPLEMENTED" => api.is_planned,
+            "NOT_IMPLEMENTED" => !api.is_edge,
             // These are raised before there is a method.
             "NO_SUCH_METHOD" | "INVALID_REQUEST" => false,
             "ENVELOPE_MISSED"

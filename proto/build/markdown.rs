@@ -15,8 +15,7 @@ Made from the `.proto` files when the crate `proto` is built; change those, not 
 
 Methods are called over a WebSocket (`/ws`, JSON-RPC 2.0, params by name) or with
 `POST /rest/{Service}/{method}`. Date-times are `\"YYYY-MM-DD HH:MM:SS\"` in UTC; flags are `1`/`0`
-or `\"Y\"`/`\"N\"` and read in either form. A param that is `null` counts as absent. Methods marked
-*planned* are declared and answer `not_implemented`.
+or `\"Y\"`/`\"N\"` and read in either form. A param that is `null` counts as absent.
 ";
 
 /// Returns the page.
@@ -60,10 +59,9 @@ fn overview(model: &Model, page: &mut String) -> anyhow::Result<()> {
         let api = &method.api;
         writeln!(
             page,
-            "| [`{}`](#{}){} | {} | {} | {} |",
+            "| [`{}`](#{}) | {} | {} | {} |",
             api.name,
             anchor(&api.name),
-            if api.is_planned { " *planned*" } else { "" },
             cell(&summary(&method.doc)),
             realms(method),
             permission(method),
@@ -75,9 +73,6 @@ fn overview(model: &Model, page: &mut String) -> anyhow::Result<()> {
 fn section(model: &Model, method: &Method, page: &mut String) -> anyhow::Result<()> {
     let api = &method.api;
     write!(page, "\n### `{}`\n\n", api.name)?;
-    if api.is_planned {
-        page.push_str("*Planned: not implemented yet.*\n\n");
-    }
     // The comments list the reasons; the table below says more.
     let doc = method.doc.split("\n\nFaults:").next().unwrap_or_default();
     writeln!(page, "{doc}\n")?;

@@ -102,9 +102,6 @@ fn operation(model: &Model, method: &Method) -> anyhow::Result<Value> {
     if method.canonical != api.name {
         schema::set(&mut operation, "x-alias-of", json!(method.canonical));
     }
-    if api.is_planned {
-        schema::set(&mut operation, "x-planned", json!(true));
-    }
     Ok(operation)
 }
 

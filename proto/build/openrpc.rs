@@ -12,8 +12,7 @@ use crate::schema;
 const DESCRIPTION: &str = "Call control for CTI applications. Methods are called over a \
     WebSocket (`/ws`, JSON-RPC 2.0, params by name) or with `POST /rest/{Service}/{method}`. \
     Each error has `data.faultcode`, `data.retryable` and `data.trace_id`. `x-notifications` \
-    lists what the server sends unasked, `x-webhooks` the bodies of the callbacks; methods with \
-    `x-planned` are declared and answer `not_implemented`.";
+    lists what the server sends unasked, `x-webhooks` the bodies of the callbacks.";
 
 /// Returns the document.
 pub(crate) fn generate(model: &Model) -> anyhow::Result<String> {
@@ -89,9 +88,6 @@ fn method(model: &Model, method: &Method) -> anyhow::Result<Value> {
     }
     if !api.anonymous_with.is_empty() {
         schema::set(&mut entry, "x-anonymous-with", json!(api.anonymous_with));
-    }
-    if api.is_planned {
-        schema::set(&mut entry, "x-planned", json!(true));
     }
     Ok(entry)
 }

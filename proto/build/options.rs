@@ -28,7 +28,6 @@ pub(crate) struct ApiOptions {
     pub(crate) is_anonymous: bool,
     /// A param with which no session is needed; empty when there is none.
     pub(crate) anonymous_with: String,
-    pub(crate) is_planned: bool,
     pub(crate) mutates: bool,
     pub(crate) is_websocket_only: bool,
     pub(crate) faults: Vec<Fault>,
@@ -117,7 +116,6 @@ impl Options {
             is_edge: chosen(api, "handled_by") == "edge",
             is_anonymous: is_set(api, "anonymous"),
             anonymous_with: text(api, "anonymous_with"),
-            is_planned: is_set(api, "planned"),
             mutates: is_set(api, "mutates"),
             is_websocket_only: is_set(api, "websocket_only"),
             faults,

@@ -82,7 +82,7 @@ fn entry(model: &Model, method: &Method, code: &mut String) -> anyhow::Result<()
         "Method {{ name: {:?}, canonical: {:?}, aliases: &{:?}, service: {:?}, verb: {:?}, realms: &[{}], \
          component: Component::{}, level: Level::{}, handled_by: HandledBy::{}, anonymous: {}, \
          anonymous_with: {:?}, \
-         planned: {}, mutates: {}, websocket_only: {}, takes_request_id: {}, params: &{params:?}, \
+         mutates: {}, websocket_only: {}, takes_request_id: {}, params: &{params:?}, \
          secrets: &{secrets:?}, faults: &{}, common_faults: &{}, owner: {owner:?}, \
          grpc_service: {:?}, grpc_path: {:?}, read_params: json::read_params::<{}>, \
          write_result: json::write_result::<{}> }},",
@@ -97,7 +97,6 @@ fn entry(model: &Model, method: &Method, code: &mut String) -> anyhow::Result<()
         if api.is_edge { "Edge" } else { "Unspecified" },
         api.is_anonymous,
         Some(&api.anonymous_with).filter(|param| !param.is_empty()),
-        api.is_planned,
         api.mutates,
         api.is_websocket_only,
         params.contains(&"request_id"),

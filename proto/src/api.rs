@@ -35,8 +35,6 @@ pub struct Method {
     pub anonymous: bool,
     /// The param with which it may be called without a session.
     pub anonymous_with: Option<&'static str>,
-    /// Nobody answers it yet.
-    pub planned: bool,
     /// Changes something.
     pub mutates: bool,
     /// Makes no sense over HTTP.

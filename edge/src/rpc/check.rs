@@ -89,9 +89,6 @@ async fn serve(
     let request = (method.read_params)(params).map_err(|problems| {
         Fault::params(method, &problems).and_missing(&problems, methods::missing(method, params))
     })?;
-    if method.planned {
-        return Err(Fault::not_implemented(method));
-    }
     let request_id = method.request_id_of(params);
     let call = Call { edge, method, origin, session, generation, request_id };
     if method.is_handled_by_edge() {

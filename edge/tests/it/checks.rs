@@ -154,21 +154,6 @@ async fn a_login_without_anything_is_told_all_that_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn planned_methods_say_so_after_the_checks() {
-    let harness = Harness::start().await;
-    let planned =
-        proto::api::METHODS.iter().find(|method| method.planned && method.service == "CallControl");
-    let Some(method) = planned else { return };
-    let mut nobody = harness.connect().await;
-    let mut client = harness.client(ACCOUNT).await;
-
-    let refused = nobody.call(method.name, json!({"nonsense": 1})).await.unwrap_err();
-    let wrong = client.call(method.name, json!({"nonsense": 1})).await.unwrap_err();
-
-    assert_eq!((&refused["code"], &wrong["code"]), (&json!(-32001), &json!(-32602)));
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_is_no_request_is_told() {
     let harness = Harness::start().await;
     let mut client = harness.client(ACCOUNT).await;

@@ -285,17 +285,10 @@ fn every_fault_has_a_code_of_the_contract_and_a_sentence() {
 }
 
 #[test]
-fn every_method_of_the_contract_works() {
-    let planned: Vec<&str> =
-        METHODS.iter().filter(|method| method.planned).map(|method| method.name).collect();
-
-    assert!(planned.is_empty(), "{planned:?}");
-}
-
-#[test]
-fn only_planned_methods_answer_not_implemented() {
+fn a_method_may_be_unknown_to_an_older_service_and_not_to_the_edge() {
     for method in METHODS {
-        assert_eq!(method.fault("NOT_IMPLEMENTED").is_some(), method.planned, "{}", method.name);
+        let may_be_unknown = method.fault("NOT_IMPLEMENTED").is_some();
+        assert_eq!(may_be_unknown, !method.is_handled_by_edge(), "{}", method.name);
     }
 }
 

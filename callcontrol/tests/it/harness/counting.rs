@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mesh::ledger::{
-    Commit, CommitError, Committed, Home, LeaseError, Ledger, LogBounds, LogChunk, LogRead,
-    NodeLease, Once, Page, Partition, Position, Presence, ReadFrom, StoreError,
-};
+use mesh::ledger::{Ledger, LogRead, Page, Partition, ReadFrom, StoreError};
+use mesh::testing::overlay::Overlay;
 use parking_lot::Mutex;
 
 #[derive(Debug)]
@@ -33,13 +31,9 @@ impl Counting {
 }
 
 #[async_trait]
-impl Ledger for Counting {
-    fn partitions(&self) -> u32 {
-        self.store.partitions()
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
-        self.store.commit(commit).await
+impl Overlay for Counting {
+    fn beneath(&self) -> &dyn Ledger {
+        &*self.store
     }
 
     async fn read_log(
@@ -51,14 +45,6 @@ impl Ledger for Counting {
     ) -> Result<LogRead, StoreError> {
         self.note(format!("log {partition}"));
         self.store.read_log(partition, from, limit, wait).await
-    }
-
-    async fn log_bounds(&self, partition: Partition) -> Result<LogBounds, StoreError> {
-        self.store.log_bounds(partition).await
-    }
-
-    async fn trim_log(&self, partition: Partition) -> Result<(), StoreError> {
-        self.store.trim_log(partition).await
     }
 
     async fn get(&self, partition: Partition, key: &str) -> Result<Option<Bytes>, StoreError> {
@@ -76,110 +62,5 @@ impl Ledger for Counting {
         let page = self.store.page(partition, index, offset, limit).await?;
         self.note(format!("{} of {index} in {partition}", page.records.len()));
         Ok(page)
-    }
-
-    async fn renew_lease(&self, lease: &NodeLease, ttl: Duration) -> Result<u64, LeaseError> {
-        self.store.renew_lease(lease, ttl).await
-    }
-
-    async fn leases(&self) -> Result<Vec<NodeLease>, StoreError> {
-        self.store.leases().await
-    }
-
-    async fn remove_lease(&self, node: &str, epoch: u64) -> Result<(), StoreError> {
-        self.store.remove_lease(node, epoch).await
-    }
-
-    async fn fence(
-        &self,
-        partition: Partition,
-        node: &str,
-        node_epoch: u64,
-    ) -> Result<(), StoreError> {
-        self.store.fence(partition, node, node_epoch).await
-    }
-
-    async fn home(&self, i_customer: i64) -> Result<Option<Home>, StoreError> {
-        self.store.home(i_customer).await
-    }
-
-    async fn set_home(
-        &self,
-        i_customer: i64,
-        expected: Option<&Home>,
-        home: &Home,
-    ) -> Result<Home, StoreError> {
-        self.store.set_home(i_customer, expected, home).await
-    }
-
-    async fn once(
-        &self,
-        i_customer: i64,
-        key: &str,
-        value: Bytes,
-        ttl: Duration,
-        cap: u64,
-    ) -> Result<Once, StoreError> {
-        self.store.once(i_customer, key, value, ttl, cap).await
-    }
-
-    async fn forget(&self, i_customer: i64, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.store.forget(i_customer, key, value).await
-    }
-
-    async fn replace(
-        &self,
-        i_customer: i64,
-        key: &str,
-        expected: &[u8],
-        value: Bytes,
-    ) -> Result<bool, StoreError> {
-        self.store.replace(i_customer, key, expected, value).await
-    }
-
-    async fn hold(
-        &self,
-        partition: Partition,
-        name: &str,
-        holder: &str,
-        ttl: Duration,
-        note: Option<Bytes>,
-    ) -> Result<Option<Bytes>, StoreError> {
-        self.store.hold(partition, name, holder, ttl, note).await
-    }
-
-    async fn note_presence(
-        &self,
-        i_customer: i64,
-        access_number: &str,
-        subscriber: &str,
-        ttl: Duration,
-    ) -> Result<(), StoreError> {
-        self.store.note_presence(i_customer, access_number, subscriber, ttl).await
-    }
-
-    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<Presence, StoreError> {
-        self.store.presence(i_customer, access_number).await
-    }
-
-    async fn read_accounting(
-        &self,
-        partition: Partition,
-        after: Position,
-        limit: usize,
-    ) -> Result<LogChunk, StoreError> {
-        self.store.read_accounting(partition, after, limit).await
-    }
-
-    async fn trim_accounting(
-        &self,
-        partition: Partition,
-        up_to: Position,
-    ) -> Result<(), StoreError> {
-        self.store.trim_accounting(partition, up_to).await
-    }
-
-    async fn is_reachable(&self) -> bool {
-        self.store.is_reachable().await
     }
 }

@@ -7,10 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mesh::ledger::memory::MemoryLedger;
-use mesh::ledger::{
-    Commit, CommitError, Committed, Home, LeaseError, Ledger, LogBounds, LogChunk, LogRead,
-    NodeLease, Once, Page, Partition, Position, Presence, ReadFrom, StoreError,
-};
+use mesh::ledger::{Ledger, LogBounds, LogRead, Partition, ReadFrom, StoreError};
+use mesh::testing::overlay::Overlay;
 use tokio::sync::watch;
 
 #[derive(Debug)]
@@ -55,13 +53,9 @@ impl Gate {
 }
 
 #[async_trait]
-impl Ledger for Gate {
-    fn partitions(&self) -> u32 {
-        self.memory.partitions()
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
-        self.memory.commit(commit).await
+impl Overlay for Gate {
+    fn beneath(&self) -> &dyn Ledger {
+        &self.memory
     }
 
     async fn read_log(
@@ -95,79 +89,6 @@ impl Ledger for Gate {
         self.memory.trim_log(partition).await
     }
 
-    async fn get(&self, partition: Partition, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.memory.get(partition, key).await
-    }
-
-    async fn page(
-        &self,
-        partition: Partition,
-        index: &str,
-        offset: u64,
-        limit: u64,
-    ) -> Result<Page, StoreError> {
-        self.memory.page(partition, index, offset, limit).await
-    }
-
-    async fn renew_lease(&self, lease: &NodeLease, ttl: Duration) -> Result<u64, LeaseError> {
-        self.memory.renew_lease(lease, ttl).await
-    }
-
-    async fn leases(&self) -> Result<Vec<NodeLease>, StoreError> {
-        self.memory.leases().await
-    }
-
-    async fn remove_lease(&self, node: &str, epoch: u64) -> Result<(), StoreError> {
-        self.memory.remove_lease(node, epoch).await
-    }
-
-    async fn fence(
-        &self,
-        partition: Partition,
-        node: &str,
-        node_epoch: u64,
-    ) -> Result<(), StoreError> {
-        self.memory.fence(partition, node, node_epoch).await
-    }
-
-    async fn home(&self, i_customer: i64) -> Result<Option<Home>, StoreError> {
-        self.memory.home(i_customer).await
-    }
-
-    async fn set_home(
-        &self,
-        i_customer: i64,
-        expected: Option<&Home>,
-        home: &Home,
-    ) -> Result<Home, StoreError> {
-        self.memory.set_home(i_customer, expected, home).await
-    }
-
-    async fn once(
-        &self,
-        i_customer: i64,
-        key: &str,
-        value: Bytes,
-        ttl: Duration,
-        cap: u64,
-    ) -> Result<Once, StoreError> {
-        self.memory.once(i_customer, key, value, ttl, cap).await
-    }
-
-    async fn forget(&self, i_customer: i64, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.memory.forget(i_customer, key, value).await
-    }
-
-    async fn replace(
-        &self,
-        i_customer: i64,
-        key: &str,
-        expected: &[u8],
-        value: Bytes,
-    ) -> Result<bool, StoreError> {
-        self.memory.replace(i_customer, key, expected, value).await
-    }
-
     async fn hold(
         &self,
         partition: Partition,
@@ -189,30 +110,5 @@ impl Ledger for Gate {
     ) -> Result<(), StoreError> {
         self.check()?;
         self.memory.note_presence(i_customer, access_number, subscriber, ttl).await
-    }
-
-    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<Presence, StoreError> {
-        self.memory.presence(i_customer, access_number).await
-    }
-
-    async fn read_accounting(
-        &self,
-        partition: Partition,
-        after: Position,
-        limit: usize,
-    ) -> Result<LogChunk, StoreError> {
-        self.memory.read_accounting(partition, after, limit).await
-    }
-
-    async fn trim_accounting(
-        &self,
-        partition: Partition,
-        up_to: Position,
-    ) -> Result<(), StoreError> {
-        self.memory.trim_accounting(partition, up_to).await
-    }
-
-    async fn is_reachable(&self) -> bool {
-        self.memory.is_reachable().await
     }
 }

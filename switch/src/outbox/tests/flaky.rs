@@ -6,10 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mesh::ledger::memory::MemoryLedger;
-use mesh::ledger::{
-    Commit, CommitError, Committed, Home, LeaseError, Ledger, LogBounds, LogChunk, LogRead,
-    NodeLease, Once, Page, Partition, Position, Presence, ReadFrom, StoreError,
-};
+use mesh::ledger::{Commit, CommitError, Committed, Ledger, Page, Partition, StoreError};
+use mesh::testing::overlay::Overlay;
 use parking_lot::Mutex;
 
 /// A small generator of numbers: the same for the same seed.
@@ -82,9 +80,9 @@ impl Flaky {
 }
 
 #[async_trait]
-impl Ledger for Flaky {
-    fn partitions(&self) -> u32 {
-        self.memory.partitions()
+impl Overlay for Flaky {
+    fn beneath(&self) -> &dyn Ledger {
+        &*self.memory
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
@@ -110,82 +108,6 @@ impl Ledger for Flaky {
         self.memory.page(partition, index, offset, limit).await
     }
 
-    async fn read_log(
-        &self,
-        partition: Partition,
-        from: &ReadFrom,
-        limit: usize,
-        wait: Duration,
-    ) -> Result<LogRead, StoreError> {
-        self.memory.read_log(partition, from, limit, wait).await
-    }
-
-    async fn log_bounds(&self, partition: Partition) -> Result<LogBounds, StoreError> {
-        self.memory.log_bounds(partition).await
-    }
-
-    async fn trim_log(&self, partition: Partition) -> Result<(), StoreError> {
-        self.memory.trim_log(partition).await
-    }
-
-    async fn get(&self, partition: Partition, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.memory.get(partition, key).await
-    }
-
-    async fn renew_lease(&self, lease: &NodeLease, ttl: Duration) -> Result<u64, LeaseError> {
-        self.memory.renew_lease(lease, ttl).await
-    }
-
-    async fn leases(&self) -> Result<Vec<NodeLease>, StoreError> {
-        self.memory.leases().await
-    }
-
-    async fn remove_lease(&self, node: &str, epoch: u64) -> Result<(), StoreError> {
-        self.memory.remove_lease(node, epoch).await
-    }
-
-    async fn fence(&self, partition: Partition, node: &str, epoch: u64) -> Result<(), StoreError> {
-        self.memory.fence(partition, node, epoch).await
-    }
-
-    async fn home(&self, i_customer: i64) -> Result<Option<Home>, StoreError> {
-        self.memory.home(i_customer).await
-    }
-
-    async fn set_home(
-        &self,
-        i_customer: i64,
-        expected: Option<&Home>,
-        home: &Home,
-    ) -> Result<Home, StoreError> {
-        self.memory.set_home(i_customer, expected, home).await
-    }
-
-    async fn once(
-        &self,
-        i_customer: i64,
-        key: &str,
-        value: Bytes,
-        ttl: Duration,
-        cap: u64,
-    ) -> Result<Once, StoreError> {
-        self.memory.once(i_customer, key, value, ttl, cap).await
-    }
-
-    async fn forget(&self, i_customer: i64, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.memory.forget(i_customer, key, value).await
-    }
-
-    async fn replace(
-        &self,
-        i_customer: i64,
-        key: &str,
-        expected: &[u8],
-        value: Bytes,
-    ) -> Result<bool, StoreError> {
-        self.memory.replace(i_customer, key, expected, value).await
-    }
-
     async fn hold(
         &self,
         partition: Partition,
@@ -196,40 +118,5 @@ impl Ledger for Flaky {
     ) -> Result<Option<Bytes>, StoreError> {
         self.befall()?;
         self.memory.hold(partition, name, holder, ttl, note).await
-    }
-
-    async fn note_presence(
-        &self,
-        i_customer: i64,
-        access_number: &str,
-        subscriber: &str,
-        ttl: Duration,
-    ) -> Result<(), StoreError> {
-        self.memory.note_presence(i_customer, access_number, subscriber, ttl).await
-    }
-
-    async fn presence(&self, i_customer: i64, access_number: &str) -> Result<Presence, StoreError> {
-        self.memory.presence(i_customer, access_number).await
-    }
-
-    async fn read_accounting(
-        &self,
-        partition: Partition,
-        after: Position,
-        limit: usize,
-    ) -> Result<LogChunk, StoreError> {
-        self.memory.read_accounting(partition, after, limit).await
-    }
-
-    async fn trim_accounting(
-        &self,
-        partition: Partition,
-        up_to: Position,
-    ) -> Result<(), StoreError> {
-        self.memory.trim_accounting(partition, up_to).await
-    }
-
-    async fn is_reachable(&self) -> bool {
-        self.memory.is_reachable().await
     }
 }
