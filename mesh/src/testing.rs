@@ -7,7 +7,6 @@ pub mod postgres;
 pub mod redis;
 pub mod token;
 
-use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -19,11 +18,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 ///
 /// # Panics
 /// At the deadline, with the last state seen.
-pub async fn eventually<T, L, F>(deadline: Duration, what: &str, mut look: L) -> T
-where
-    L: FnMut() -> F,
-    F: Future<Output = Result<T, String>>,
-{
+pub async fn eventually<T>(
+    deadline: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
     let end = Instant::now() + deadline;
     loop {
         match look().await {

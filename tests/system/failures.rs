@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use mesh::testing::eventually;
 use serde_json::{Value, json};
 use system_tests::{Client, Mesh};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 /// A subscriber that reconnects and resumes whenever its connection ends, as the contract says.
 struct Follower {
@@ -27,14 +28,11 @@ impl Follower {
     }
 
     async fn connect(&mut self, deadline: Instant) {
-        loop {
-            if let Ok(client) = self.try_connect().await {
-                self.client = Some(client);
-                return;
-            }
-            assert!(Instant::now() < deadline, "the API did not come back");
-            sleep(Duration::from_millis(50)).await;
-        }
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let client = eventually(patience, "the API comes back", async || {
+            self.try_connect().await.map_err(|error| error.to_string())
+        });
+        self.client = Some(client.await);
     }
 
     async fn try_connect(&mut self) -> anyhow::Result<Client> {
@@ -167,11 +165,11 @@ async fn a_frozen_engine_that_wakes_after_its_lease_writes_nothing_more() {
     mesh.service("switch").signal("CONT");
 
     // It wakes, finds itself fenced, hangs up what it has, and takes calls under a new epoch.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while mesh.sim().phone("102").await["state"] != "idle" {
-        assert!(Instant::now() < deadline, "the fenced engine keeps its legs");
-        sleep(Duration::from_millis(50)).await;
-    }
+    eventually(Duration::from_secs(20), "the fenced engine hangs its legs up", async || {
+        let phone = mesh.sim().phone("102").await;
+        if phone["state"] == "idle" { Ok(()) } else { Err(phone.to_string()) }
+    })
+    .await;
     let later = stream_of_calls(&mesh, 1).await;
     follower.follow(|f| f.calls.get(&later[0]).is_some_and(is_whole)).await;
     let events = &follower.calls[&call];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mesh::testing::eventually;
 use serde_json::json;
 use system_tests::{Client, Mesh};
 use tokio::time::Instant;
@@ -54,15 +55,11 @@ async fn a_minute_without_redis_under_a_thousand_live_calls_ends_none_of_them() 
 
 /// Waits until sessions are told that notifications are `expected`.
 async fn until_told(client: &mut Client, expected: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
+    eventually(Duration::from_secs(20), &format!("notifications are {expected}"), async || {
         let told = client.must("Session/get_session_data", json!({})).await;
-        if told["notifications"] == expected {
-            return;
-        }
-        assert!(Instant::now() < deadline, "not {expected}: {told}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        if told["notifications"] == expected { Ok(()) } else { Err(told.to_string()) }
+    })
+    .await;
 }
 
 #[tokio::test]

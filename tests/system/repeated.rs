@@ -9,7 +9,6 @@ use mesh::testing::eventually;
 use serde_json::{Value, json};
 use system_tests::client::PATIENCE;
 use system_tests::{Client, Mesh};
-use tokio::time::{Instant, sleep};
 
 use crate::raw::call;
 
@@ -45,17 +44,13 @@ async fn calls(client: &mut Client) -> Vec<Value> {
 
 /// Asks again until the answer is one that stays.
 async fn until_final(client: &mut Client, params: &Value) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match client.call(ORIGINATE, params.clone()).await.unwrap() {
-            Ok(answer) => return answer,
-            Err(fault) => {
-                assert!(fault.0["data"]["retryable"] == true, "{fault:?}");
-                assert!(Instant::now() < deadline, "{fault:?}");
-                sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
+    eventually(PATIENCE, "the call is placed", async || {
+        client.call(ORIGINATE, params.clone()).await.unwrap().map_err(|fault| {
+            assert!(fault.0["data"]["retryable"] == true, "{fault:?}");
+            format!("{fault:?}")
+        })
+    })
+    .await
 }
 
 fn is_unknown(fault: &Value) {
@@ -175,11 +170,13 @@ async fn without_the_store_an_id_is_refused_and_nothing_is_done() {
     assert!(info.to_string().contains("connected") && !info.to_string().contains("held"), "{info}");
     mesh.redis.resume().await;
 
-    let deadline = Instant::now() + PATIENCE;
-    while let Err(fault) = board.call("CallControl/hold_call", hold.clone()).await.unwrap() {
-        assert!(fault.code() == -32050 && Instant::now() < deadline, "{fault:?}");
-        sleep(Duration::from_millis(50)).await;
-    }
+    eventually(PATIENCE, "the store is back", async || {
+        board.call("CallControl/hold_call", hold.clone()).await.unwrap().map_err(|fault| {
+            assert_eq!(fault.code(), -32050, "{fault:?}");
+            format!("{fault:?}")
+        })
+    })
+    .await;
     board.must("CallControl/hold_call", hold).await;
     let held = board.call_states_until(|states| states.len() == 2).await;
     assert!(held.iter().all(|info| info["caused_by"]["request_id"] == "r1"), "{held:?}");

@@ -11,7 +11,6 @@ use crate::ledger::{
 };
 
 /// A [`Ledger`] over another one. What it does not implement itself, the one beneath does.
-#[expect(clippy::missing_errors_doc, reason = "the ledger's own documentation says it")]
 #[async_trait]
 pub trait Overlay: Send + Sync + std::fmt::Debug + 'static {
     /// The ledger beneath.
