@@ -26,6 +26,7 @@ pub use commands::{Commands, Repeatable, Settings};
 pub use directory::{Directory, Line};
 pub use engine_id::EngineId;
 pub use nodes::Nodes;
+pub use placement::chosen as chosen_home;
 pub use refusal::Refusal;
 pub use session::Session;
 pub use switch::SwitchClient;

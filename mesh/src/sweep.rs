@@ -370,6 +370,7 @@ fn ended(record: &LegRecord, sequence: i64, now: Timestamp) -> LegRecord {
         info.reason = Some(REASON.to_owned());
         info.reason_code = Some(REASON_CODE);
         info.caused_by = None;
+        info.is_corrective = Some(true);
         info.sequence = sequence;
     }
     ended

@@ -414,6 +414,15 @@ pub struct Signal {
     pub event: Event,
     /// Told when the engine has taken it in and its answer has been carried out.
     pub handled: Option<oneshot::Sender<Handled>>,
+    /// True when it was missed when it happened, and found by a comparison.
+    pub is_corrective: bool,
+}
+
+impl From<Event> for Signal {
+    /// An event as it happens, for which nobody waits.
+    fn from(event: Event) -> Self {
+        Self { event, handled: None, is_corrective: false }
+    }
 }
 
 /// A channel as the switch sees it.

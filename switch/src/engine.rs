@@ -135,7 +135,7 @@ impl Engine {
     /// An engine without calls.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let homes = Homes::new(Arc::clone(&parts.ledger), parts.node.clone());
+        let homes = Homes::new(Arc::clone(&parts.ledger), parts.node.clone(), parts.site.clone());
         let tasks = parts.tasks.clone();
         Self(Arc::new(Inner {
             shared: Arc::new(Shared::new(parts)),

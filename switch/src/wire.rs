@@ -423,6 +423,7 @@ pub(crate) fn call_info(view: &LegView, site: &str) -> call_pb::CallInfo {
             .map(|call_id| call_pb::CallRef { id: call_id.0.clone(), tag: None }),
         sequence: i64::try_from(view.sequence).unwrap_or(i64::MAX),
         site: site.to_owned(),
+        is_corrective: view.is_corrective.then_some(true),
     }
 }
 

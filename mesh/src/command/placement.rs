@@ -1,5 +1,7 @@
 //! Which node becomes a customer's home.
 
+use crate::ledger::NodeLease;
+
 /// A node that could become a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate<'a> {
@@ -29,6 +31,19 @@ pub(super) fn choose<'a>(
             (is_far, candidate.load, turn(i_customer, candidate.node), candidate.node)
         })
         .map(|candidate| candidate.node)
+}
+
+/// The node that is to become a customer's home, among those that have a lease: every node that asks
+/// finds the same.
+#[must_use]
+pub fn chosen<'a>(leases: &'a [NodeLease], own_site: &str, i_customer: i64) -> Option<&'a str> {
+    let candidates = leases.iter().map(|lease| Candidate {
+        node: &lease.node,
+        site: &lease.site,
+        load: lease.load,
+        is_open: lease.accepting && !lease.remaining.is_zero(),
+    });
+    choose(candidates, own_site, i_customer)
 }
 
 /// An order of nodes that differs from customer to customer.

@@ -479,6 +479,7 @@ impl Call {
             recording: leg.recording.clone(),
             charges: if leg.is_alive() { self.charged(leg) } else { Vec::new() },
             caused_by,
+            is_corrective: false,
             sequence: self.sequence,
             seen_by: self.seen_by.clone(),
             callback: self.callback.clone(),

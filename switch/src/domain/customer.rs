@@ -66,6 +66,8 @@ pub struct Customer {
     phones: Phones,
     /// Something has changed for calls that wait, or for agents.
     must_serve: bool,
+    /// What is told now was missed when it happened.
+    is_correcting: bool,
     effects: Vec<Effect>,
 }
 
@@ -89,6 +91,7 @@ impl Customer {
             access: BTreeMap::new(),
             phones: Phones::default(),
             must_serve: false,
+            is_correcting: false,
             effects: Vec::new(),
         }
     }
@@ -157,6 +160,10 @@ impl Customer {
                 self.trunk_calls(channel, &from, dialled, &route);
             }
             Input::Channel(event) => self.channel(event),
+            Input::Corrected(event) => {
+                self.is_correcting = true;
+                self.channel(event);
+            }
             Input::Registered { account, is_registered } => {
                 self.phones.registers(account.i_account, &account.account_id, is_registered);
             }
@@ -182,6 +189,7 @@ impl Customer {
             }
         }
         self.serve_queues();
+        self.is_correcting = false;
         self.keep_conferences();
         self.effects.extend(self.phones.news().into_iter().map(Effect::TellPhone));
         std::mem::take(&mut self.effects)
@@ -382,7 +390,8 @@ impl Customer {
         }
         let Some(leg) = call.legs.get(index) else { return };
         let state = call.state(leg);
-        let view = Box::new(call.view(leg, now, cause.cloned()));
+        let mut view = Box::new(call.view(leg, now, cause.cloned()));
+        view.is_corrective = self.is_correcting;
         // A channel is dialled under its first label, and may have gone before its leg ends.
         let is_labelled = state == State::Trying && !leg.awaits_answer;
         if !is_labelled && self.channels.contains_key(&leg.channel) {

@@ -40,6 +40,8 @@ pub enum Input {
     },
     /// Something happened on a channel.
     Channel(driver::Event),
+    /// The same, missed when it happened and found by a comparison: what is told of it says so.
+    Corrected(driver::Event),
     /// An account's phone can be reached from now on, or cannot.
     Registered {
         /// Whose phone.
@@ -98,6 +100,17 @@ pub enum Input {
     Tick,
     /// The node stops: every call ends with "Switch Lost".
     Stop,
+}
+
+impl Input {
+    /// What happened on a channel, when it is that.
+    #[must_use]
+    pub fn event(&self) -> Option<&driver::Event> {
+        match self {
+            Self::Channel(event) | Self::Corrected(event) => Some(event),
+            _ => None,
+        }
+    }
 }
 
 /// What a number is.

@@ -64,6 +64,8 @@ pub struct LegView {
     pub recording: Option<Recording>,
     /// The command that caused this state.
     pub caused_by: Option<Cause>,
+    /// True when it was missed when it happened, and found by a comparison.
+    pub is_corrective: bool,
     /// Number of the event among those of its call.
     pub sequence: u64,
     /// Who may see it.

@@ -6,6 +6,7 @@
 //!   the connection loses. `resync` compares it with Asterisk after a break.
 //! - `events` turns Asterisk's words into [`Event`]s, `cause` its hang-up
 //!   causes into SIP codes.
+//! - `phones` knows which phones are registered.
 //! - `dial` makes channels; `plan` and `media` bring together those that hear each other.
 //!
 //! What Asterisk cannot do through ARI is refused: [`Op::PickUp`] (a phone is made to answer
@@ -21,10 +22,12 @@ mod events;
 mod lines;
 mod media;
 mod message;
+mod phones;
 mod plan;
 mod resync;
 mod socket;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -77,6 +80,8 @@ struct Inner {
     join_context: String,
     music_class: String,
     book: Mutex<Lines>,
+    /// Endpoints that have been told to be unreachable.
+    unregistered: Mutex<BTreeSet<String>>,
     /// Woken when a claim on channels is let go.
     unclaimed: Notify,
     /// True while events come.
@@ -105,6 +110,7 @@ impl Asterisk {
             join_context: config.join_context.clone(),
             music_class: config.music_class.clone(),
             book: Mutex::default(),
+            unregistered: Mutex::default(),
             unclaimed: Notify::new(),
             connected: watch::Sender::new(false),
             signals,
@@ -152,6 +158,10 @@ impl Driver for Asterisk {
         self.inner.channels().await
     }
 
+    async fn unregistered(&self) -> Result<Vec<String>, DriverError> {
+        Ok(self.inner.unreachable().await?.into_iter().collect())
+    }
+
     async fn collect(
         &self,
         _recording: &RecordingId,
@@ -169,7 +179,13 @@ impl Inner {
     /// Waits while the engine does not keep up.
     async fn tell(&self, event: Event) {
         // The engine may have stopped.
-        drop(self.signals.send(Signal { event, handled: None }).await);
+        drop(self.signals.send(event.into()).await);
+    }
+
+    /// Tells what was missed when it happened.
+    async fn correct(&self, event: Event) {
+        let correction = Signal { is_corrective: true, ..event.into() };
+        drop(self.signals.send(correction).await);
     }
 
     /// Does something with a channel, unless it is gone.

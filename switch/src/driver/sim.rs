@@ -123,7 +123,9 @@ impl Sim {
             }
             Follow::No => (None, None),
         };
-        if let Err(TrySendError::Full(_lost)) = self.outbox.try_send(Signal { event, handled }) {
+        if let Err(TrySendError::Full(_lost)) =
+            self.outbox.try_send(Signal { handled, ..event.into() })
+        {
             warn!("event lost, the engine does not keep up");
         }
         receiver

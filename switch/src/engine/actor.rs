@@ -192,7 +192,7 @@ impl Actor {
         let mut label = None;
         let mut gone = None;
         let beside = match &input {
-            Input::Channel(event) => {
+            Input::Channel(event) | Input::Corrected(event) => {
                 label = event.channel().and_then(|channel| self.customer.label_of(channel));
                 if let Event::Ended { channel, .. } = event {
                     gone = Some(channel.clone());

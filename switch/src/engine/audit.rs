@@ -83,7 +83,7 @@ impl Engine {
         futures::stream::iter(ending).for_each_concurrent(HANG_UPS, |done| done).await;
         for channel in missing {
             let event = Event::Ended { channel, cause: Cause::Lost };
-            self.deliver(News { input: Input::Channel(event), handled: None }).await;
+            self.deliver(News { input: Input::Corrected(event), handled: None }).await;
         }
         Some(found)
     }

@@ -51,7 +51,7 @@ impl FrontDesk {
     pub(super) fn keep(&self, channel: &ChannelId, news: News) -> Option<News> {
         match self.0.lock().get_mut(channel) {
             Some(waiting) => {
-                let is_end = matches!(&news.input, Input::Channel(Event::Ended { .. }));
+                let is_end = matches!(news.input.event(), Some(Event::Ended { .. }));
                 if is_end || waiting.len() < MAX_WAITING {
                     waiting.push(news);
                 }

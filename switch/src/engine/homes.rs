@@ -12,13 +12,14 @@ use parking_lot::Mutex;
 pub(super) struct Homes {
     ledger: Arc<dyn Ledger>,
     node: String,
+    site: String,
     node_epoch: AtomicU64,
     known: Mutex<HashSet<i64>>,
 }
 
 impl Homes {
-    pub(super) fn new(ledger: Arc<dyn Ledger>, node: String) -> Self {
-        Self { ledger, node, node_epoch: AtomicU64::new(0), known: Mutex::default() }
+    pub(super) fn new(ledger: Arc<dyn Ledger>, node: String, site: String) -> Self {
+        Self { ledger, node, site, node_epoch: AtomicU64::new(0), known: Mutex::default() }
     }
 
     pub(super) fn set_node_epoch(&self, epoch: u64) {
@@ -68,6 +69,30 @@ impl Homes {
             }
             Some(home) => Err(home.node),
             None => Ok(()),
+        }
+    }
+
+    /// True when what a phone of the customer does is this node's to tell: it is the home, or
+    /// becomes it, as the customer has none and would get this one for a call. So a phone without
+    /// calls draws no customer to the node that happens to look first.
+    pub(super) async fn tells_of_phones(&self, i_customer: i64) -> bool {
+        if !self.known.lock().contains(&i_customer) && !self.is_elected(i_customer).await {
+            return false;
+        }
+        self.settle(i_customer).await.is_ok()
+    }
+
+    async fn is_elected(&self, i_customer: i64) -> bool {
+        let Ok(home) = self.ledger.home(i_customer).await else { return true };
+        if let Some(home) = home
+            && (home.node == self.node || self.is_alive(&home).await)
+        {
+            return home.node == self.node;
+        }
+        match self.ledger.leases().await {
+            Ok(leases) => mesh::command::chosen_home(&leases, &self.site, i_customer)
+                .is_none_or(|node| node == self.node),
+            Err(_) => true,
         }
     }
 

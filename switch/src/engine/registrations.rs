@@ -126,7 +126,7 @@ impl Engine {
             }
         };
         let owner = Owner { i_reseller: account.i_reseller, i_customer: account.i_customer };
-        if self.0.homes.settle(owner.i_customer).await.is_err() {
+        if !self.0.homes.tells_of_phones(owner.i_customer).await {
             // Its home has a switch of its own, which tells.
             return;
         }

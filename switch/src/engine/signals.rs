@@ -27,7 +27,7 @@ impl Engine {
     }
 
     pub(super) async fn signal(&self, signal: Signal) {
-        let Signal { event, handled } = signal;
+        let Signal { event, handled, is_corrective } = signal;
         if let Event::Offered { channel, origin, dialled } = event {
             if self.0.shared.customer_of_channel(&channel).is_some() {
                 // Offered once more.
@@ -60,7 +60,8 @@ impl Engine {
             return;
         }
         let Some(channel) = event.channel().cloned() else { return };
-        let news = News { input: Input::Channel(event), handled };
+        let input = if is_corrective { Input::Corrected(event) } else { Input::Channel(event) };
+        let news = News { input, handled };
         if let Some(news) = self.0.front_desk.keep(&channel, news) {
             self.deliver(news).await;
         }
@@ -75,7 +76,7 @@ impl Engine {
     /// Gives an event to the actor that has its channel; without one it is of no interest any
     /// more.
     pub(super) async fn deliver(&self, news: News) {
-        let Input::Channel(event) = &news.input else { return };
+        let Some(event) = news.input.event() else { return };
         let Some(channel) = event.channel().cloned() else { return };
         let has_ended = matches!(event, Event::Ended { .. });
         let of = self.0.shared.customer_of_channel(&channel);

@@ -108,7 +108,7 @@ fn signal(input: &Input) -> Option<&'static str> {
     Some(match input {
         Input::PhoneDials { .. } => "phone dials",
         Input::TrunkCall { .. } => "trunk call",
-        Input::Channel(event) => match event {
+        Input::Channel(event) | Input::Corrected(event) => match event {
             Event::Offered { .. } => "offered",
             Event::Ringing { .. } => "ringing",
             Event::Answered { .. } => "answered",

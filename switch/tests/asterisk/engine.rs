@@ -2,6 +2,8 @@
 //! event log tells what the contract's table says.
 
 mod harness;
+mod missed;
+mod phones;
 
 use proto::call::v1::CallRef;
 use proto::switch::v1::command_request::Command;

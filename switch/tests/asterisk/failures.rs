@@ -18,13 +18,13 @@ use crate::pbx::{MUSIC, PASSWORD, USER, bridges_are};
 use crate::phone::{Manner, PATIENCE};
 
 /// The way from the driver to Asterisk, which can be cut.
-struct Cable {
+pub(crate) struct Cable {
     port: u16,
-    is_plugged: watch::Sender<bool>,
+    pub(crate) is_plugged: watch::Sender<bool>,
 }
 
 impl Cable {
-    async fn to(port: u16, phones: &Phones) -> Self {
+    pub(crate) async fn to(port: u16, phones: &Phones) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let is_plugged = watch::Sender::new(true);
@@ -57,27 +57,19 @@ impl Cable {
         Self { port: own, is_plugged }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{USER}:{PASSWORD}@127.0.0.1:{}", self.port)
     }
 }
 
 /// Cuts the way, and waits until both ends have noticed.
-async fn cut(fixture: &Fixture, cable: &Cable) {
+pub(crate) async fn cut(fixture: &Fixture, cable: &Cable) {
     cable.is_plugged.send_replace(false);
     fixture.until_connected(false).await;
-    eventually(PATIENCE, "Asterisk has no application", || async {
-        let applications = fixture.pbx.get("applications").await;
-        if applications.as_array().unwrap().is_empty() {
-            Ok(())
-        } else {
-            Err(applications.to_string())
-        }
-    })
-    .await;
+    fixture.pbx.until_no_application().await;
 }
 
-async fn on_a_cable() -> (Fixture, Cable) {
+pub(crate) async fn on_a_cable() -> (Fixture, Cable) {
     let phones = Phones::start().await;
     let pbx = phones.pbx().await;
     let cable = Cable::to(pbx.http_port, &phones).await;

@@ -36,6 +36,11 @@ impl Phones {
         Self { alice, bob, carol, trunk, tasks, stop }
     }
 
+    /// One more.
+    pub(crate) async fn another(&self, user: &str, tone: f64) -> Phone {
+        Phone::start(user, tone, &self.tasks, &self.stop).await
+    }
+
     pub(crate) async fn pbx(&self) -> Pbx {
         Pbx::start(&[&self.alice, &self.bob, &self.carol, &self.trunk]).await
     }
@@ -88,15 +93,35 @@ impl Fixture {
         assert!(is_in_time, "connected is not {is_connected}: {}", self.readiness.report());
     }
 
-    /// The next event.
+    /// The next event about a channel.
     pub(crate) async fn next(&mut self) -> Event {
+        loop {
+            let event = self.receive().await;
+            if event.channel().is_some() {
+                return event;
+            }
+        }
+    }
+
+    /// The next event about a phone.
+    pub(crate) async fn next_of_phones(&mut self) -> Event {
+        loop {
+            let event = self.receive().await;
+            if event.channel().is_none() {
+                return event;
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Event {
         let next = timeout(PATIENCE, self.events.recv()).await;
         next.expect("an event in time").expect("a driver").event
     }
 
-    /// What has been told and not been looked at.
+    /// What has been told of channels and not been looked at.
     pub(crate) fn rest(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).map(|signal| signal.event).collect()
+        let rest = std::iter::from_fn(|| self.events.try_recv().ok()).map(|signal| signal.event);
+        rest.filter(|event| event.channel().is_some()).collect()
     }
 
     pub(crate) async fn run(&self, op: Op) {

@@ -140,6 +140,16 @@ impl Pbx {
         .await;
     }
 
+    /// Waits until it has noticed that nobody listens to its events.
+    pub(crate) async fn until_no_application(&self) {
+        eventually(crate::phone::PATIENCE, "Asterisk has no application", || async {
+            let applications = self.get("applications").await;
+            let is_so = applications.as_array().unwrap().is_empty();
+            if is_so { Ok(()) } else { Err(applications.to_string()) }
+        })
+        .await;
+    }
+
     /// True for the Asterisk of Debian 11, which `scripts/asterisk` falls back to: it is older than
     /// what the driver is for, knows fewer codes and never forgets an application.
     pub(crate) async fn is_old(&self) -> bool {
@@ -333,8 +343,8 @@ impl Pbx {
             )
             .unwrap();
         }
-        // Registered nowhere.
-        pjsip.push_str("[109](phone)\naors = 109\n[109]\ntype = aor\nmax_contacts = 1\n");
+        // Registered nowhere, until a phone does.
+        pjsip.push_str("[109](phone)\naors = 109\n[109]\ntype = aor\nmax_contacts = 1\nremove_existing = yes\n");
         pjsip.push_str("[trunk]\ntype = identify\nendpoint = trunk\nmatch = 127.0.0.1\n");
         let extensions = "[cordboard]\nexten => _[0-9+*#].,1,Stasis(cordboard)\n same => n,Hangup()\n\
                           [cordboard-join]\nexten => _[0-9+*#].,1,Stasis(cordboard)\n \
@@ -395,7 +405,7 @@ const MODULES: &str = "
     res_ari_events
     res_pjproject res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_caller_id
     res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_dtmf_info
-    res_pjsip_diversion res_pjsip_rfc3326 res_pjsip_pubsub res_pjsip_dlg_options
+    res_pjsip_registrar res_pjsip_diversion res_pjsip_rfc3326 res_pjsip_pubsub res_pjsip_dlg_options
     res_pjsip_empty_info res_pjsip_nat chan_pjsip func_channel func_callerid";
 
 /// Files that modules complain about when they are missing.

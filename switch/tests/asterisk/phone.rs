@@ -132,6 +132,31 @@ impl Phone {
         self.send(&invite).await;
     }
 
+    /// Tells Asterisk where it can be reached, or with `false` that it cannot any more.
+    pub(crate) async fn register(&self, is_registered: bool) {
+        let (number, unique) = {
+            let mut state = self.state.lock();
+            state.count += 1;
+            (state.count, format!("{}-{}", self.user, self.port()))
+        };
+        let own = format!("<sip:{}@127.0.0.1>", self.user);
+        let dialog = Dialog {
+            id: format!("{unique}@registers"),
+            invite: None,
+            local: format!("{own};tag={unique}"),
+            remote: own,
+            target: "sip:127.0.0.1".to_owned(),
+            sequence: number,
+            branch: String::new(),
+            is_up: false,
+        };
+        let expires = if is_registered { "300" } else { "0" };
+        let register = self
+            .request("REGISTER", &dialog, &format!("z9hG4bK{unique}-{number}"))
+            .with("Expires", expires);
+        self.send(&register).await;
+    }
+
     /// Answers the call that rings.
     pub(crate) async fn answer(&self) {
         let invite = self.state.lock().dialog.as_ref().and_then(|dialog| dialog.invite.clone());

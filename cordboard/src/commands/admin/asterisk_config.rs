@@ -34,7 +34,7 @@ const MODULES: &str = "
     pbx_config app_stasis
     res_stasis res_stasis_answer res_stasis_playback res_stasis_recording res_stasis_snoop
     res_ari res_ari_model res_ari_applications res_ari_asterisk res_ari_bridges
-    res_ari_channels res_ari_events res_ari_playbacks res_ari_recordings
+    res_ari_channels res_ari_endpoints res_ari_events res_ari_playbacks res_ari_recordings
     res_pjproject res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_caller_id
     res_pjsip_authenticator_digest res_pjsip_outbound_authenticator_digest res_pjsip_registrar
     res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_dtmf_info

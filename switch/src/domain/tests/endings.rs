@@ -89,6 +89,23 @@ fn a_caller_who_gives_up_ends_the_call_with_487() {
 }
 
 #[test]
+fn what_was_missed_when_it_happened_is_told_with_a_mark() {
+    let (mut bench, call, alice, bob) = Bench::talking();
+    let channel = bench.channel(&bob);
+
+    bench.feed(Input::Corrected(Event::Ended { channel, cause: Cause::HungUp }));
+
+    for tag in [&alice, &bob] {
+        let told: Vec<_> =
+            bench.of(tag).iter().map(|view| (view.state, view.is_corrective)).collect();
+        assert_eq!(told.last(), Some(&(State::Terminated, true)), "{call}: {told:?}");
+        assert!(told.iter().rev().skip(1).all(|(_, is_corrective)| !is_corrective));
+    }
+    let next = bench.originate("101", "102");
+    assert!(bench.told.iter().filter(|view| view.call_id == next).all(|it| !it.is_corrective));
+}
+
+#[test]
 fn a_caller_who_gives_up_before_the_directory_answers_leaves_nothing() {
     let mut bench = Bench::new();
     let call = bench.phone_dials("101", "102");

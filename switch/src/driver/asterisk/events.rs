@@ -38,6 +38,8 @@ impl Inner {
                 let digit = digit.chars().next()?;
                 self.known(channel).map(|channel| Event::Digit { channel, digit })
             }
+            Message::EndpointStateChange { endpoint }
+            | Message::ContactStatusChange { endpoint } => self.phone_changed(&endpoint),
             Message::ApplicationReplaced {} => {
                 error!(
                     app = self.app,
@@ -137,7 +139,7 @@ impl Inner {
         let struck = self.book.lock().strike(&channel);
         if let Some((_, empty)) = struck {
             self.take_down(empty);
-            self.tell(Event::Ended { channel, cause }).await;
+            self.correct(Event::Ended { channel, cause }).await;
         }
     }
 }

@@ -34,11 +34,27 @@ pub(super) enum Message {
     ChannelDtmfReceived { digit: String, channel: Channel },
     /// A bridge is gone.
     BridgeDestroyed { bridge: Bridge },
+    /// An endpoint can be reached from now on, or cannot.
+    EndpointStateChange { endpoint: Endpoint },
+    /// One of an endpoint's contacts has come, gone or changed; it is told as well as the other.
+    ContactStatusChange { endpoint: Endpoint },
     /// Another client has connected under the application's name.
     ApplicationReplaced {},
     /// All others.
     #[serde(other)]
     Other,
+}
+
+/// An endpoint as Asterisk describes it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Endpoint {
+    /// `PJSIP`, …
+    pub(super) technology: String,
+    /// Its name.
+    pub(super) resource: String,
+    /// `online`, `offline`, `unknown`.
+    #[serde(default)]
+    pub(super) state: Option<String>,
 }
 
 /// A bridge as Asterisk describes it.

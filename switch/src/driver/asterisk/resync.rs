@@ -47,7 +47,7 @@ impl Inner {
     pub(super) async fn resync(self: &Arc<Self>, life: &mut Option<Info>) -> Result<(), AriError> {
         let expected = self.book.lock().confirmed();
         let info: Info = self.ari.get(&Path::new(&["asterisk", "info"])).await?;
-        let list: Vec<message::Channel> = self.ari.get(&Path::new(&["channels"])).await?;
+        let list = self.list().await?;
         let is_restarted = life.as_ref().is_some_and(|last| *last != info);
         if life.as_ref() != Some(&info) {
             self.warn_of_device_states().await;
@@ -69,9 +69,10 @@ impl Inner {
         }
         for channel in list {
             if let Some(event) = self.missed(&channel) {
-                self.tell(event).await;
+                self.correct(event).await;
             }
         }
+        self.compare_phones().await?;
         self.sweep_bridges().await
     }
 
@@ -120,9 +121,16 @@ impl Inner {
         Ok(())
     }
 
+    /// Every channel of Asterisk, which may list one twice while it changes.
+    async fn list(&self) -> Result<Vec<message::Channel>, AriError> {
+        let list: Vec<message::Channel> = self.ari.get(&Path::new(&["channels"])).await?;
+        let mut listed = BTreeSet::new();
+        Ok(list.into_iter().filter(|channel| listed.insert(channel.id.clone())).collect())
+    }
+
     /// The channels that are this application's.
     pub(super) async fn channels(&self) -> Result<Vec<driver::Channel>, DriverError> {
-        let list: Vec<message::Channel> = self.ari.get(&Path::new(&["channels"])).await?;
+        let list = self.list().await?;
         let known: HashMap<_, _> = {
             let book = self.book.lock();
             let known = book.lines.iter();

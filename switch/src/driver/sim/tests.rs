@@ -73,7 +73,7 @@ impl Bench {
         let answer = Arc::clone(&label);
         let started = Instant::now();
         tasks.spawn(async move {
-            while let Some(Signal { event, handled }) = received.recv().await {
+            while let Some(Signal { event, handled, .. }) = received.recv().await {
                 let label = match &event {
                     Event::Offered { .. } => answer.lock().clone(),
                     _ => None,

@@ -311,7 +311,7 @@ impl Bench {
     /// Something happens on the switch. The receiver hears what the engine made of it.
     pub(super) async fn happens(&self, event: Event) -> oneshot::Receiver<Handled> {
         let (handled, receiver) = oneshot::channel();
-        self.engine.signal(Signal { event, handled: Some(handled) }).await;
+        self.engine.signal(Signal { handled: Some(handled), ..event.into() }).await;
         receiver
     }
 

@@ -1,9 +1,9 @@
 //! The switch service with everything around it: Asterisk, phones, a directory, a store.
 
 mod directory;
+mod service;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,11 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use mesh::Clock;
-use mesh::client::Pool;
-use mesh::health::{Readiness, State};
-use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
 use mesh::ledger::{Ledger as _, LogRead, ReadFrom};
-use mesh::net::{Listener, Network, Target};
 use mesh::testing::eventually;
 use parking_lot::Mutex;
 use prost::Message as _;
@@ -25,13 +21,13 @@ use proto::options::v1::Realm;
 use proto::switch::v1 as pb;
 use proto::switch::v1::command_request::Command;
 use switch::driver::asterisk::{self, Url};
-use tokio_util::sync::CancellationToken;
 
 use crate::fixture::Phones;
 use crate::pbx::Pbx;
 use crate::phone::PATIENCE;
 
 pub(crate) use directory::account;
+pub(crate) use service::{Service, World};
 
 /// Accounts, by their number in the directory; trunk legs have none.
 pub(crate) const ALICE: i64 = 1;
@@ -43,12 +39,9 @@ pub(crate) const TRUNK: i64 = 0;
 pub(crate) struct Harness {
     pub(crate) phones: Phones,
     pub(crate) pbx: Pbx,
-    readiness: Readiness,
+    pub(crate) service: Service,
     clock: Clock,
-    ledger: Arc<MemoryLedger>,
-    url: String,
-    stop: CancellationToken,
-    stopped: CancellationToken,
+    world: World,
     /// Calls that have been looked at.
     seen: Mutex<Vec<String>>,
 }
@@ -57,57 +50,26 @@ impl Harness {
     pub(crate) async fn start() -> Self {
         let phones = Phones::start().await;
         let pbx = phones.pbx().await;
-        let clock = Clock::system();
-        let ledger = Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()));
-        let readiness = Readiness::new();
-        let network = Network::default();
-        let tasks = phones.tasks.clone();
-        directory::start(&network, &tasks, &phones.stop);
-        let target = vec![Target::Memory("auth".to_owned())];
-        let auth = Pool::new("auth", target, network, tasks.clone(), phones.stop.clone());
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let url = format!("http://{}/v1/command", listener.local_addr().unwrap());
-        let config = switch::Config {
-            driver: switch::Driver::Asterisk,
-            asterisk: asterisk::Config { url: Url::new(pbx.url()), ..asterisk::Config::default() },
-            ..switch::Config::default()
-        };
-        let deps = switch::Deps {
-            ledger: Arc::<MemoryLedger>::clone(&ledger),
-            auth,
-            clock: clock.clone(),
-            readiness: readiness.clone(),
-            sim_control: None,
-            crash: None,
-        };
-        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
-        let serving = Box::pin(switch::serve(config, deps, listener, stop.clone()));
-        let guard = stopped.clone().drop_guard();
-        tasks.spawn(async move {
-            let _guard = guard;
-            serving.await.unwrap();
-        });
-        let seen = Mutex::default();
-        let harness = Self { phones, pbx, readiness, clock, ledger, url, stop, stopped, seen };
-        harness.until_ready().await;
-        harness
+        let url = pbx.url();
+        Self::with(phones, pbx, &url).await
+    }
+
+    /// The service reaches Asterisk at `url`.
+    pub(crate) async fn with(phones: Phones, pbx: Pbx, url: &str) -> Self {
+        let world = World::new(&phones);
+        let config = asterisk::Config { url: Url::new(url), ..asterisk::Config::default() };
+        let service = Service::start(&world, "switch-1", config).await;
+        let clock = world.clock.clone();
+        Self { phones, pbx, service, clock, world, seen: Mutex::default() }
     }
 
     pub(crate) async fn until_ready(&self) {
-        eventually(PATIENCE, "the switch is ready", || async {
-            let parts =
-                ["switch.asterisk", "switch.store"].map(|part| self.readiness.state_of(part));
-            let is_ready = parts.iter().all(|part| *part == Some(State::Ready));
-            if is_ready { Ok(()) } else { Err(format!("{parts:?}")) }
-        })
-        .await;
+        self.service.until_ready().await;
     }
 
     /// Stops the service.
     pub(crate) async fn stop(&self) {
-        self.stop.cancel();
-        let stopped = tokio::time::timeout(PATIENCE, self.stopped.cancelled()).await;
-        stopped.expect("the service stops");
+        self.service.stop().await;
     }
 
     /// Has an account's phone call a number; gives the call's id.
@@ -144,7 +106,7 @@ impl Harness {
         let client =
             Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(HttpConnector::new());
         let body = Full::new(Bytes::from(request.encode_to_vec()));
-        let post = http::Request::post(&self.url).body(body).unwrap();
+        let post = http::Request::post(&self.service.url).body(body).unwrap();
         let answer = tokio::time::timeout(PATIENCE, client.request(post)).await;
         let answer = answer.expect("an answer in time").unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
@@ -154,20 +116,36 @@ impl Harness {
         }
     }
 
+    /// All that has been told.
+    async fn entries(&self) -> impl Iterator<Item = pb::log_entry::Body> {
+        let read = self.world.ledger.read_log(0, &ReadFrom::Oldest, 10_000, Duration::ZERO).await;
+        let LogRead::Entries(chunk) = read.unwrap() else { panic!("the log begins anew") };
+        let entries = chunk.entries.into_iter();
+        entries
+            .filter_map(|(_, bytes)| pb::LogEntry::decode(bytes).expect("an entry of the log").body)
+    }
+
     /// The states of all legs, in the order of the log.
     async fn log(&self) -> Vec<CallInfo> {
-        let read = self.ledger.read_log(0, &ReadFrom::Oldest, 10_000, Duration::ZERO).await;
-        let LogRead::Entries(chunk) = read.unwrap() else { panic!("the log begins anew") };
-        let entries = chunk
-            .entries
-            .into_iter()
-            .map(|(_, bytes)| pb::LogEntry::decode(bytes).expect("an entry of the log").body);
-        entries
-            .filter_map(|body| match body {
-                Some(pb::log_entry::Body::CallState(info)) => Some(info),
+        let states = self.entries().await.filter_map(|body| match body {
+            pb::log_entry::Body::CallState(info) => Some(info),
+            _ => None,
+        });
+        states.collect()
+    }
+
+    /// Waits until exactly this has been told of an account's phone.
+    pub(crate) async fn until_phone(&self, account_id: &str, expected: &[&str]) {
+        eventually(PATIENCE, &format!("phone {account_id} is {expected:?}"), || async {
+            let news = self.entries().await.filter_map(|body| match body {
+                pb::log_entry::Body::Availability(news) => Some(news),
                 _ => None,
-            })
-            .collect()
+            });
+            let of_phone = news.filter(|news| news.account_id == account_id);
+            let told: Vec<_> = of_phone.map(|news| news.availability).collect();
+            if told == expected { Ok(()) } else { Err(format!("{told:?}")) }
+        })
+        .await;
     }
 
     /// What was told of an account's leg of a call: states, and how it ended.
@@ -178,7 +156,7 @@ impl Harness {
             if of.id != call || info.i_account.unwrap_or(TRUNK) != i_account {
                 continue;
             }
-            let state = info.state().as_str_name().trim_start_matches("STATE_").to_lowercase();
+            let state = state_of(&info);
             let end = match (info.reason_code, &info.reason) {
                 (Some(code), Some(reason)) if state == "terminated" => format!(" {code} {reason}"),
                 _ => String::new(),
@@ -187,6 +165,13 @@ impl Harness {
         }
         assert!(legs.len() <= 1, "one leg of {i_account}: {legs:?}");
         legs.into_values().next().unwrap_or_default()
+    }
+
+    /// The states told of a call's legs, each with whether it says that it was missed.
+    pub(crate) async fn corrective(&self, call: &str) -> Vec<(String, bool)> {
+        let log = self.log().await.into_iter();
+        let of_call = log.filter(|info| info.call.as_ref().is_some_and(|of| of.id == call));
+        of_call.map(|info| (state_of(&info), info.is_corrective == Some(true))).collect()
     }
 
     /// Waits until exactly this has been told of an account's leg of a call.
@@ -233,4 +218,8 @@ impl Harness {
     pub(crate) async fn until_empty(&self) {
         self.pbx.until_empty().await;
     }
+}
+
+fn state_of(info: &CallInfo) -> String {
+    info.state().as_str_name().trim_start_matches("STATE_").to_lowercase()
 }

@@ -154,7 +154,7 @@ fn slow_engine(took: Duration) -> (Arc<Sim>, CancellationToken) {
     let driver = Arc::clone(&sim);
     tasks.spawn(async move {
         let mut inner = None;
-        while let Some(Signal { event, handled }) = received.recv().await {
+        while let Some(Signal { event, handled, .. }) = received.recv().await {
             match event {
                 Event::Offered { channel, .. } => inner = Some(channel),
                 Event::Answered { channel } if channel == id("b") => {

@@ -1,0 +1,115 @@
+//! A node of the switch, in a runtime of its own, so that it can crash.
+
+use std::sync::Arc;
+
+use mesh::Clock;
+use mesh::client::Pool;
+use mesh::health::{Readiness, State};
+use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
+use mesh::net::{Listener, Network, Target};
+use mesh::testing::eventually;
+use switch::driver::asterisk;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::directory;
+use crate::fixture::Phones;
+use crate::phone::PATIENCE;
+
+/// What outlives a node: the store and the directory.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(super) clock: Clock,
+    network: Network,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl World {
+    pub(crate) fn new(phones: &Phones) -> Self {
+        let clock = Clock::system();
+        let ledger = Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()));
+        let network = Network::default();
+        let (tasks, stop) = (phones.tasks.clone(), phones.stop.clone());
+        directory::start(&network, &tasks, &stop);
+        Self { ledger, clock, network, tasks, stop }
+    }
+}
+
+pub(crate) struct Service {
+    /// Of the command API.
+    pub(crate) url: String,
+    readiness: Readiness,
+    stop: CancellationToken,
+    stopped: CancellationToken,
+    runtime: Option<Runtime>,
+}
+
+impl Service {
+    pub(crate) async fn start(world: &World, node: &str, config: asterisk::Config) -> Self {
+        let readiness = Readiness::new();
+        let target = vec![Target::Memory("auth".to_owned())];
+        let (network, tasks) = (world.network.clone(), world.tasks.clone());
+        let auth = Pool::new("auth", target, network, tasks, world.stop.clone());
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let deps = switch::Deps {
+            ledger: Arc::<MemoryLedger>::clone(&world.ledger),
+            auth,
+            clock: world.clock.clone(),
+            readiness: readiness.clone(),
+            sim_control: None,
+            crash: None,
+        };
+        let config = switch::Config {
+            node: node.to_owned(),
+            driver: switch::Driver::Asterisk,
+            asterisk: config,
+            ..switch::Config::default()
+        };
+        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let guard = stopped.clone().drop_guard();
+        let (bound, address) = tokio::sync::oneshot::channel();
+        let token = stop.clone();
+        runtime.spawn(async move {
+            let _guard = guard;
+            let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+            bound.send(listener.local_addr().unwrap()).unwrap();
+            Box::pin(switch::serve(config, deps, listener, token)).await.unwrap();
+        });
+        let url = format!("http://{}/v1/command", address.await.unwrap());
+        let service = Self { url, readiness, stop, stopped, runtime: Some(runtime) };
+        service.until_ready().await;
+        service
+    }
+
+    pub(crate) async fn until_ready(&self) {
+        eventually(PATIENCE, "the switch is ready", || async {
+            let parts =
+                ["switch.asterisk", "switch.store"].map(|part| self.readiness.state_of(part));
+            let is_ready = parts.iter().all(|part| *part == Some(State::Ready));
+            if is_ready { Ok(()) } else { Err(format!("{parts:?}")) }
+        })
+        .await;
+    }
+
+    /// Stops it.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        let stopped = tokio::time::timeout(PATIENCE, self.stopped.cancelled()).await;
+        stopped.expect("the service stops");
+    }
+
+    fn end(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
