@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use system_tests::client::{states_of, states_of_trunk};
 use system_tests::process::program;
 use system_tests::{Client, Up};
+use tempfile::TempDir;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -201,21 +202,93 @@ fn rules_of_a_queue_are_imported_and_exported_and_wrong_ones_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_call_about_which_no_application_decides_goes_to_the_fallback() {
+/// A system with the demo directory in which `from` reads `to`.
+async fn up_with(from: &str, to: &str) -> (Up, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", folder.path().join("directory.db").display());
     let demo = Command::new(program()).args(["admin", "demo-directory"]).output().unwrap().stdout;
     let demo = String::from_utf8(demo).unwrap();
-    let with = "name = \"Alice\"\ndecision_timeout = 1\ndecision_fallback = \"104\"\n";
+    assert!(demo.contains(from), "{from} is not in the demo directory");
     let file = folder.path().join("directory.toml");
-    std::fs::write(&file, demo.replace("name = \"Alice\"\n", with)).unwrap();
+    std::fs::write(&file, demo.replace(from, to)).unwrap();
     let imported = Command::new(program())
         .args(["admin", "import", file.to_str().unwrap(), "--database", &database])
         .output()
         .unwrap();
     assert!(imported.status.success(), "{imported:?}");
     let up = Up::start_with(&["--sim-speed", "0", "--no-demo", "--database", &database]).await;
+    (up, folder)
+}
+
+#[tokio::test]
+async fn with_ring_all_every_free_agent_rings_and_one_gets_the_call() {
+    let (up, _folder) =
+        up_with("queue = \"Support\"", "queue = \"Support\"\nring_all = true").await;
+    for agent in ["102", "103"] {
+        up.sim.manual(agent).await;
+    }
+    let mut board = Client::subscribed(up.public, "easymobile").await;
+
+    up.sim.trunk_call("12065550100", "340", "Peter").await;
+    let ring = |states: &[Value]| is_ringing(states, "102") && is_ringing(states, "103");
+    let mut all = board.call_states_until(ring).await;
+    up.sim.hand("103", "answer").await;
+    let is_through = |states: &[Value]| {
+        states_of(states, "103") == ["connected"] && states_of(states, "102") == ["terminated"]
+    };
+    all.extend(board.call_states_until(is_through).await);
+
+    assert_eq!(states_of_trunk(&all), ["trying", "queued", "dequeued", "connected"]);
+    let bob = all.iter().rfind(|info| info["i_account"] == 2).unwrap();
+    assert_eq!((&bob["reason"], &bob["reason_code"]), (&json!("Answered Elsewhere"), &json!(200)));
+}
+
+#[tokio::test]
+async fn who_has_waited_too_long_goes_to_the_overflow_number() {
+    let rules = "queue = \"Support\"\nmax_wait = 1\noverflow = \"104\"";
+    let (up, _folder) = up_with("queue = \"Support\"", rules).await;
+    for agent in ["102", "103"] {
+        up.sim.manual(agent).await;
+    }
+    up.sim.at_once("104").await;
+    let mut board = Client::subscribed(up.public, "easymobile").await;
+
+    up.sim.trunk_call("12065550100", "340", "Peter").await;
+    let all = board.call_states_until(|states| states_of(states, "104").len() == 3).await;
+
+    let states = ["trying", "queued", "dequeued", "early", "connected"];
+    assert_eq!(states_of_trunk(&all), states);
+    let trunk: Vec<_> = all.iter().filter(|info| info["is_external_call"] == true).collect();
+    assert_eq!(trunk[2]["queue_info"]["reason"], "timeout");
+    assert_eq!(trunk[3]["callee"]["number"], "104");
+    assert_eq!(states_of(&all, "102"), ["trying", "ringing", "terminated"]);
+}
+
+#[tokio::test]
+async fn who_finds_the_queue_full_goes_to_the_overflow_number() {
+    let rules = "queue = \"Support\"\nmax_waiting = 1\noverflow = \"104\"";
+    let (up, _folder) = up_with("queue = \"Support\"", rules).await;
+    for agent in ["102", "103"] {
+        up.sim.manual(agent).await;
+    }
+    up.sim.at_once("104").await;
+    let mut board = Client::subscribed(up.public, "easymobile").await;
+
+    up.sim.trunk_call("12065550100", "340", "Peter").await;
+    board.call_states_until(|states| is_ringing(states, "102")).await;
+    up.sim.trunk_call("12065550101", "340", "Mary").await;
+    let all = board.call_states_until(|states| states_of(states, "104").len() == 3).await;
+
+    assert_eq!(states_of_trunk(&all), ["trying", "queued", "dequeued", "early", "connected"]);
+    let left = all.iter().find(|info| info["state"] == "dequeued").unwrap();
+    assert_eq!(left["queue_info"]["reason"], "overflow");
+    assert!(states_of(&all, "103").is_empty(), "nobody is called for whom the queue had no place");
+}
+
+#[tokio::test]
+async fn a_call_about_which_no_application_decides_goes_to_the_fallback() {
+    let with = "name = \"Alice\"\ndecision_timeout = 1\ndecision_fallback = \"104\"\n";
+    let (up, _folder) = up_with("name = \"Alice\"\n", with).await;
     up.sim.manual("101").await;
     up.sim.at_once("104").await;
     let mut board = Client::subscribed(up.public, "easymobile").await;

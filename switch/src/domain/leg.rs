@@ -12,7 +12,9 @@
 //! | `Trying`, `Ringing` | answers first | `Early` |
 //! | `Early` | the other end answers | `Connected` |
 //! | `Trying`, `Early`, `Connected` | is put into a queue | `Queued` |
-//! | `Queued` | an agent answers, or it goes elsewhere | `Dequeued`, in the same step `Connected` or `Early` |
+//! | `Queued` | an agent answers, or it goes elsewhere | `Dequeued` |
+//! | `Dequeued` | an agent has answered (in the same step) | `Connected` |
+//! | `Dequeued` | its way on is known | `Early`, `Queued` |
 //! | `Connected` | is parked | `Parked` |
 //! | `Parked` | is retrieved, or called back | `Connected` |
 //! | `Connected` | hands its call over | `Transferred` |

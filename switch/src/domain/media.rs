@@ -32,10 +32,8 @@ pub(super) fn hears(call: &Call, leg: &Leg) -> Source {
     }
     match leg.phase {
         Phase::Ringing if leg.awaits_answer => Source::Ringback,
-        Phase::Trying | Phase::Ringing | Phase::Dequeued | Phase::Transferred | Phase::Ended(_) => {
-            Source::Silence
-        }
-        Phase::Early => Source::Ringback,
+        Phase::Trying | Phase::Ringing | Phase::Transferred | Phase::Ended(_) => Source::Silence,
+        Phase::Early | Phase::Dequeued => Source::Ringback,
         Phase::Parked | Phase::Queued => Source::Music,
         Phase::Connected if leg.holds || call.hands_over(leg) => Source::Silence,
         Phase::Connected if leg.is_party() && call.is_held(leg) => Source::Music,

@@ -30,16 +30,16 @@ impl Customer {
     /// The channel of a leg has gone by itself.
     pub(super) fn ended(&mut self, call_id: &CallId, tag: &Tag, cause: &driver::Cause) {
         let Some(leg) = self.calls.get(call_id).and_then(|call| call.leg(tag)) else { return };
-        let was_on_line =
-            matches!(leg.phase, Phase::Connected | Phase::Early | Phase::Parked | Phase::Queued)
-                || (leg.end == End::Caller && leg.awaits_answer);
+        let is_answered =
+            matches!(leg.phase, Phase::Connected | Phase::Parked | Phase::Queued | Phase::Dequeued);
+        let was_on_line = is_answered
+            || leg.phase == Phase::Early
+            || (leg.end == End::Caller && leg.awaits_answer);
         let reason = match cause {
             driver::Cause::Lost => Standard::SwitchLost.reason(),
             driver::Cause::Refused(code) if !was_on_line => reason::of_code(*code),
             driver::Cause::HungUp if !was_on_line => reason::of_code(603),
-            driver::Cause::HungUp | driver::Cause::Refused(_)
-                if matches!(leg.phase, Phase::Connected | Phase::Parked | Phase::Queued) =>
-            {
+            driver::Cause::HungUp | driver::Cause::Refused(_) if is_answered => {
                 Standard::ByeReceived.reason()
             }
             driver::Cause::HungUp | driver::Cause::Refused(_) => Standard::GaveUp.reason(),

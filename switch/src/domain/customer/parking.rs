@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Customer;
 use super::timers::Timer;
-use crate::domain::call::{Parking, Plan};
+use crate::domain::call::{Call, Parking, Plan};
 use crate::domain::command::{CallerScope, Cause, Done, Parked, Refusal};
 use crate::domain::effect::Route;
 use crate::domain::leg::{End, Mode, Phase, State, Supervision};
@@ -182,7 +182,8 @@ impl Customer {
         self.leg_view(call_id, &tag).ok_or_else(not_found)
     }
 
-    /// Calls an account's phone to listen in on a leg.
+    /// Calls an account's phone to listen in on a leg. One that is called already, or listens in,
+    /// does so in the new way from now on.
     pub(super) fn supervise(
         &mut self,
         call_id: &CallId,
@@ -192,11 +193,16 @@ impl Customer {
         cause: &Cause,
     ) -> Result<Done, Refusal> {
         let not_found = || Refusal::CallNotFound(call_id.clone());
-        let call = self.calls.get(call_id).ok_or_else(not_found)?;
-        let caller = call.leg(of).map(|leg| leg.party.clone()).unwrap_or_default();
-        let end = End::Supervisor(Supervision { mode, of: of.clone() });
-        let tag =
-            self.dial(call_id, end, caller, &Route::Account(account)).map_err(|_| not_found())?;
+        let call = self.calls.get_mut(call_id).ok_or_else(not_found)?;
+        let supervision = Supervision { mode, of: of.clone() };
+        let tag = if let Some((tag, present)) = call.supervision_by(account.i_account) {
+            *present = supervision;
+            tag
+        } else {
+            let caller = call.leg(of).map(|leg| leg.party.clone()).unwrap_or_default();
+            let end = End::Supervisor(supervision);
+            self.dial(call_id, end, caller, &Route::Account(account)).map_err(|_| not_found())?
+        };
         self.settle(call_id, Some(cause));
         self.leg_view(call_id, &tag).ok_or_else(not_found)
     }
@@ -211,5 +217,16 @@ impl Customer {
     /// Frees the slot of a call that is no longer parked.
     pub(super) fn free_slot(&mut self, call_id: &CallId) {
         self.slots.retain(|_, parked| parked != call_id);
+    }
+}
+
+impl Call {
+    /// How an account listens in, and with which leg; `None` when it does not.
+    fn supervision_by(&mut self, i_account: i64) -> Option<(Tag, &mut Supervision)> {
+        let legs = self.legs.iter_mut().filter(|leg| leg.is_alive());
+        legs.filter(|leg| leg.i_account == Some(i_account)).find_map(|leg| match &mut leg.end {
+            End::Supervisor(supervision) => Some((leg.tag.clone(), supervision)),
+            End::Caller | End::Callee => None,
+        })
     }
 }

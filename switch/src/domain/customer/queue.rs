@@ -175,10 +175,7 @@ impl Customer {
         call.plan = Plan::Redirecting(None);
         call.destination.clone_from(&number);
         // Who pays for the way on: the caller, else the first who is called at all.
-        let caller = call.at_mut(&End::Caller).map(|leg| {
-            leg.phase = Phase::Early;
-            leg.i_account
-        });
+        let caller = call.at_mut(&End::Caller).map(|leg| leg.i_account);
         let of_queue = call.stay.as_ref().and_then(|stay| self.queues.get(&stay.i_c_queue));
         let payer = caller
             .flatten()

@@ -5,7 +5,7 @@ use super::Customer;
 use super::timers::{CallTimer, Timer};
 use crate::domain::call::Plan;
 use crate::domain::command::Cause;
-use crate::domain::leg::{End, Leg, Phase};
+use crate::domain::leg::{End, Leg, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::queue::{Decision, Leave};
 use crate::domain::reason::Standard;
@@ -35,9 +35,6 @@ impl Customer {
                 transfer.asked = None;
             }
             plan => *plan = Plan::Redirecting(cause.cloned()),
-        }
-        if let Some(leg) = call.at_mut(&End::Caller).filter(|leg| leg.phase == Phase::Dequeued) {
-            leg.phase = Phase::Early;
         }
         let is_transfer = matches!(call.plan, Plan::Transferring(_));
         let others: Vec<Tag> = call
@@ -101,6 +98,17 @@ impl Customer {
         if let Some(call) = self.calls.get_mut(call_id) {
             call.fallbacks.remove(&None);
             self.timers.stop(&Timer::Call(call_id.clone(), CallTimer::Decision(None)));
+        }
+    }
+}
+
+impl Leg {
+    /// It is known whom the party that waits on this leg is sent on to.
+    pub(super) fn sent_on(&mut self) {
+        if self.phase == Phase::Dequeued {
+            self.phase = Phase::Early;
+        } else {
+            self.retold = Some(Retold::default());
         }
     }
 }

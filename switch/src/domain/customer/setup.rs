@@ -22,7 +22,7 @@ use super::timers::Timer;
 use crate::domain::call::{Admission, Call, NewLeg, Plan};
 use crate::domain::command::{Cause, Originate};
 use crate::domain::effect::{Effect, ResolveFailure, Route};
-use crate::domain::leg::{Direction, End, Leg, Phase, Retold};
+use crate::domain::leg::{Direction, End, Leg, Phase};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::party::{Account, Party};
 use crate::domain::queue::Leave;
@@ -257,7 +257,7 @@ impl Customer {
                 if let Some(leg) =
                     self.calls.get_mut(call_id).and_then(|call| call.at_mut(&End::Caller))
                 {
-                    leg.retold = Some(Retold::default());
+                    leg.sent_on();
                 }
                 self.reach(call_id, &route, cause.as_ref());
             }

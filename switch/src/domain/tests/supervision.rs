@@ -39,6 +39,30 @@ fn who_hears_whom_follows_from_the_mode() {
 }
 
 #[test]
+fn another_mode_is_taken_by_the_phone_that_is_called_already() {
+    let (mut bench, call, [alice, bob, dora]) = supervised(Mode::Spy);
+    let before = (bench.dialled().len(), bench.told.len());
+
+    let done = bench.must("supervise_call", supervise(&call, &bob, Mode::Whisper)).unwrap();
+
+    assert_eq!(done.legs[0].tag, dora);
+    assert_eq!((bench.dialled().len(), bench.told.len()), before, "nobody is called or told");
+    assert_eq!(bench.hears(&alice), parties(&bench, &[&bob]));
+    assert_eq!(bench.hears(&bob), parties(&bench, &[&alice, &dora]));
+
+    bench.must("supervise_call", supervise(&call, &alice, Mode::Barge)).unwrap();
+    assert_eq!(bench.hears(&bob), parties(&bench, &[&alice, &dora]));
+    assert_eq!(bench.hears(&alice), parties(&bench, &[&bob, &dora]));
+
+    // Also before it has answered.
+    let (mut bench, call, alice, bob) = Bench::talking();
+    bench.must("supervise_call", supervise(&call, &alice, Mode::Barge)).unwrap();
+    bench.must("supervise_call", supervise(&call, &alice, Mode::Spy)).unwrap();
+    bench.answers(&bench.tag(2));
+    assert_eq!(bench.hears(&bob), parties(&bench, &[&alice]));
+}
+
+#[test]
 fn the_supervisors_phone_is_called_and_the_parties_are_told_nothing() {
     let (mut bench, call, alice, _) = Bench::talking();
     bench.look_away();
