@@ -2,12 +2,13 @@
 //! ever.
 //!
 //! Two use it: callcontrol's sweeper when a node is lost, and a switch that starts again, for
-//! the calls of its own earlier epochs. The node is fenced in every partition before anything is
+//! the calls of its own earlier epochs that it does not go on with. The node is fenced in every partition before anything is
 //! read, so what is read is all that it will ever have written. Each call ends in one commit that
 //! requires the records of its legs: of several who sweep the same node one ends each leg, and
 //! each leg is terminated once.
 
 mod conferences;
+mod left;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use crate::calls_index::{self, Index};
 use crate::clock::{Clock, Timestamp};
 use crate::ledger::{Commit, CommitError, Committed, Ledger, Partition, StoreError, Writer};
 use crate::phones_index;
+
+pub use left::{Left, left_by};
 
 /// Text of the reason with which legs of a lost node end.
 pub const REASON: &str = "Switch Lost";
@@ -46,6 +49,17 @@ pub struct Swept {
     pub legs: u64,
 }
 
+/// What of a node's goes on: a sweep leaves it alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Ids of calls.
+    pub calls: BTreeSet<String>,
+    /// Ids of conferences.
+    pub conferences: BTreeSet<String>,
+    /// Accounts (`i_account`) whose phones are in these calls.
+    pub phones: BTreeSet<i64>,
+}
+
 /// Why a sweep stopped. What it had ended stays ended; another sweep does the rest.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
@@ -63,9 +77,6 @@ pub enum SweepError {
 /// Ends every call that `node` has in the store, with "Switch Lost" 503, and refuses whatever it
 /// would still write under epochs up to `node_epoch`.
 ///
-/// For a node that starts again this has to be done before it takes or adopts a call: it ends all
-/// that is in the store under the node's name.
-///
 /// # Errors
 /// When the store does not answer; try again later.
 pub async fn end_calls_of(
@@ -74,7 +85,22 @@ pub async fn end_calls_of(
     node_epoch: u64,
     clock: &Clock,
 ) -> Result<Swept, SweepError> {
-    Sweep { ledger, node, node_epoch, clock, yields: false }.run().await
+    end_calls_but(ledger, node, node_epoch, clock, &Kept::default()).await
+}
+
+/// As [`end_calls_of`], for a node that starts again and goes on with what is `kept`. It has to be done
+/// before the node writes anything under its name: all else that lies there ends.
+///
+/// # Errors
+/// When the store does not answer; try again later.
+pub async fn end_calls_but(
+    ledger: &dyn Ledger,
+    node: &str,
+    node_epoch: u64,
+    clock: &Clock,
+    kept: &Kept,
+) -> Result<Swept, SweepError> {
+    Sweep { ledger, node, node_epoch, clock, kept, yields: false }.run().await
 }
 
 /// As [`end_calls_of`], for who does not hold the node's name: stops when a process takes it
@@ -88,7 +114,8 @@ pub async fn end_calls_of_lost(
     node_epoch: u64,
     clock: &Clock,
 ) -> Result<Swept, SweepError> {
-    Sweep { ledger, node, node_epoch, clock, yields: true }.run().await
+    let kept = &Kept::default();
+    Sweep { ledger, node, node_epoch, clock, kept, yields: true }.run().await
 }
 
 struct Sweep<'a> {
@@ -96,6 +123,7 @@ struct Sweep<'a> {
     node: &'a str,
     node_epoch: u64,
     clock: &'a Clock,
+    kept: &'a Kept,
     /// Whether a higher epoch of the node stops the sweep.
     yields: bool,
 }
@@ -129,7 +157,7 @@ impl Sweep<'_> {
     ) -> Result<(), SweepError> {
         let index = Index::Node(self.node).to_string();
         // Calls that had nothing to end, so that what cannot be ended does not stop the rest.
-        let mut passed = BTreeSet::new();
+        let mut passed = self.kept.calls.clone();
         let mut offset = 0;
         loop {
             let page = self.ledger.page(partition, &index, offset, PAGE).await?;
@@ -140,7 +168,8 @@ impl Sweep<'_> {
                 records.filter_map(|(key, value)| call_id(&read(key, value)?)).collect();
             calls.retain(|call| !passed.contains(call));
             if calls.is_empty() {
-                let phones = phones_of(&page.records, self.node);
+                let mut phones = phones_of(&page.records, self.node);
+                phones.retain(|phone| !self.kept.phones.contains(&phone.i_account));
                 if self.free(partition, phones, writer).await? {
                     // What follows has moved up.
                     continue;

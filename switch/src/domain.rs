@@ -11,6 +11,7 @@
 //! ([`Leg::state`]), who hears whom ([`media`]), and which events follow
 //! ([`Customer`] compares what each leg shows with what it told last).
 
+mod adoption;
 mod application;
 mod call;
 mod charge;
@@ -33,6 +34,7 @@ mod reference;
 mod tests;
 mod view;
 
+pub use adoption::{GoesOn, IdleCharge, LeftConference, LeftLeg, Legacy, Memo};
 pub use application::{Application, Listeners, OnAppGone};
 pub use call::Call;
 pub use charge::{Charged, Rating, Service as ChargedService};
@@ -48,7 +50,7 @@ pub use credit::CreditAnswer;
 pub use customer::Customer;
 pub use dialogue::{DigitRules, Media, Play, PlayCallback};
 pub use effect::{Effect, Input, ResolveFailure, Route};
-pub use leg::{Direction, Leg, Mode, State};
+pub use leg::{Direction, End, Leg, Mode, State, Supervision};
 pub use names::{CallId, ConferenceId, Names, Tag};
 pub use party::{Account, Party};
 pub use phone::{Availability, PhoneNews};

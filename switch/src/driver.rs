@@ -464,6 +464,15 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     /// When the switch does not answer.
     async fn channels(&self) -> Result<Vec<Channel>, DriverError>;
 
+    /// True when channels go on while no engine is there: they can be taken up after a restart of
+    /// the process.
+    fn keeps_channels(&self) -> bool {
+        false
+    }
+
+    /// Waits until the switch is heard, so that nothing that happens after this is missed.
+    async fn heard(&self) {}
+
     /// Lists the accounts whose phones cannot be reached, by their ids; none from a switch that
     /// does not know. Changes come as [`Event::Registered`].
     ///

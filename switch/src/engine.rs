@@ -7,6 +7,7 @@
 //!   number was dialled? What happens on the channel meanwhile waits there.
 
 mod actor;
+mod adoption;
 mod audit;
 mod census;
 mod front_desk;
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 pub use self::shared::Bounds;
 
 use self::actor::{Actor, Handle, Order};
+use self::adoption::Adoption;
 use self::front_desk::FrontDesk;
 use self::homes::Homes;
 use self::outcomes::{Outcomes, Repeat};
@@ -93,6 +95,7 @@ struct Inner {
     front_desk: FrontDesk,
     outcomes: Outcomes,
     registrations: Registrations,
+    adoption: Adoption,
     tasks: TaskTracker,
     state: Mutex<State>,
 }
@@ -123,7 +126,8 @@ pub enum Rejection {
     /// Too many commands wait for this customer.
     #[error("too many commands wait for this customer; try again in a moment")]
     Busy,
-    /// The node is stopping, or has just been told that it was taken for lost.
+    /// The node is stopping, has just been told that it was taken for lost, or does not know yet
+    /// whether the call of its earlier process goes on.
     #[error("the switch node takes no commands now")]
     Stopping,
     /// The customer's calls live on another node.
@@ -137,12 +141,14 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let homes = Homes::new(Arc::clone(&parts.ledger), parts.node.clone(), parts.site.clone());
         let tasks = parts.tasks.clone();
+        let adoption = Adoption::new(parts.driver.keeps_channels());
         Self(Arc::new(Inner {
             shared: Arc::new(Shared::new(parts)),
             homes,
             front_desk: FrontDesk::default(),
             outcomes: Outcomes::default(),
             registrations: Registrations::default(),
+            adoption,
             tasks,
             state: Mutex::default(),
         }))
@@ -200,7 +206,11 @@ impl Engine {
                 Some(id) => shared.customer_of_conference(id),
                 None => call_id.as_ref().and_then(|id| shared.customer_of_call(id)),
             };
-            i_customer.and_then(|i_customer| self.existing(i_customer)).ok_or_else(|| {
+            let found = i_customer.and_then(|i_customer| self.existing(i_customer));
+            if found.is_none() && self.may_adopt() {
+                return Err(Rejection::Stopping);
+            }
+            found.ok_or_else(|| {
                 Rejection::Refused(match conference {
                     Some(id) => Refusal::ConferenceNotFound(id.clone()),
                     None => Refusal::CallNotFound(call_id.unwrap_or_default()),
@@ -305,6 +315,7 @@ impl Engine {
         self.0.shared.clear();
         self.0.homes.clear();
         self.0.registrations.clear();
+        self.0.adoption.finish();
         match self.0.shared.driver.channels().await {
             Ok(channels) => {
                 let ending = channels.into_iter().map(|channel| self.hang_up(channel.id));

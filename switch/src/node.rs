@@ -2,12 +2,12 @@
 //!
 //! | state | event | next |
 //! | --- | --- | --- |
-//! | joining | the store gave a lease with a new epoch, calls of earlier epochs are ended | member |
+//! | joining | the store gave a lease with a new epoch; calls of earlier epochs go on or are ended | member |
 //! | joining | the store is away | joining; calls go on, events wait in the outboxes |
 //! | member | the lease is renewed, or the store is away | member |
 //! | member | a commit is fenced, or the lease is lost | cast out |
 //! | cast out | every call is dropped and hung up | joining |
-//! | any | stop | calls end, events are written, the lease is given back |
+//! | any | stop | calls end, events are written, the lease is given back; with `keep_calls` calls and lease are left to the next process |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use mesh::Clock;
 use mesh::health::Component;
 use mesh::ledger::{LeaseError, Ledger, NodeLease};
+use mesh::sweep::{Kept, SweepError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) address: String,
     pub(crate) lease: Duration,
     pub(crate) drain_timeout: Duration,
+    /// Leaves its calls, and its lease, to the next process.
+    pub(crate) keeps_calls: bool,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Clock,
     pub(crate) engine: Engine,
@@ -51,7 +54,6 @@ impl Node {
                 self.end_calls(self.engine.stop()).await;
                 return;
             };
-            self.engine.set_node_epoch(epoch);
             tracing::info!(node = self.name, epoch, "switch node joined");
             let writers = CancellationToken::new();
             let fenced = CancellationToken::new();
@@ -63,7 +65,9 @@ impl Node {
             };
             if !cast_out {
                 let ended_and_written = async {
-                    self.engine.stop().await;
+                    if !self.keeps_calls {
+                        self.engine.stop().await;
+                    }
                     for outbox in &self.outboxes {
                         outbox.drained().await;
                     }
@@ -77,6 +81,9 @@ impl Node {
             writing.close();
             writing.wait().await;
             if !cast_out {
+                if self.keeps_calls {
+                    return;
+                }
                 if let Err(error) = self.ledger.remove_lease(&self.name, epoch).await {
                     tracing::warn!(%error, "lease was not given back");
                 }
@@ -143,12 +150,26 @@ impl Node {
         let epoch = self.ledger.renew_lease(&self.lease(0), self.lease).await;
         self.watch.renewed(&epoch);
         let epoch = epoch.map_err(|error| error.to_string())?;
+        self.engine.set_node_epoch(epoch);
         if let Some(earlier) = epoch.checked_sub(1) {
-            mesh::sweep::end_calls_of(self.ledger.as_ref(), &self.name, earlier, &self.clock)
-                .await
-                .map_err(|error| error.to_string())?;
+            self.settle_legacy(earlier).await.map_err(|error| error.to_string())?;
         }
+        self.engine.adoption_is_over();
         Ok(epoch)
+    }
+
+    /// Goes on with what earlier epochs have left, as far as that can be, and ends the rest.
+    async fn settle_legacy(&self, earlier: u64) -> Result<(), SweepError> {
+        let ledger = self.ledger.as_ref();
+        let kept = if self.engine.may_adopt() {
+            let left = mesh::sweep::left_by(ledger, &self.name, earlier).await?;
+            // The lease is not renewed meanwhile.
+            self.engine.adopt(left, self.lease / 2).await
+        } else {
+            Kept::default()
+        };
+        mesh::sweep::end_calls_but(ledger, &self.name, earlier, &self.clock, &kept).await?;
+        Ok(())
     }
 
     /// Renews the lease until another process has the node's name.

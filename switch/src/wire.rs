@@ -1,6 +1,7 @@
 //! The rim of the domain: its types to and from the messages of the contract.
 
 pub(crate) mod accounting;
+pub(crate) mod adoption;
 pub(crate) mod conference;
 mod dialogue;
 mod fault;
@@ -285,6 +286,7 @@ pub(crate) fn record(view: &LegView, place: &Place) -> pb::LegRecord {
             url: callback.url.clone(),
             states: callback.states.iter().map(|it| state(*it).into()).collect(),
         }),
+        memo: view.memo.as_ref().map(|memo| adoption::memo(memo, view)),
     }
 }
 

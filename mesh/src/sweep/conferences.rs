@@ -19,7 +19,7 @@ impl Sweep<'_> {
         writer: &mut Writer,
     ) -> Result<(), SweepError> {
         let index = Index::Node(self.node).to_string();
-        // Those that cannot be ended stay in the index.
+        // Those that are not ended stay in the index.
         let mut passed = 0;
         loop {
             let page = self.ledger.page(partition, &index, passed, PAGE).await?;
@@ -34,6 +34,11 @@ impl Sweep<'_> {
                     passed += 1;
                     continue;
                 };
+                let id = record.conference.as_ref().map(|it| it.i_conference.as_str());
+                if id.is_some_and(|id| self.kept.conferences.contains(id)) {
+                    passed += 1;
+                    continue;
+                }
                 self.end_conference(partition, &key, &record, writer).await?;
             }
         }
@@ -69,7 +74,7 @@ impl Sweep<'_> {
     }
 }
 
-fn goes_on(record: &ConferenceRecord) -> bool {
+pub(super) fn goes_on(record: &ConferenceRecord) -> bool {
     record.conference.as_ref().is_some_and(|it| it.state() == ConferenceState::Active)
 }
 

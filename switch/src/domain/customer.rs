@@ -3,6 +3,7 @@
 //! Each input changes one call (or several), and then the call is *settled*: what
 //! each leg hears and shows is derived anew, and only differences become effects.
 
+mod adoption;
 mod application;
 mod charges;
 mod commands;
@@ -180,6 +181,7 @@ impl Customer {
             Input::Reserved { call_id, tag, payer, service, answer } => {
                 self.reserved(&call_id, &tag, Which { payer, service }, answer);
             }
+            Input::Adopt(legacy) => self.adopt(*legacy),
             Input::Tick => self.tick(),
             Input::Stop => {
                 let calls: BTreeSet<CallId> = self.calls.keys().cloned().collect();

@@ -1,5 +1,6 @@
 //! What goes into the customer's state machine and what comes out of it.
 
+use super::adoption::Legacy;
 use super::application::{Application, Listeners};
 use super::charge::{Charged, Service};
 use super::command::{Command, Outcome};
@@ -96,6 +97,8 @@ pub enum Input {
         /// For how long there is credit.
         answer: CreditAnswer,
     },
+    /// Calls of an earlier process go on; the first that a customer takes in.
+    Adopt(Box<Legacy>),
     /// Time has passed [`super::Customer::next_deadline`].
     Tick,
     /// The node stops: every call ends with "Switch Lost".

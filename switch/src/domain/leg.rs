@@ -124,7 +124,7 @@ pub(super) enum Phase {
 
 /// Which end of the call the leg is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     /// The one who calls, or for whom the call was placed.
     Caller,
     /// The one who is called.
@@ -135,11 +135,11 @@ pub(super) enum End {
 
 /// What a supervisor hears and who hears it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Supervision {
+pub struct Supervision {
     /// How.
-    pub(super) mode: Mode,
+    pub mode: Mode,
     /// The leg that is supervised.
-    pub(super) of: Tag,
+    pub of: Tag,
 }
 
 /// How a supervisor takes part.

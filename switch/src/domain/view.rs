@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
+use super::adoption::Memo;
 use super::charge::Charged;
 use super::command::Cause;
 use super::conference::ConferenceRef;
@@ -72,6 +73,8 @@ pub struct LegView {
     pub seen_by: Seen,
     /// Where it is posted.
     pub callback: Option<Callback>,
+    /// What its node has to know to go on with it after a restart; absent while it could not.
+    pub memo: Option<Box<Memo>>,
 }
 
 /// Where the states of a call are posted.

@@ -158,6 +158,15 @@ impl Driver for Asterisk {
         self.inner.channels().await
     }
 
+    fn keeps_channels(&self) -> bool {
+        true
+    }
+
+    async fn heard(&self) {
+        // The sender lives as long as the driver.
+        drop(self.connected().wait_for(|is_connected| *is_connected).await);
+    }
+
     async fn unregistered(&self) -> Result<Vec<String>, DriverError> {
         Ok(self.inner.unreachable().await?.into_iter().collect())
     }

@@ -206,6 +206,7 @@ impl Actor {
             }
             _ => Vec::new(),
         };
+        let is_adoption = matches!(input, Input::Adopt(_));
         let _span = self.traces.begin(&input, label.as_ref());
         let now = self.shared.clock.now();
         let legs_before = self.customer.live_legs();
@@ -231,6 +232,7 @@ impl Actor {
                     batch.legs.push((key_of(&view), record));
                 }
                 Effect::Refresh { view, call_sequence } => {
+                    self.census.told(&view);
                     let mut record = wire::record(&view, &self.shared.place);
                     record.call_sequence = i64::try_from(call_sequence).unwrap_or(i64::MAX);
                     batch.legs.push((key_of(&view), record));
@@ -343,9 +345,13 @@ impl Actor {
             self.shared.forget_channel(&channel);
         }
         self.shared.note_load(legs_before, self.customer.live_legs());
-        if let Some(handled) = handled {
-            let label = accepted.or(label);
-            waiters.push(Waiter::Channel { handled, label });
+        match handled {
+            // The store is written when all has been taken up.
+            Some(handled) if is_adoption => drop(handled.send(Handled::default())),
+            Some(handled) => {
+                waiters.push(Waiter::Channel { handled, label: accepted.or(label) });
+            }
+            None => {}
         }
         self.finish(batch, ops, &beside, waiters);
         self.traces.end();

@@ -32,6 +32,7 @@ impl Engine {
     /// Looks again and again until `stop`.
     pub async fn audit(self, stop: CancellationToken) {
         let looking = async {
+            self.release_strays().await;
             let mut last: Option<(Life, Differences)> = None;
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;

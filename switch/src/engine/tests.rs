@@ -1,5 +1,6 @@
 //! The engine between a switch, a directory and a store that do as they are told.
 
+mod adoption;
 mod bench;
 mod commands;
 mod events;

@@ -182,7 +182,7 @@ fn interval(interval: &Interval) -> conference_pb::Interval {
     }
 }
 
-const fn join_mode(mode: JoinMode) -> conference_pb::JoinMode {
+pub(super) const fn join_mode(mode: JoinMode) -> conference_pb::JoinMode {
     match mode {
         JoinMode::Full => conference_pb::JoinMode::Full,
         JoinMode::ListenOnly => conference_pb::JoinMode::ListenOnly,

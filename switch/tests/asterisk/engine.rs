@@ -1,6 +1,7 @@
 //! The whole switch service on a real Asterisk: commands go in over its HTTP API, and the
 //! event log tells what the contract's table says.
 
+mod adoption;
 mod harness;
 mod missed;
 mod phones;

@@ -3,6 +3,8 @@
 use mesh::clock::Timestamp;
 
 use super::matrix::Row;
+use super::view::ParticipantView;
+use crate::domain::adoption::Memo;
 use crate::domain::command::Cause;
 use crate::domain::names::{CallId, Tag};
 use crate::domain::party::Party;
@@ -185,6 +187,38 @@ impl Participant {
             intervals: Vec::new(),
             row: Row::default(),
         }
+    }
+
+    /// Somebody who was there when an earlier process of the node ended; `leg` is what was noted of its leg, and
+    /// whether its phone holds, while that goes on. Who was invited and is through is in from now on.
+    pub(in crate::domain) fn restored(view: ParticipantView, leg: Option<(&Memo, bool)>) -> Self {
+        let mode = view.intervals.iter().rev().find_map(|interval| match interval.kind {
+            IntervalKind::Mode(mode) => Some(mode),
+            _ => None,
+        });
+        let mode = mode.unwrap_or(match view.role {
+            Role::Owner | Role::Participant => JoinMode::Full,
+            Role::Listener => JoinMode::ListenOnly,
+            Role::Private => JoinMode::PrivateTalk,
+        });
+        let channel =
+            leg.map_or_else(|| ChannelId(view.tag.0.clone()), |(memo, _)| memo.channel.clone());
+        let party = leg.map_or(view.party, |(memo, _)| memo.party.clone());
+        let mut restored = Self::new((view.call_id, view.tag, channel), party, mode, Vec::new());
+        restored.holds = leg.is_some_and(|(_, holds)| holds);
+        restored.is_held = view.state == ParticipantState::Held && !restored.holds;
+        restored.is_muted = view.is_muted;
+        restored.is_told = true;
+        restored.stage = match view.state {
+            ParticipantState::Invited => Stage::Invited,
+            ParticipantState::Joined | ParticipantState::Held => Stage::In,
+            ParticipantState::Left => Stage::Left,
+            ParticipantState::Failed => Stage::Failed,
+        };
+        restored.join_time = view.join_time;
+        restored.leave_time = view.leave_time;
+        restored.intervals = view.intervals;
+        restored
     }
 
     /// The command that brings it in: it began what begins when it joins.

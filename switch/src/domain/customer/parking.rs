@@ -14,7 +14,7 @@ use crate::domain::party::{Account, Party};
 use crate::domain::reason::Standard;
 
 /// How long a party stays in a slot before the parker is called back.
-const PARK_TIMEOUT: Duration = Duration::from_mins(2);
+pub(super) const PARK_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Slots that are given when none is named.
 const SLOTS: std::ops::RangeInclusive<u32> = 701..=799;

@@ -31,6 +31,9 @@ pub struct Config {
     pub join_context: String,
     /// Class of music on hold; Asterisk's default when empty.
     pub music_class: String,
+    /// True to let calls go on when Cordboard stops, for as long as its lease lasts: started again
+    /// within that time under the same name it goes on with them. Otherwise they end when it stops.
+    pub keep_calls: bool,
     /// How long Asterisk may take for one request.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -47,6 +50,7 @@ impl Default for Config {
             trunk: "trunk".to_owned(),
             join_context: "cordboard-join".to_owned(),
             music_class: String::new(),
+            keep_calls: false,
             request_timeout: Duration::from_secs(2),
         }
     }

@@ -10,8 +10,9 @@ use tracing::{info, warn};
 use super::ari::{AriError, Path};
 use super::lines::{Stage, Way};
 use super::message::{self, Bridge, Message};
+use super::plan::{Placed, RoomId};
 use super::{Inner, LABEL, read_label};
-use crate::driver::{self, Cause, ChannelId, DriverError, Event, Label};
+use crate::driver::{self, Cause, ChannelId, DriverError, Event, Label, Source};
 
 /// Channels that are asked for their label at once.
 const ASKED_AT_ONCE: usize = 16;
@@ -67,11 +68,30 @@ impl Inner {
         for channel in gone {
             self.lost(channel, cause.clone()).await;
         }
+        let mut survivors = Vec::new();
         for channel in list {
-            if let Some(event) = self.missed(&channel) {
-                self.correct(event).await;
+            if self.knows(&ChannelId(channel.id.clone())) {
+                if let Some(event) = self.missed(&channel) {
+                    self.correct(event).await;
+                }
+                continue;
+            }
+            match self.label_of_stranger(&channel).await {
+                Some(label) if !label.call_id.is_empty() => {
+                    if channel.is_up() && channel.is_in(&self.app) {
+                        survivors.push((channel, label));
+                    }
+                }
+                // It came in meanwhile.
+                Some(_) if channel.is_in(&self.app) && !channel.is_up() => {
+                    if let Some(event) = self.offered(&channel) {
+                        self.correct(event).await;
+                    }
+                }
+                Some(_) | None => {}
             }
         }
+        self.take_up(survivors).await?;
         self.compare_phones().await?;
         self.sweep_bridges().await
     }
@@ -97,10 +117,36 @@ impl Inner {
         match way {
             Some(Way::Dialled) if channel.is_up() && channel.is_in(&self.app) => self.answered(id),
             Some(Way::Dialled) => self.rings(channel, &channel.state),
-            // It came in meanwhile; an answered one is what an earlier process has left.
-            None if channel.is_in(&self.app) && !channel.is_up() => self.offered(channel),
             Some(Way::Incoming) | None => None,
         }
+    }
+
+    /// Enters channels into the book that an earlier process has left in its calls, where they are.
+    async fn take_up(&self, survivors: Vec<(message::Channel, Label)>) -> Result<(), AriError> {
+        if survivors.is_empty() {
+            return Ok(());
+        }
+        let bridges: Vec<Bridge> = self.ari.get(&Path::new(&["bridges"])).await?;
+        let prefix = format!("{}-", self.app);
+        let is_own = |bridge: &&Bridge| bridge.id.starts_with(&prefix);
+        let mut book = self.book.lock();
+        for (channel, label) in survivors {
+            let id = ChannelId(channel.id.clone());
+            let is_inside = |bridge: &&Bridge| bridge.channels.contains(&channel.id);
+            let room = bridges.iter().filter(is_own).find(is_inside);
+            book.enter(&id, Way::Incoming, Stage::Answered, label);
+            let others = room.into_iter().flat_map(|room| &room.channels);
+            let others = others.filter(|other| **other != channel.id).cloned().map(ChannelId);
+            let wanted = room.map_or_else(Source::default, |_| Source::Parties(others.collect()));
+            let room = room.map(|room| RoomId(room.id.clone()));
+            book.rooms.extend(room.clone());
+            if let Some(line) = book.lines.get_mut(&id) {
+                // Until the engine says otherwise it stays where it is.
+                line.wanted = wanted;
+                line.placed = room.map_or(Placed::Unknown(None), Placed::Room);
+            }
+        }
+        Ok(())
     }
 
     /// Takes down bridges that an earlier process or a broken connection has left behind.

@@ -50,6 +50,8 @@ pub(super) struct Switch {
     refuses: Mutex<bool>,
     /// Whether channels are dialled and the answer is lost.
     forgets: Mutex<bool>,
+    /// Whether channels outlive the engine.
+    keeps: Mutex<bool>,
 }
 
 #[async_trait]
@@ -90,6 +92,10 @@ impl Driver for Switch {
         Err(DriverError::Refused("nothing is recorded".to_owned()))
     }
 
+    fn keeps_channels(&self) -> bool {
+        *self.keeps.lock()
+    }
+
     async fn channels(&self) -> Result<Vec<Channel>, DriverError> {
         let channels = self.channels.lock().clone().into_iter();
         let channel = |id| Channel { id, is_answered: true, label: Label::default() };
@@ -100,6 +106,10 @@ impl Driver for Switch {
 impl Switch {
     pub(super) fn slow_down(&self, channel: &ChannelId, by: Duration) {
         self.slow.lock().insert(channel.clone(), by);
+    }
+
+    pub(super) fn keep_channels(&self) {
+        *self.keeps.lock() = true;
     }
 
     pub(super) fn drop_next(&self, count: u32) {
@@ -229,6 +239,7 @@ pub(super) struct Bench {
     pub(super) switch: Arc<Switch>,
     pub(super) book: Arc<Book>,
     pub(super) ledger: Arc<MemoryLedger>,
+    clock: Clock,
     tasks: TaskTracker,
     _stop: DropGuard,
     count: Mutex<u32>,
@@ -238,18 +249,31 @@ impl Bench {
     pub(super) fn new() -> Self {
         let clock = Clock::starting_at(Timestamp::from_micros(1_700_000_000_000_000));
         let ledger = Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()));
+        Self::over(Arc::default(), ledger, clock, 1)
+    }
+
+    /// The next process of the node, on the same switch and store, after this one has died.
+    pub(super) async fn successor(&self) -> Self {
+        self.engine.end_actors().await;
+        self.switch.keep_channels();
+        let (switch, ledger) = (Arc::clone(&self.switch), Arc::clone(&self.ledger));
+        let next = Self::over(switch, ledger, self.clock.clone(), 2);
+        *next.count.lock() = self.next() + 100;
+        next
+    }
+
+    fn over(switch: Arc<Switch>, ledger: Arc<MemoryLedger>, clock: Clock, node_epoch: u64) -> Self {
         let outbox = Outbox::new(outbox::Bounds { max_bytes: 1 << 20, commit_events: 64 });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let writing = Writing {
             ledger: Arc::<MemoryLedger>::clone(&ledger),
             partition: 0,
             node: "node-1".to_owned(),
-            node_epoch: 1,
+            node_epoch,
             clock: clock.clone(),
         };
         let running = writing.run(outbox.clone(), stop.clone());
         tasks.spawn(running);
-        let switch = Arc::new(Switch::default());
         let recordings = Recordings::off(clock.clone());
         let book = Arc::new(Book { gate: Semaphore::new(1_000_000) });
         let engine = Engine::new(Parts {
@@ -261,7 +285,7 @@ impl Bench {
             recordings: Arc::new(recordings),
             ledger: Arc::<MemoryLedger>::clone(&ledger),
             outboxes: vec![outbox],
-            clock,
+            clock: clock.clone(),
             on_auth_lost: OnAuthLost::Continue,
             journal: None,
             bounds: Bounds { commands: 16, signals: 64, lane: 64 },
@@ -269,7 +293,8 @@ impl Bench {
         });
         let audit = engine.clone().audit(stop.clone());
         tasks.spawn(audit);
-        Self { engine, switch, book, ledger, tasks, _stop: stop.drop_guard(), count: Mutex::new(0) }
+        let (count, stop) = (Mutex::new(0), stop.drop_guard());
+        Self { engine, switch, book, ledger, clock, tasks, _stop: stop, count }
     }
 
     pub(super) fn tasks(&self) -> &TaskTracker {

@@ -16,7 +16,7 @@ use mesh::ledger::{Ledger as _, LogRead, ReadFrom};
 use mesh::testing::eventually;
 use parking_lot::Mutex;
 use prost::Message as _;
-use proto::call::v1::CallInfo;
+use proto::call::v1::{CallInfo, CallRef};
 use proto::options::v1::Realm;
 use proto::switch::v1 as pb;
 use proto::switch::v1::command_request::Command;
@@ -42,6 +42,7 @@ pub(crate) struct Harness {
     pub(crate) service: Service,
     clock: Clock,
     world: World,
+    config: asterisk::Config,
     /// Calls that have been looked at.
     seen: Mutex<Vec<String>>,
 }
@@ -56,15 +57,35 @@ impl Harness {
 
     /// The service reaches Asterisk at `url`.
     pub(crate) async fn with(phones: Phones, pbx: Pbx, url: &str) -> Self {
-        let world = World::new(&phones);
         let config = asterisk::Config { url: Url::new(url), ..asterisk::Config::default() };
-        let service = Service::start(&world, "switch-1", config).await;
+        Self::configured(phones, pbx, config).await
+    }
+
+    pub(crate) async fn configured(phones: Phones, pbx: Pbx, config: asterisk::Config) -> Self {
+        let world = World::new(&phones);
+        let service = Service::start(&world, "switch-1", config.clone()).await;
         let clock = world.clock.clone();
-        Self { phones, pbx, service, clock, world, seen: Mutex::default() }
+        Self { phones, pbx, service, clock, world, config, seen: Mutex::default() }
     }
 
     pub(crate) async fn until_ready(&self) {
         self.service.until_ready().await;
+    }
+
+    /// The process of the service dies, and starts again.
+    pub(crate) async fn crash(&mut self) {
+        self.service.crash().await;
+        self.start_again().await;
+    }
+
+    /// Starts the service under the same name.
+    pub(crate) async fn start_again(&mut self) {
+        self.service = Service::start(&self.world, "switch-1", self.config.clone()).await;
+    }
+
+    /// The store comes back empty.
+    pub(crate) fn forget_everything(&mut self) {
+        self.world.forget_everything();
     }
 
     /// Stops the service.
@@ -85,6 +106,50 @@ impl Harness {
         self.command(Command::OriginateCall(originate)).await;
         self.seen.lock().push(call_id.clone());
         call_id
+    }
+
+    /// Turns a call into a conference of its leg's account; gives its id.
+    pub(crate) async fn confer(&self, leg: CallRef, i_account: i64) -> String {
+        let owner = pb::ConferenceOwner { account: Some(account(i_account)), may_confer: true };
+        let create = pb::CreateConference {
+            call: Some(leg),
+            name: "Round".to_owned(),
+            owner: Some(owner),
+            ..pb::CreateConference::default()
+        };
+        let done = self.conference(pb::conference_command::Command::Create(create)).await;
+        done.conference.expect("a conference").i_conference
+    }
+
+    /// Calls a number into a conference; gives the call's id.
+    pub(crate) async fn add_to(&self, conference: &str, number: &str) -> String {
+        let add = pb::AddParticipant {
+            i_conference: conference.to_owned(),
+            whom: Some(pb::add_participant::Whom::Destination(number.to_owned())),
+            ..pb::AddParticipant::default()
+        };
+        let done = self.conference(pb::conference_command::Command::Add(add)).await;
+        done.participant.and_then(|it| it.call).expect("a participant").id
+    }
+
+    async fn conference(&self, command: pb::conference_command::Command) -> pb::Done {
+        self.command(Command::Conference(pb::ConferenceCommand { command: Some(command) })).await
+    }
+
+    /// Waits until exactly this has been told of a conference.
+    pub(crate) async fn until_conference(&self, id: &str, expected: &[&str]) {
+        eventually(PATIENCE, &format!("conference is {expected:?}"), || async {
+            let events = self.entries().await.filter_map(|body| match body {
+                pb::log_entry::Body::ConferenceEvent(event) => Some(event),
+                _ => None,
+            });
+            let of = |event: &pb::ConferenceEvent| {
+                event.conference.as_ref().is_some_and(|it| it.i_conference == id)
+            };
+            let told: Vec<_> = events.filter(of).map(|event| event.event).collect();
+            if told == expected { Ok(()) } else { Err(format!("{told:?}")) }
+        })
+        .await;
     }
 
     /// Carries out a command of the operator.
@@ -172,6 +237,21 @@ impl Harness {
         let log = self.log().await.into_iter();
         let of_call = log.filter(|info| info.call.as_ref().is_some_and(|of| of.id == call));
         of_call.map(|info| (state_of(&info), info.is_corrective == Some(true))).collect()
+    }
+
+    /// The events of a call are numbered from 1 on, without a hole.
+    pub(crate) async fn counts(&self, call: &str) {
+        let log = self.log().await.into_iter();
+        let of_call = log.filter(|info| info.call.as_ref().is_some_and(|of| of.id == call));
+        let numbers: Vec<_> = of_call.map(|info| info.sequence).collect();
+        let expected: Vec<_> = (1..).take(numbers.len()).collect();
+        assert_eq!(numbers, expected, "events of {call}");
+    }
+
+    /// True when the store has no call any more.
+    pub(crate) async fn is_settled(&self) -> bool {
+        let left = mesh::sweep::left_by(self.world.ledger.as_ref(), "switch-1", 0).await.unwrap();
+        left.legs.is_empty() && left.conferences.is_empty()
     }
 
     /// Waits until exactly this has been told of an account's leg of a call.

@@ -99,6 +99,16 @@ impl Customer {
         Some(Followed { id: id.clone(), happened, others })
     }
 
+    /// A participant's leg could not go on after a restart.
+    pub(in crate::domain::customer) fn participant_lost(&mut self, id: &ConferenceId, tag: &Tag) {
+        let now = self.now;
+        let Some(conference) = self.conferences.get_mut(id) else { return };
+        let Some(participant) = conference.participant_mut(tag) else { return };
+        let Some(news) = participant.gone(now, None) else { return };
+        self.conference_changed(id, &[(tag.clone(), news)], &[], None);
+        self.end_if_empty(id, None);
+    }
+
     /// Tells what became of a conference, and settles the other calls in it.
     pub(in crate::domain::customer) fn followed(
         &mut self,

@@ -36,6 +36,11 @@ impl World {
         directory::start(&network, &tasks, &stop);
         Self { ledger, clock, network, tasks, stop }
     }
+
+    pub(super) fn forget_everything(&mut self) {
+        let fresh = MemoryLedger::new(self.clock.clone(), MemoryConfig::default());
+        self.ledger = Arc::new(fresh);
+    }
 }
 
 pub(crate) struct Service {
@@ -99,6 +104,13 @@ impl Service {
         self.stop.cancel();
         let stopped = tokio::time::timeout(PATIENCE, self.stopped.cancelled()).await;
         stopped.expect("the service stops");
+    }
+
+    /// Ends it at once, whatever it does.
+    pub(crate) async fn crash(&mut self) {
+        self.end();
+        let stopped = tokio::time::timeout(PATIENCE, self.stopped.cancelled()).await;
+        stopped.expect("the service is gone");
     }
 
     fn end(&mut self) {
