@@ -284,7 +284,7 @@ pub async fn set_password(
     let hash = tokio::task::spawn_blocking(move || password::hash(&password))
         .await
         .map_err(|_panicked| password::PasswordError::Failed)??;
-    Ok(directory.reset_password(subject, &hash, at).await?)
+    Ok(directory.set_password(subject, &hash, at).await?)
 }
 
 /// Gives a user another role; `default` takes it away. False when it had that one.

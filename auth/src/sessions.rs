@@ -276,8 +276,7 @@ impl Sessions {
             return Err(SessionError::OldPasswordWrong);
         }
         let hash = self.choose(&caller.login, old, new).await?;
-        let kept = SessionId(caller.session_id.clone());
-        self.directory.set_password(subject, &hash, &kept, self.clock.now()).await?;
+        self.directory.set_password(subject, &hash, self.clock.now()).await?;
         Ok(())
     }
 
@@ -298,7 +297,7 @@ impl Sessions {
         };
         let hash = self.choose(login, old, new).await?;
         let subject = credential.principal.subject;
-        self.directory.reset_password(subject, &hash, self.clock.now()).await?;
+        self.directory.set_password(subject, &hash, self.clock.now()).await?;
         Ok(())
     }
 

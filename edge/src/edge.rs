@@ -8,9 +8,12 @@ use mesh::caller::Caller;
 use mesh::client::Pool;
 use mesh::token::{TokenError, Verifier};
 use parking_lot::Mutex;
+use proto::auth::v1::FindSessionRequest;
+use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tonic::Status;
 
 use crate::config::Config;
 use crate::entrance::Entrance;
@@ -72,6 +75,19 @@ impl Edge {
     ) -> Result<Arc<Session>, TokenError> {
         let caller = self.caller_of(entrance, token).await?;
         self.sessions.open(caller, token).ok_or(TokenError::Malformed)
+    }
+
+    /// A token of the session with that id, as good as its newest: auth knows it.
+    pub(crate) async fn find_session(
+        &self,
+        session_id: &str,
+        deadline: Instant,
+    ) -> Result<String, Status> {
+        let mut asked =
+            tonic::Request::new(FindSessionRequest { session_id: session_id.to_owned() });
+        mesh::deadline::set(&mut asked, deadline);
+        let found = AuthenticationServiceClient::new(self.auth.clone()).find_session(asked).await;
+        found.map(|found| found.into_inner().access_token)
     }
 
     /// Forgets a socket that nobody reads any more.

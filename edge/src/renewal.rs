@@ -8,6 +8,9 @@
 //!
 //! The client's own copy of the token stays outdated: with it, a new socket or a REST request is
 //! refused, and the client refreshes.
+//!
+//! A session that was refreshed elsewhere (over REST, on another socket or edge) has a newer token
+//! too: a socket whose own is about to end goes on with that one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +91,42 @@ pub(crate) async fn newer(
     (present.caller.epoch > refused.caller.epoch).then_some(present)
 }
 
+/// Has a socket whose token is about to end go on with a newer one of its session. Auth is asked for
+/// one when the token is over; when there is none, the socket is closed.
+pub(crate) async fn prolong(edge: &Arc<Edge>, socket: &Arc<Socket>) {
+    let Some(session) = socket.session() else { return };
+    let deadline = Instant::now() + RENEW_WITHIN;
+    let prolonging = async {
+        let newer = longer(edge, socket, &session, deadline).await?;
+        adopt(edge, socket, newer, deadline).await.ok()
+    };
+    // What fails leaves the token as it is.
+    let _is_done = timeout_at(deadline, prolonging).await;
+    if socket.session().is_some_and(|session| edge.verifier.has_expired(&session.caller)) {
+        edge.live.leave(socket.id);
+        socket.close(Reason::NotAuthenticated);
+    }
+}
+
+/// A token of the session that ends later than the present one.
+async fn longer(
+    edge: &Arc<Edge>,
+    socket: &Socket,
+    session: &Session,
+    deadline: Instant,
+) -> Option<Arc<Session>> {
+    let _turn = session.shared.turn().await;
+    let is_longer = |other: &Arc<Session>| other.caller.expires_at > session.caller.expires_at;
+    if let Some(known) = known(edge, socket, session).await.filter(is_longer) {
+        return Some(known);
+    }
+    if !edge.verifier.has_expired(&session.caller) {
+        return None;
+    }
+    let token = edge.find_session(session.id(), deadline).await.ok()?;
+    edge.session_of(&socket.entrance, &token).await.ok().filter(is_longer)
+}
+
 async fn renew(
     edge: &Arc<Edge>,
     socket: &Arc<Socket>,
@@ -106,18 +145,18 @@ async fn renew(
     if present.id() != session.id() || is_good {
         return Ok(());
     }
-    let renewed = match known(edge, socket, &session).await {
+    let is_newer = |known: &Arc<Session>| known.caller.epoch > session.caller.epoch;
+    let renewed = match known(edge, socket, &session).await.filter(is_newer) {
         Some(renewed) => renewed,
         None => ask(edge, socket, &session, deadline).await?,
     };
     adopt(edge, socket, renewed, deadline).await
 }
 
-/// A token of the session with present rights that another of its sockets has got.
+/// The newest token of the session that this edge has seen.
 async fn known(edge: &Edge, socket: &Socket, session: &Session) -> Option<Arc<Session>> {
     let token = edge.sessions.token_of(session.id())?;
-    let known = edge.session_of(&socket.entrance, &token).await.ok()?;
-    (known.caller.epoch > session.caller.epoch).then_some(known)
+    edge.session_of(&socket.entrance, &token).await.ok()
 }
 
 /// Asks auth what the session may now.

@@ -44,7 +44,7 @@ fn look(edge: &Arc<Edge>, is_meant: impl Fn(&Caller) -> bool) {
 fn cut_off(edge: &Edge, socket: &Arc<Socket>) {
     // No event may follow, though the close frame may still wait in the queue.
     edge.live.leave(socket.id);
-    if !socket.is_logging_out() {
+    if !socket.is_leaving() {
         socket.close(Reason::Revoked);
     }
 }

@@ -55,6 +55,11 @@ impl Session {
             || !self.shared.over_rest.lock().is_empty()
     }
 
+    /// True when this edge has seen a token of the session that ends later.
+    pub(crate) fn is_refreshed(&self) -> bool {
+        self.shared.expires_at.load(Ordering::Relaxed) > self.caller.expires_at
+    }
+
     /// Seconds until the token expires, at `now` in seconds.
     pub(crate) fn expires_in(&self, now: i64) -> i64 {
         (self.caller.expires_at - now).max(0)

@@ -37,8 +37,8 @@ pub(crate) struct Socket {
     in_flight: AtomicU32,
     /// True once nobody reads the socket any more.
     is_gone: AtomicBool,
-    /// True while its own logout is under way: it is closed after the answer.
-    is_logging_out: AtomicBool,
+    /// True while a request of its own is about to end its session: it is closed after the answer.
+    is_leaving: AtomicBool,
     /// Its place among those of its user.
     user_place: Mutex<Option<UserPlace>>,
     pub(crate) times: Times,
@@ -59,6 +59,8 @@ pub(crate) struct Times {
     pub(crate) closing: AtomicU64,
     /// The client was told that its token expires.
     pub(crate) told_expiry: AtomicU64,
+    /// A newer token of the session is being looked for.
+    pub(crate) is_prolonging: AtomicBool,
 }
 
 impl fmt::Debug for Socket {
@@ -82,7 +84,7 @@ impl Socket {
             bucket: Mutex::new(Bucket::new(Instant::now())),
             in_flight: AtomicU32::new(0),
             is_gone: AtomicBool::new(false),
-            is_logging_out: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             user_place: Mutex::new(None),
             times,
         }
@@ -183,14 +185,14 @@ impl Socket {
         self.outbound.abort();
     }
 
-    /// Says whether the socket's own logout is under way.
-    pub(crate) fn set_logging_out(&self, is_logging_out: bool) {
-        self.is_logging_out.store(is_logging_out, Ordering::Release);
+    /// Says whether a request of the socket's own is about to end its session.
+    pub(crate) fn set_leaving(&self, is_leaving: bool) {
+        self.is_leaving.store(is_leaving, Ordering::Release);
     }
 
-    /// True while the socket's own logout is under way.
-    pub(crate) fn is_logging_out(&self) -> bool {
-        self.is_logging_out.load(Ordering::Acquire)
+    /// True while a request of the socket's own is about to end its session.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
     }
 
     /// True once nobody reads the socket any more.

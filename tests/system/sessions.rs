@@ -128,7 +128,7 @@ async fn logout_closes_the_other_sockets_of_the_session_and_the_call_goes_on() {
 }
 
 #[tokio::test]
-async fn a_changed_password_closes_the_users_other_sessions_and_the_call_goes_on() {
+async fn a_changed_password_ends_all_sessions_of_the_user_and_the_call_goes_on() {
     let up = Up::start().await;
     let mut bob = Client::subscribed(up.public, "102").await;
     let tokens = tokens_of(&up, "101").await;
@@ -154,9 +154,13 @@ async fn a_changed_password_closes_the_users_other_sessions_and_the_call_goes_on
     let since = Instant::now();
 
     assert_eq!(changed, json!({"success": 1}));
-    assert_eq!(close_code(&mut other).await, 4403);
+    for socket in [&mut own, &mut of_the_same_session, &mut other] {
+        assert_eq!(close_code(socket).await, 4403);
+    }
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
-    assert!(is_alive(&mut own).await && is_alive(&mut of_the_same_session).await);
+    let refresh = json!({"refresh_token": tokens["refresh_token"]});
+    let refused = bob.refused("Session/refresh_access_token", refresh).await;
+    assert_eq!(refused.faultcode(), "Server.Session.refresh_access_token.refresh_failed");
     assert_eq!(up.sim.hears("101").await, json!(["102"]));
     let mut again = Client::connect(up.public).await.unwrap();
     let login = |password: &str| json!({"login": "101", "password": password});

@@ -140,15 +140,6 @@ pub trait Directory: Accounting + fmt::Debug + Send + Sync {
         Ok(self.credential(subject).await?.map(|credential| credential.principal))
     }
 
-    /// Gives a user another password and ends all its sessions but `kept`.
-    async fn set_password(
-        &self,
-        subject: Subject,
-        password_hash: &Secret,
-        kept: &SessionId,
-        at: Timestamp,
-    ) -> Result<(), StoreError>;
-
     /// Keeps a session and its first refresh token. False when its user is gone, or has another
     /// password than the one that opened it: then nothing is kept.
     async fn open_session(&self, session: &NewSession) -> Result<bool, StoreError>;
@@ -287,7 +278,7 @@ pub trait Directory: Accounting + fmt::Debug + Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Gives a user another password and ends all its sessions.
-    async fn reset_password(
+    async fn set_password(
         &self,
         subject: Subject,
         password_hash: &Secret,

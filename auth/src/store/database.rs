@@ -68,19 +68,6 @@ impl Directory for SqlDirectory {
         login::credential(&self.pool, subject).await
     }
 
-    async fn set_password(
-        &self,
-        subject: Subject,
-        password_hash: &Secret,
-        kept: &SessionId,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        transaction!(self.pool, Isolation::RowLocks, tx, {
-            login::set_password(tx, subject, password_hash).await?;
-            session::end_others(tx, subject, kept, at).await
-        })
-    }
-
     async fn open_session(&self, session: &NewSession) -> Result<bool, StoreError> {
         transaction!(self.pool, Isolation::RowLocks, tx, { session::open(tx, session).await })
     }
@@ -269,7 +256,7 @@ impl Directory for SqlDirectory {
         })
     }
 
-    async fn reset_password(
+    async fn set_password(
         &self,
         subject: Subject,
         password_hash: &Secret,

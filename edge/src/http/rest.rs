@@ -9,8 +9,8 @@ use hyper::body::Incoming;
 use mesh::fault::Code;
 use mesh::trace;
 use proto::api::{self, Method};
+use proto::auth::v1::OpenSessionRequest;
 use proto::auth::v1::authentication_service_client::AuthenticationServiceClient;
-use proto::auth::v1::{FindSessionRequest, OpenSessionRequest};
 use proto::options::v1::Realm;
 use serde_json::{Map, Value};
 
@@ -171,15 +171,13 @@ async fn named(
     {
         return Ok(session);
     }
-    let mut asked = tonic::Request::new(FindSessionRequest { session_id: session_id.to_owned() });
     let deadline = tokio::time::Instant::now() + edge.config.request_timeout;
-    mesh::deadline::set(&mut asked, deadline);
-    let found = AuthenticationServiceClient::new(edge.auth.clone()).find_session(asked).await;
-    let found = found.map_err(|status| match Code::from(status.code()) {
+    let found = edge.find_session(session_id, deadline).await;
+    let token = found.map_err(|status| match Code::from(status.code()) {
         Code::Unauthenticated => Fault::no_such_session(method),
         _ => Fault::from_status(method, &status),
     })?;
-    verify(edge, entrance, method, &found.into_inner().access_token).await
+    verify(edge, entrance, method, &token).await
 }
 
 /// Password or API token.

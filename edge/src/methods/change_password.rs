@@ -1,13 +1,18 @@
 //! `Session/change_password`: gives the caller, or who proves to be `login`, another password.
-//! Auth ends the other sessions of the user, and their sockets are closed as for any revocation.
+//! Auth ends all sessions of the user, and their sockets are closed as for any revocation: the one
+//! that asked after it has its answer.
+
+use std::sync::Arc;
 
 use mesh::fault::Code;
+use mesh::token::{Revocation, Subject};
 use proto::auth::v1::ChangePasswordRequest as Change;
 use proto::options::v1::Realm;
 use proto::session::v1::{ChangePasswordRequest, ChangePasswordResponse};
 
 use super::{authentication, request};
-use crate::rpc::{Call, Fault, Outcome};
+use crate::rpc::{After, Call, Fault, Outcome};
+use crate::session::Session;
 
 pub(super) async fn handle(
     call: &Call<'_>,
@@ -37,11 +42,30 @@ pub(super) async fn handle(
     if session.is_none() {
         change.metadata_mut().remove(mesh::metadata::AUTHORIZATION);
     }
-    let changed = authentication(call).change_password(change).await;
-    changed.map_err(|status| Fault::from_status(call.method, &status))?;
+    let socket = call.origin.socket();
+    let leaving = |is_leaving| {
+        if let Some(socket) = socket {
+            socket.set_leaving(is_leaving);
+        }
+    };
+    // The revocation may come before the answer of auth.
+    leaving(true);
+    if let Err(status) = authentication(call).change_password(change).await {
+        leaving(false);
+        return Err(Fault::from_status(call.method, &status));
+    }
     if let Some(session) = session {
-        // It goes on, but no more for who still knows the old password.
+        // Auth pushes it too, but who has the answer may ask again at once.
+        let subject = Subject::Session(session.id().to_owned());
+        call.edge.verifier.revoke(Revocation { subject, epoch: 0, ends: true });
+        call.edge.sessions.forget(session.id());
         call.edge.remembered.forget_session(session.token());
     }
-    Ok(Outcome::new(&ChangePasswordResponse { success: 1 }))
+    let outcome = Outcome::new(&ChangePasswordResponse { success: 1 });
+    let is_over = |session: Arc<Session>| call.edge.verifier.still_good(&session.caller).is_err();
+    if socket.and_then(|socket| socket.session()).is_some_and(is_over) {
+        return Ok(outcome.then(After::CloseRevoked));
+    }
+    leaving(false);
+    Ok(outcome)
 }

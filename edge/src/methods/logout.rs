@@ -30,13 +30,13 @@ pub(super) async fn handle(call: &Call<'_>, params: LogoutRequest) -> Result<Out
     let socket = call.origin.socket().filter(|_| session.id() == own.id());
     if let Some(socket) = socket {
         // The revocation may come before the answer of auth.
-        socket.set_logging_out(true);
+        socket.set_leaving(true);
     }
     let mut end = request(call, EndSessionRequest {});
     end.metadata_mut().insert(mesh::metadata::AUTHORIZATION, session.authorization.clone());
     if let Err(status) = authentication(call).end_session(end).await {
         if let Some(socket) = socket {
-            socket.set_logging_out(false);
+            socket.set_leaving(false);
         }
         return Err(Fault::from_status(call.method, &status));
     }

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Socket;
 use super::close::Reason;
 use crate::edge::Edge;
+use crate::renewal;
 use crate::wire::Frame;
 use crate::wire::frame::TextFrame;
 
@@ -51,7 +52,19 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn look(edge: &Edge, socket: &Socket, now: u64, times: Times) {
+/// Looks for a newer token of the socket's session, one search at a time.
+fn prolong(edge: &Arc<Edge>, socket: &Arc<Socket>) {
+    if socket.times.is_prolonging.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let (edge, socket) = (Arc::clone(edge), Arc::clone(socket));
+    edge.tasks.clone().spawn(async move {
+        renewal::prolong(&edge, &socket).await;
+        socket.times.is_prolonging.store(false, Ordering::Release);
+    });
+}
+
+fn look(edge: &Arc<Edge>, socket: &Arc<Socket>, now: u64, times: Times) {
     let at = &socket.times;
     let since = |moment: u64| now.saturating_sub(moment);
     if !socket.outbound.is_open() {
@@ -69,10 +82,11 @@ fn look(edge: &Edge, socket: &Socket, now: u64, times: Times) {
         None => {}
         Some(session) => {
             let left = session.expires_in(edge.clock.now().as_seconds());
-            if left == 0 && edge.verifier.has_expired(&session.caller) {
-                return socket.close(Reason::NotAuthenticated);
-            }
             let notice = i64::try_from(edge.config.expiry_notice.as_secs()).unwrap_or(i64::MAX);
+            let is_over = left == 0 && edge.verifier.has_expired(&session.caller);
+            if is_over || (left <= notice && session.is_refreshed()) {
+                return prolong(edge, socket);
+            }
             if left <= notice && at.told_expiry.swap(now, Ordering::Relaxed) == 0 {
                 socket.send(token_expiring(session.id(), session.caller.expires_at, left));
             }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use futures::SinkExt as _;
+use mesh::testing::token::{ISSUER_OF_TESTS, claims};
+use proto::call::v1::State;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::Message;
@@ -124,6 +126,44 @@ async fn a_token_that_expires_is_announced_and_then_closes_the_socket() {
     let expires_in = announced["params"]["expires_in"].as_i64().unwrap();
     assert!((59..=60).contains(&expires_in), "{announced}");
     assert_eq!(closed.0, 4401);
+}
+
+/// A token of one session that lasts so many seconds.
+fn token_of(harness: &Harness, session_id: &str, seconds: i64) -> String {
+    let mut claims = claims(ACCOUNT, &["call_control:modify"], harness.clock.now());
+    claims.jti = session_id.to_owned();
+    claims.exp = claims.iat + seconds;
+    ISSUER_OF_TESTS.sign(&claims)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_goes_on_with_what_its_session_was_refreshed_to_elsewhere() {
+    let harness = Harness::start().await;
+    let mut client = harness.client_with(&token_of(&harness, "one", 100)).await;
+    client.enable(json!({})).await;
+    // Another socket of the session brings what a refresh gave.
+    let _other = harness.client_with(&token_of(&harness, "one", 900)).await;
+
+    client.idle(Duration::from_secs(200)).await;
+
+    client.nothing().await;
+    let data = client.call("Session/get_session_data", json!({})).await.unwrap();
+    assert_eq!(data["session_id"], "one");
+    harness.log.call(1, "a", State::Connected);
+    assert_eq!(client.event().await["method"], "CallControl/call_state");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_goes_on_when_auth_knows_that_its_session_was_refreshed() {
+    let harness = Harness::start().await;
+    let mut client = harness.client_with(&token_of(&harness, "of another edge", 100)).await;
+
+    client.idle(Duration::from_secs(38)).await;
+    let announced = client.event().await;
+    client.idle(Duration::from_secs(100)).await;
+
+    assert_eq!(announced["method"], "Session/token_expiring");
+    client.call("Session/get_session_data", json!({})).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

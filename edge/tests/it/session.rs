@@ -228,6 +228,7 @@ async fn a_password_is_changed_by_who_knows_it() {
     let wrong = change("x").await.unwrap_err();
     assert_eq!(wrong["data"]["faultcode"], "Server.Session.change_password.auth_failed");
     assert_eq!(change("secret").await, Ok(json!({"success": 1})));
+    assert_eq!(client.closed().await.0, 4403);
 }
 
 /// Each of them is signed with the right key.

@@ -31,7 +31,7 @@ pub(super) async fn change_single_things(directory: &impl Directory) {
     let nobody = Subject { realm: Realm::Customer, id: 99 };
     assert!(!directory.set_blocked(nobody, true, at(1)).await.unwrap());
 
-    directory.reset_password(alice, &Secret::new(OTHER_HASH), at(2)).await.unwrap();
+    directory.set_password(alice, &Secret::new(OTHER_HASH), at(2)).await.unwrap();
     let credential = directory.credential(alice).await.unwrap().unwrap();
     assert_eq!(credential.password_hash, Secret::new(OTHER_HASH));
     assert_eq!(made(5).await, [(Revoked::User(alice), true)]);

@@ -151,26 +151,6 @@ pub(super) async fn end(
     Ok(())
 }
 
-/// Ends every session of a user but one, each by a revocation of its own, so that the one kept
-/// does not notice.
-pub(super) async fn end_others(
-    connection: &mut Transaction,
-    subject: Subject,
-    kept: &SessionId,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let live: Vec<String> = query_scalar(sql::LIVE_OF_SUBJECT)
-        .bind(subject.realm.as_str())
-        .bind(subject.id)
-        .bind(at.as_micros())
-        .fetch_all(&mut *connection)
-        .await?;
-    for id in live.into_iter().map(SessionId).filter(|id| id != kept) {
-        end(connection, &id, at).await?;
-    }
-    Ok(())
-}
-
 /// Ends every session of a user, and those that it opened for others.
 pub(super) async fn end_all(
     connection: &mut Transaction,

@@ -29,11 +29,6 @@ pub(in crate::store) const PROLONG: &str =
 pub(in crate::store) const END: &str =
     "UPDATE sessions SET ended_at = $2 WHERE session_id = $1 AND ended_at IS NULL";
 
-pub(in crate::store) const LIVE_OF_SUBJECT: &str = "
-    SELECT session_id FROM sessions
-    WHERE realm = $1 AND subject = $2 AND ended_at IS NULL AND expires_at > $3
-    ORDER BY session_id";
-
 pub(in crate::store) const LIVE_OPENED_BY: &str = "
     SELECT session_id FROM sessions
     WHERE opened_by = $1 AND ended_at IS NULL AND expires_at > $2
