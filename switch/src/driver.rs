@@ -464,6 +464,22 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     /// When the switch does not answer.
     async fn channels(&self) -> Result<Vec<Channel>, DriverError>;
 
+    /// Hands a channel that was offered and not answered over to another node's switch, as it came.
+    /// From then on it is no channel of this switch any more, and no event tells of it.
+    ///
+    /// # Errors
+    /// When there is no way there; the channel is then still here.
+    async fn hand_over(
+        &self,
+        channel: &ChannelId,
+        node: &str,
+        origin: &Origin,
+        dialled: &str,
+    ) -> Result<(), DriverError> {
+        let _ = (channel, origin, dialled);
+        Err(DriverError::Refused(format!("there is no way to node {node}")))
+    }
+
     /// True when channels go on while no engine is there: they can be taken up after a restart of
     /// the process.
     fn keeps_channels(&self) -> bool {

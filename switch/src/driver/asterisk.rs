@@ -6,6 +6,7 @@
 //!   the connection loses. `resync` compares it with Asterisk after a break.
 //! - `events` turns Asterisk's words into [`Event`]s, `cause` its hang-up
 //!   causes into SIP codes.
+//! - `handover` hands calls over to the Asterisk of another node.
 //! - `phones` knows which phones are registered.
 //! - `dial` makes channels; `plan` and `media` bring together those that hear each other.
 //!
@@ -19,6 +20,7 @@ mod cause;
 mod config;
 mod dial;
 mod events;
+mod handover;
 mod lines;
 mod media;
 mod message;
@@ -38,8 +40,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Channel, ChannelId, Driver, DriverError, Event, Label, MixId, Op, Reason, RecordingId, Signal,
-    Source,
+    Channel, ChannelId, Driver, DriverError, Event, Label, MixId, Op, Origin, Reason, RecordingId,
+    Signal, Source,
 };
 
 pub use config::{Config, Url};
@@ -78,6 +80,7 @@ struct Inner {
     app: String,
     trunk: String,
     join_context: String,
+    handover_context: String,
     music_class: String,
     book: Mutex<Lines>,
     /// Endpoints that have been told to be unreachable.
@@ -108,6 +111,7 @@ impl Asterisk {
             app: config.app.clone(),
             trunk: config.trunk.clone(),
             join_context: config.join_context.clone(),
+            handover_context: config.handover_context.clone(),
             music_class: config.music_class.clone(),
             book: Mutex::default(),
             unregistered: Mutex::default(),
@@ -156,6 +160,16 @@ impl Driver for Asterisk {
 
     async fn channels(&self) -> Result<Vec<Channel>, DriverError> {
         self.inner.channels().await
+    }
+
+    async fn hand_over(
+        &self,
+        channel: &ChannelId,
+        node: &str,
+        origin: &Origin,
+        dialled: &str,
+    ) -> Result<(), DriverError> {
+        self.inner.hand_over(channel, node, origin, dialled).await
     }
 
     fn keeps_channels(&self) -> bool {

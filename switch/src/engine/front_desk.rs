@@ -1,4 +1,5 @@
-//! Where new channels are received: whose are they?
+//! Where new channels are received: whose are they? One of a customer who is at home on another
+//! node is handed over to that node before anything is told of it.
 
 use std::collections::HashMap;
 
@@ -88,20 +89,27 @@ pub(super) struct Offer {
     pub(super) life: u64,
 }
 
-/// Looks an offer up and gives it to the customer's actor, or refuses it.
+/// Looks an offer up and gives it to the customer's actor, hands it over, or refuses it.
 pub(super) async fn receive(
     engine: &Engine,
     offer: Offer,
     handled: Option<oneshot::Sender<Handled>>,
 ) {
     let Offer { channel, origin, dialled, life } = offer;
-    match identify(engine, &channel, origin, dialled).await {
-        Ok((owner, input)) => {
-            if !engine.offer(owner, &channel, life, News { input, handled }).await {
-                engine.refuse(channel, Standard::Unavailable).await;
-            }
+    let (owner, input) = match identify(engine, &channel, origin.clone(), dialled.clone()).await {
+        Ok(identified) => identified,
+        Err(reason) => return engine.refuse(channel, reason).await,
+    };
+    if let Err(home) = engine.0.homes.settle(owner.i_customer).await {
+        let driver = &engine.0.shared.driver;
+        if let Err(error) = driver.hand_over(&channel, &home, &origin, &dialled).await {
+            tracing::warn!(%error, home, "call came to a node that is not its customer's home");
+            engine.refuse(channel, Standard::Unavailable).await;
         }
-        Err(reason) => engine.refuse(channel, reason).await,
+        return;
+    }
+    if !engine.offer(owner, &channel, life, News { input, handled }).await {
+        engine.refuse(channel, Standard::Unavailable).await;
     }
 }
 
@@ -117,22 +125,17 @@ async fn identify(
         tracing::warn!(%error, "call refused");
         Standard::Unavailable
     };
-    let (owner, input) = match origin {
+    match origin {
         Origin::Phone { account_id } => {
             let account = directory.account(&account_id).await.map_err(unavailable)?;
             let account = account.ok_or(Standard::NotFound)?;
             let owner = Owner { i_reseller: account.i_reseller, i_customer: account.i_customer };
-            (owner, Input::PhoneDials { channel, account, dialled })
+            Ok((owner, Input::PhoneDials { channel, account, dialled }))
         }
         Origin::Trunk { from } | Origin::Join { from } => {
-            incoming(engine, channel, from, dialled).await?
+            incoming(engine, channel, from, dialled).await
         }
-    };
-    engine.0.homes.settle(owner.i_customer).await.map_err(|node| {
-        tracing::warn!(node, "call came to a node that is not its customer's home");
-        Standard::Unavailable
-    })?;
-    Ok((owner, input))
+    }
 }
 
 async fn incoming(

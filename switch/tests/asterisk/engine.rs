@@ -4,6 +4,7 @@
 mod adoption;
 mod harness;
 mod missed;
+mod nodes;
 mod phones;
 
 use proto::call::v1::CallRef;

@@ -68,7 +68,20 @@ pub(crate) struct Pbx {
     process: Option<Child>,
     pub(crate) sip_port: u16,
     pub(crate) http_port: u16,
+    /// The Asterisk of another node, by the node's name.
+    peer: Option<Peer>,
 }
+
+/// Another Asterisk.
+struct Peer {
+    /// Names of this node and the other.
+    own: &'static str,
+    other: &'static str,
+    sip_port: u16,
+}
+
+/// With which two Asterisks know each other.
+const PEER_PASSWORD: &str = "s3cret-of-peers";
 
 impl Pbx {
     /// Starts with `phones` as the endpoints of the accounts that they are named after; the
@@ -76,12 +89,7 @@ impl Pbx {
     pub(crate) async fn start(phones: &[&Phone]) -> Self {
         let mut failure = String::new();
         for _ in 0..ATTEMPTS {
-            let mut pbx = Self {
-                folder: tempfile::tempdir().expect("a temporary directory"),
-                process: None,
-                sip_port: free_udp_port(),
-                http_port: free_tcp_port(),
-            };
+            let mut pbx = Self::new();
             pbx.configure(phones);
             match pbx.launch().await {
                 Ok(()) => {
@@ -94,6 +102,41 @@ impl Pbx {
             }
         }
         panic!("Asterisk does not start: {failure}");
+    }
+
+    /// Starts two that know each other as those of the nodes `names`; the phones belong to the first
+    /// and can be called by both.
+    pub(crate) async fn pair(phones: &[&Phone], names: [&'static str; 2]) -> [Self; 2] {
+        let mut failure = String::new();
+        for _ in 0..ATTEMPTS {
+            let mut pair = [Self::new(), Self::new()];
+            let ports = [pair[0].sip_port, pair[1].sip_port];
+            for (index, pbx) in pair.iter_mut().enumerate() {
+                let (own, other, sip_port) = (names[index], names[1 - index], ports[1 - index]);
+                pbx.peer = Some(Peer { own, other, sip_port });
+                pbx.configure(phones);
+            }
+            match (pair[0].launch().await, pair[1].launch().await) {
+                (Ok(()), Ok(())) => {
+                    for phone in phones {
+                        phone.set_server(ports[0]);
+                    }
+                    return pair;
+                }
+                (Err(said), _) | (_, Err(said)) => failure = said,
+            }
+        }
+        panic!("Asterisk does not start: {failure}");
+    }
+
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a temporary directory"),
+            process: None,
+            sip_port: free_udp_port(),
+            http_port: free_tcp_port(),
+            peer: None,
+        }
     }
 
     /// URL with user and password.
@@ -346,9 +389,38 @@ impl Pbx {
         // Registered nowhere, until a phone does.
         pjsip.push_str("[109](phone)\naors = 109\n[109]\ntype = aor\nmax_contacts = 1\nremove_existing = yes\n");
         pjsip.push_str("[trunk]\ntype = identify\nendpoint = trunk\nmatch = 127.0.0.1\n");
+        if let Some(Peer { own, other, sip_port }) = &self.peer {
+            write!(
+                pjsip,
+                "[{other}](phone)\ncontext = cordboard-peer\naors = {other}\nauth = {other}\n\
+                 outbound_auth = {own}\nfrom_user = {own}\nsend_pai = yes\n\
+                 trust_id_outbound = yes\ntrust_id_inbound = yes\n\
+                 [{other}]\ntype = aor\ncontact = sip:127.0.0.1:{sip_port}\n\
+                 qualify_frequency = 0\n"
+            )
+            .unwrap();
+            for name in [own, other] {
+                write!(
+                    pjsip,
+                    "[{name}]\ntype = auth\nauth_type = userpass\nusername = {name}\n\
+                     password = {PEER_PASSWORD}\n"
+                )
+                .unwrap();
+            }
+        }
         let extensions = "[cordboard]\nexten => _[0-9+*#].,1,Stasis(cordboard)\n same => n,Hangup()\n\
                           [cordboard-join]\nexten => _[0-9+*#].,1,Stasis(cordboard)\n \
-                          same => n,Hangup()\n";
+                          same => n,Hangup()\n\
+                          [cordboard-handover]\nexten => _[0-9+*#].,1,\
+                          Set(__CORDBOARD_ORIGIN=${CORDBOARD_ORIGIN})\n \
+                          same => n,Dial(PJSIP/${EXTEN}@${CORDBOARD_NODE},,b(cordboard-origin^s^1))\n \
+                          same => n,Hangup(${HANGUPCAUSE})\n\
+                          [cordboard-origin]\nexten => s,1,\
+                          Set(PJSIP_HEADER(add,X-Cordboard-Origin)=${CORDBOARD_ORIGIN})\n \
+                          same => n,Return()\n\
+                          [cordboard-peer]\nexten => _[0-9+*#].,1,\
+                          Stasis(cordboard,handed,${PJSIP_HEADER(read,X-Cordboard-Origin)})\n \
+                          same => n,Hangup(34)\n";
         let music = format!("[default]\nmode = files\ndirectory = {folder}/music\n");
         let tones = format!(
             "[general]\ncountry = test\n[test]\ndescription = Test\nringcadence = 1000,4000\n\
@@ -399,14 +471,15 @@ const MODULES: &str = "
     res_http_websocket res_websocket_client res_rtp_asterisk res_musiconhold
     codec_ulaw format_pcm format_wav codec_resample
     bridge_simple bridge_softmix bridge_holding bridge_native_rtp
-    pbx_config app_stasis
+    pbx_config app_stasis app_dial app_stack
     res_stasis res_stasis_answer res_stasis_playback res_stasis_recording res_stasis_snoop
     res_ari res_ari_model res_ari_applications res_ari_asterisk res_ari_bridges res_ari_channels res_ari_endpoints
     res_ari_events
     res_pjproject res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_caller_id
     res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_dtmf_info
     res_pjsip_registrar res_pjsip_diversion res_pjsip_rfc3326 res_pjsip_pubsub res_pjsip_dlg_options
-    res_pjsip_empty_info res_pjsip_nat chan_pjsip func_channel func_callerid";
+    res_pjsip_header_funcs res_pjsip_authenticator_digest
+    res_pjsip_outbound_authenticator_digest res_pjsip_empty_info res_pjsip_nat chan_pjsip func_channel func_callerid";
 
 /// Files that modules complain about when they are missing.
 const EMPTY: &str = "cdr.conf cel.conf features.conf stasis.conf pjproject.conf codecs.conf \

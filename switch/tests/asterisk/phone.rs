@@ -38,7 +38,9 @@ pub(crate) struct Phone {
 
 struct State {
     manner: Manner,
-    /// Where Asterisk is.
+    /// The Asterisk to which it belongs.
+    home: Option<SocketAddr>,
+    /// The one with which it speaks now: another one may call it.
     server: Option<SocketAddr>,
     dialog: Option<Dialog>,
     /// What has come in: `INVITE`, `BYE`, `180`, `200 INVITE`, `INFO 5`.
@@ -76,8 +78,14 @@ impl Phone {
     ) -> Self {
         let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
         let voice = Voice::start(tone, tasks, stop).await;
-        let state =
-            State { manner: Manner::Answer, server: None, dialog: None, log: vec![], count: 0 };
+        let state = State {
+            manner: Manner::Answer,
+            home: None,
+            server: None,
+            dialog: None,
+            log: vec![],
+            count: 0,
+        };
         let state = Arc::new(Mutex::new(state));
         let phone = Self { user: user.to_owned(), tone, socket, voice, state };
         let (running, stop) = (phone.clone(), stop.clone());
@@ -93,7 +101,9 @@ impl Phone {
     }
 
     pub(crate) fn set_server(&self, port: u16) {
-        self.state.lock().server = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let mut state = self.state.lock();
+        state.home = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        state.server = state.home;
     }
 
     pub(crate) fn set_manner(&self, manner: Manner) {
@@ -127,6 +137,7 @@ impl Phone {
                 .request("INVITE", &dialog, &dialog.branch)
                 .with_body("application/sdp", sdp(self.voice.port(), "sendrecv"));
             state.dialog = Some(dialog);
+            state.server = state.home;
             invite
         };
         self.send(&invite).await;
@@ -242,11 +253,14 @@ impl Phone {
     async fn run(self) {
         let mut buffer = vec![0; 65_536];
         loop {
-            let Ok((length, _)) = self.socket.recv_from(&mut buffer).await else { continue };
+            let Ok((length, from)) = self.socket.recv_from(&mut buffer).await else { continue };
             let Some(message) = Message::parse(&buffer[..length]) else { continue };
             if message.code().is_some() {
                 self.answered(message).await;
             } else {
+                if message.method() == Some("INVITE") {
+                    self.state.lock().server = Some(from);
+                }
                 self.asked(message).await;
             }
         }

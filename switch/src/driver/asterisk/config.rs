@@ -29,6 +29,10 @@ pub struct Config {
     /// Dialplan context that sends every extension to the application; calls between two customers
     /// of this switch go through it.
     pub join_context: String,
+    /// Dialplan context that dials the Asterisk of another node, whose endpoint is named as that
+    /// node; a call that comes in for a customer at home there goes through it. Empty: there is no
+    /// way, such a call is refused.
+    pub handover_context: String,
     /// Class of music on hold; Asterisk's default when empty.
     pub music_class: String,
     /// True to let calls go on when Cordboard stops, for as long as its lease lasts: started again
@@ -49,6 +53,7 @@ impl Default for Config {
             app: "cordboard".to_owned(),
             trunk: "trunk".to_owned(),
             join_context: "cordboard-join".to_owned(),
+            handover_context: "cordboard-handover".to_owned(),
             music_class: String::new(),
             keep_calls: false,
             request_timeout: Duration::from_secs(2),
@@ -68,8 +73,12 @@ impl Config {
                 return Err(format!("{key} has to be letters, digits, `.`, `-` and `_`"));
             }
         }
-        if !self.join_context.is_empty() && !is_plain_name(&self.join_context) {
-            return Err("join_context has to be letters, digits, `.`, `-` and `_`".to_owned());
+        let contexts =
+            [("join_context", &self.join_context), ("handover_context", &self.handover_context)];
+        for (key, value) in contexts {
+            if !value.is_empty() && !is_plain_name(value) {
+                return Err(format!("{key} has to be letters, digits, `.`, `-` and `_`"));
+            }
         }
         if self.request_timeout.is_zero() {
             return Err("request_timeout has to be above 0".to_owned());

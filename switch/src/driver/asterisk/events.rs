@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing::{error, warn};
 
 use super::dial::DIALLED;
+use super::handover::{HANDED, read_origin};
 use super::lines::{Stage, Way};
 use super::message::{Channel, Message};
 use super::plan::RoomId;
@@ -69,7 +70,7 @@ impl Inner {
             Some(Way::Incoming) => None,
             // Hung up just when it answered.
             None if args.first().is_some_and(|arg| arg == DIALLED) => None,
-            None => self.offered(channel),
+            None => self.offered(channel, args),
         }
     }
 
@@ -89,12 +90,20 @@ impl Inner {
         Some(Event::Answered { channel })
     }
 
-    /// A call comes in.
-    pub(super) fn offered(&self, channel: &Channel) -> Option<Event> {
+    /// A call comes in, perhaps from another node that has handed it over.
+    pub(super) fn offered(&self, channel: &Channel, args: &[String]) -> Option<Event> {
         let id = ChannelId(channel.id.clone());
         let from =
             || Shown { number: channel.caller.number.clone(), name: channel.caller.name.clone() };
-        let origin = if channel.is_local() {
+        let is_handed = args.first().is_some_and(|arg| arg == HANDED);
+        let origin = if is_handed {
+            let origin = args.get(1).and_then(|text| read_origin(text, from()));
+            let Some(origin) = origin else {
+                warn!("a call was handed over without an origin");
+                return None;
+            };
+            origin
+        } else if channel.is_local() {
             Origin::Join { from: from() }
         } else {
             match channel.endpoint() {
@@ -109,6 +118,9 @@ impl Inner {
         let stage = if channel.is_up() { Stage::Answered } else { Stage::Made };
         if !self.book.lock().enter(&id, Way::Incoming, stage, Label::default()) {
             return None;
+        }
+        if let Some(line) = self.book.lock().lines.get_mut(&id) {
+            line.is_handed = is_handed;
         }
         Some(Event::Offered { channel: id, origin, dialled: channel.dialplan.exten.clone() })
     }

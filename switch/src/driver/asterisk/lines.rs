@@ -43,6 +43,8 @@ pub(super) struct Line {
     pub(super) speaks_in: Option<MixId>,
     /// What it hears, as far as Asterisk has confirmed it.
     pub(super) placed: Placed,
+    /// Another node has handed it over.
+    pub(super) is_handed: bool,
     /// Somebody is moving it.
     pub(super) is_claimed: bool,
     /// The other half, when this is the dialled half of a pair.
@@ -71,6 +73,7 @@ impl Lines {
             wanted: Source::default(),
             speaks_in: None,
             placed: Placed::Nowhere,
+            is_handed: false,
             is_claimed: false,
             inner: None,
             refusal: None,

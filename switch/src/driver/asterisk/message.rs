@@ -114,6 +114,11 @@ impl Channel {
         self.state == "Up"
     }
 
+    /// What the dialplan has given to the application besides its name.
+    pub(super) fn args(&self) -> Vec<String> {
+        self.dialplan.app_data.split(',').skip(1).map(|arg| arg.trim().to_owned()).collect()
+    }
+
     /// True while the channel is under the control of the Stasis application `app`.
     pub(super) fn is_in(&self, app: &str) -> bool {
         self.dialplan.app_name == "Stasis"

@@ -84,7 +84,7 @@ impl Inner {
                 }
                 // It came in meanwhile.
                 Some(_) if channel.is_in(&self.app) && !channel.is_up() => {
-                    if let Some(event) = self.offered(&channel) {
+                    if let Some(event) = self.offered(&channel, &channel.args()) {
                         self.correct(event).await;
                     }
                 }

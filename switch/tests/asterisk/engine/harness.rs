@@ -83,6 +83,13 @@ impl Harness {
         self.service = Service::start(&self.world, "switch-1", self.config.clone()).await;
     }
 
+    /// Starts another node, on an Asterisk of its own.
+    pub(crate) async fn another_node(&self, name: &str, pbx: &Pbx) -> Service {
+        let url = Url::new(pbx.url());
+        let config = asterisk::Config { url, ..asterisk::Config::default() };
+        Service::start(&self.world, name, config).await
+    }
+
     /// The store comes back empty.
     pub(crate) fn forget_everything(&mut self) {
         self.world.forget_everything();
