@@ -13,9 +13,10 @@
 //! A call of which no channel is left is released. Released is "Switch Lost" 503. What was played,
 //! collected or recorded when the process ended is over.
 
+use super::call::{Call, Plan};
 use super::charge::{Charge, Rating};
 use super::conference::ConferenceView;
-use super::leg::{Direction, End, State};
+use super::leg::{Direction, End, Leg, Phase, State};
 use super::names::{ConferenceId, Tag};
 use super::party::{Account, Party};
 use super::view::LegView;
@@ -73,6 +74,32 @@ impl From<&Charge> for IdleCharge {
             cld: charge.cld.clone(),
             through: charge.through.clone(),
         }
+    }
+}
+
+impl Call {
+    /// What is noted of a leg, for when its node has to go on after a restart.
+    pub(super) fn memo(&self, leg: &Leg) -> Option<Memo> {
+        let parking = match &self.plan {
+            Plan::Talking | Plan::Conferring(_) if leg.is_connected() => None,
+            Plan::Parked(parking) if leg.phase == Phase::Parked => {
+                Some((parking.slot.clone(), parking.parker.clone()))
+            }
+            _ => return None,
+        };
+        let idle = leg.charges.iter().filter(|charge| charge.began.is_none());
+        Some(Memo {
+            channel: leg.channel.clone(),
+            end: leg.end.clone(),
+            party: leg.party.clone(),
+            presented: self.presented.clone(),
+            destination: self.destination.clone(),
+            payer: self.payer,
+            placer: self.placer,
+            redirects: self.redirects,
+            parking,
+            idle_charges: idle.map(IdleCharge::from).collect(),
+        })
     }
 }
 

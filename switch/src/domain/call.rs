@@ -6,7 +6,6 @@ use std::time::Duration;
 use mesh::caller::Owner;
 use mesh::clock::Timestamp;
 
-use super::adoption::{IdleCharge, Memo};
 use super::application::{Application, Asked};
 use super::command::{Action, CallerScope, Cause, Refusal, allowed_states};
 use super::customer::Invite;
@@ -486,29 +485,5 @@ impl Call {
             callback: self.callback.clone(),
             memo: self.memo(leg).map(Box::new),
         }
-    }
-
-    /// What is noted of a leg, for when its node has to go on after a restart.
-    fn memo(&self, leg: &Leg) -> Option<Memo> {
-        let parking = match &self.plan {
-            Plan::Talking | Plan::Conferring(_) if leg.is_connected() => None,
-            Plan::Parked(parking) if leg.phase == Phase::Parked => {
-                Some((parking.slot.clone(), parking.parker.clone()))
-            }
-            _ => return None,
-        };
-        let idle = leg.charges.iter().filter(|charge| charge.began.is_none());
-        Some(Memo {
-            channel: leg.channel.clone(),
-            end: leg.end.clone(),
-            party: leg.party.clone(),
-            presented: self.presented.clone(),
-            destination: self.destination.clone(),
-            payer: self.payer,
-            placer: self.placer,
-            redirects: self.redirects,
-            parking,
-            idle_charges: idle.map(IdleCharge::from).collect(),
-        })
     }
 }

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod harness;
+mod load;
 mod missed;
 mod nodes;
 mod phones;

@@ -13,6 +13,7 @@
 )]
 
 mod audio;
+mod crowd;
 mod dialling;
 mod engine;
 mod failures;

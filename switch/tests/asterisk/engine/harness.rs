@@ -3,7 +3,7 @@
 mod directory;
 mod service;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +41,7 @@ pub(crate) struct Harness {
     pub(crate) pbx: Pbx,
     pub(crate) service: Service,
     clock: Clock,
+    client: Client<HttpConnector, Full<Bytes>>,
     world: World,
     config: asterisk::Config,
     /// Calls that have been looked at.
@@ -65,7 +66,8 @@ impl Harness {
         let world = World::new(&phones);
         let service = Service::start(&world, "switch-1", config.clone()).await;
         let clock = world.clock.clone();
-        Self { phones, pbx, service, clock, world, config, seen: Mutex::default() }
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        Self { phones, pbx, service, clock, client, world, config, seen: Mutex::default() }
     }
 
     pub(crate) async fn until_ready(&self) {
@@ -175,11 +177,9 @@ impl Harness {
             command: Some(command),
             ..pb::CommandRequest::default()
         };
-        let client =
-            Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(HttpConnector::new());
         let body = Full::new(Bytes::from(request.encode_to_vec()));
         let post = http::Request::post(&self.service.url).body(body).unwrap();
-        let answer = tokio::time::timeout(PATIENCE, client.request(post)).await;
+        let answer = tokio::time::timeout(PATIENCE, self.client.request(post)).await;
         let answer = answer.expect("an answer in time").unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         match pb::CommandResponse::decode(body).unwrap().outcome {
@@ -255,6 +255,12 @@ impl Harness {
         assert_eq!(numbers, expected, "events of {call}");
     }
 
+    /// Channels that the store knows of.
+    pub(crate) async fn channels_in_store(&self) -> BTreeSet<String> {
+        let left = mesh::sweep::left_by(self.world.ledger.as_ref(), "switch-1", 0).await.unwrap();
+        left.legs.into_iter().filter_map(|leg| leg.memo).map(|memo| memo.channel).collect()
+    }
+
     /// True when the store has no call any more.
     pub(crate) async fn is_settled(&self) -> bool {
         let left = mesh::sweep::left_by(self.world.ledger.as_ref(), "switch-1", 0).await.unwrap();
@@ -276,6 +282,23 @@ impl Harness {
             let told = self.told(call, i_account).await;
             let is_so = told.last().is_some_and(|last| last == expected);
             if is_so { Ok(()) } else { Err(format!("{told:?}")) }
+        })
+        .await;
+    }
+
+    /// Waits until both legs of each call have been told to be connected, and no leg to have ended.
+    pub(crate) async fn until_connected(&self, calls: &[String]) {
+        eventually(PATIENCE, "every call is connected", || async {
+            let mut legs: BTreeMap<String, usize> = BTreeMap::new();
+            for info in self.log().await {
+                let state = state_of(&info);
+                assert_ne!(state, "terminated", "{info:?}");
+                if state == "connected" {
+                    *legs.entry(info.call.unwrap_or_default().id).or_default() += 1;
+                }
+            }
+            let is_so = calls.iter().all(|call| legs.get(call) == Some(&2));
+            if is_so { Ok(()) } else { Err(format!("{} of {}", legs.len(), calls.len())) }
         })
         .await;
     }
