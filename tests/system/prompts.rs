@@ -109,7 +109,6 @@ async fn what_cannot_be_played_is_refused_before_anything_is_heard() {
         json!({"prompts": ["/etc/passwd.au"]}),
         json!({"prompts": ["visa/enter-number.au", "visa/nothing.au"]}),
         json!({"prompts": ["visa/enter-number.mp3"]}),
-        json!({"prompts": []}),
         json!({"url": "http://127.0.0.1:9/a.au"}),
         json!({"url": "http://localhost/a.au"}),
         json!({"url": "ftp://example.com/a.au"}),
@@ -126,6 +125,11 @@ async fn what_cannot_be_played_is_refused_before_anything_is_heard() {
         let fault = alice.refused("CallControl/play", params.clone()).await;
         assert_eq!(fault.code(), -32602, "{params}: {fault:?}");
         assert_eq!(fault.faultcode(), "Client.CallControl.play.invalid_param", "{params}");
+    }
+    for nothing in [json!({"call": call}), json!({"call": call, "prompts": []})] {
+        let fault = alice.refused("CallControl/play", nothing).await;
+        assert_eq!(fault.faultcode(), "Client.CallControl.play.missing_param");
+        assert_eq!(fault.0["data"]["params"], json!(["url", "prompts"]));
     }
     let prompts = json!({"call": call, "prompts": ["nothing.au"]});
     let fault = alice.refused("CallControl/play_prompt", prompts).await;

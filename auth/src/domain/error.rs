@@ -70,6 +70,9 @@ pub enum LookupError {
     /// The option that the method needs is off for the account.
     #[error("the option `user_application` is off for the account, or for its product")]
     ServiceDisabled,
+    /// A field of the request that must be given is not.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
     /// A field of the request that must be given is not, or is not one of those expected.
     #[error("`{0}` is missing or wrong")]
     Invalid(&'static str),

@@ -80,7 +80,7 @@ impl AccountRpc {
                 AccountKey::IAccount(IAccount(i_account))
             }
             (None, Some(id), _) => AccountKey::Id(id),
-            (None, None, None) => return Err(LookupError::Invalid("i_account")),
+            (None, None, None) => return Err(LookupError::Missing("i_account")),
         };
         let found = self.directory.account(key).await?;
         let found = found.filter(|details| caller.scope.reaches(details.account.owner()));

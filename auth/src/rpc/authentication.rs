@@ -45,7 +45,7 @@ impl AuthenticationService for AuthenticationRpc {
             (Some(password), None) => Proof::Password(Secret::new(password)),
             (None, Some(token)) => Proof::Token(Secret::new(token)),
             (Some(_), Some(_)) | (None, None) => {
-                return Err(status(&LookupError::Invalid("password")));
+                return Err(status(&LookupError::Missing("password")));
             }
         };
         let opened = self.sessions.open(&request.login, &proof, realm, &request.address).await;

@@ -73,7 +73,7 @@ impl CustomerRpc {
             (None, Some(name), None) => CustomerKey::Name(name),
             (None, None, Some(login)) => CustomerKey::Login(login),
             (None, None, None) => {
-                CustomerKey::ICustomer(own.ok_or(LookupError::Invalid("i_customer"))?)
+                CustomerKey::ICustomer(own.ok_or(LookupError::Missing("i_customer"))?)
             }
             _ => return Err(LookupError::Invalid("i_customer")),
         };

@@ -84,11 +84,11 @@ impl RpcError for SessionError {
                 let realms: Vec<_> = realms.iter().map(|realm| realm.as_str()).collect();
                 BTreeMap::from([("realms".to_owned(), realms.join(" "))])
             }
+            Self::PasswordRefused(_) => params("new_password"),
             Self::AuthFailed
             | Self::MustChangePassword
             | Self::RefreshFailed
             | Self::OldPasswordWrong
-            | Self::PasswordRefused(_)
             | Self::Locked(_)
             | Self::Busy
             | Self::LoginNotFound
@@ -116,6 +116,11 @@ impl RpcError for SessionError {
     }
 }
 
+/// Names the param that is meant.
+fn params(name: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("params".to_owned(), name.to_owned())])
+}
+
 impl RpcError for LookupError {
     fn code(&self) -> Code {
         match self {
@@ -126,7 +131,7 @@ impl RpcError for LookupError {
             | Self::AccessNumberNotFound => Code::NotFound,
             Self::AccessNumberTaken => Code::FailedPrecondition,
             Self::ServiceDisabled => Code::PermissionDenied,
-            Self::Invalid(_) => Code::InvalidArgument,
+            Self::Missing(_) | Self::Invalid(_) => Code::InvalidArgument,
             Self::Store(error) => error.code(),
         }
     }
@@ -140,6 +145,7 @@ impl RpcError for LookupError {
             Self::AccessNumberNotFound => "ACCESS_NUMBER_NOT_FOUND",
             Self::AccessNumberTaken => "ACCESS_NUMBER_TAKEN",
             Self::ServiceDisabled => "SERVICE_DISABLED",
+            Self::Missing(_) => "MISSING_PARAM",
             Self::Invalid(_) => "INVALID_PARAM",
             Self::Store(error) => error.reason(),
         }
@@ -147,7 +153,7 @@ impl RpcError for LookupError {
 
     fn metadata(&self) -> BTreeMap<String, String> {
         match self {
-            Self::Invalid(field) => BTreeMap::from([("params".to_owned(), (*field).to_owned())]),
+            Self::Missing(field) | Self::Invalid(field) => params(field),
             Self::CustomerNotFound
             | Self::AccountNotFound
             | Self::HuntgroupNotFound
@@ -169,6 +175,7 @@ impl RpcError for LookupError {
             | Self::AccessNumberNotFound
             | Self::AccessNumberTaken
             | Self::ServiceDisabled
+            | Self::Missing(_)
             | Self::Invalid(_) => None,
         }
     }

@@ -113,7 +113,7 @@ async fn an_account_is_found_in_scope_only() {
         let expected = (Code::NotFound, "ACCOUNT_NOT_FOUND".to_owned());
         assert_eq!(refusal(info(login, i_account, id).await), expected);
     }
-    assert_eq!(refusal(info("admin", None, None).await).1, "INVALID_PARAM");
+    assert_eq!(refusal(info("admin", None, None).await).1, "MISSING_PARAM");
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn a_wrong_password_and_an_unknown_login_are_refused_alike() {
     let without_proof = pb::OpenSessionRequest { login: "101".to_owned(), ..Default::default() };
     assert_eq!(
         refusal(auth.sessions().open_session(without_proof).await),
-        (Code::InvalidArgument, "INVALID_PARAM".to_owned())
+        (Code::InvalidArgument, "MISSING_PARAM".to_owned())
     );
 }
 

@@ -42,9 +42,7 @@ fn checked(mut params: PlayRequest) -> Result<PlayRequest, Refusal> {
     params.request_id = None;
     params.call = Some(check::call(params.call.as_ref())?);
     params.url = check::given(params.url);
-    if params.url.is_some() != params.prompts.is_empty() {
-        return Err(Refusal::NotOneOf("url", "prompts"));
-    }
+    check::one_of(&["url", "prompts"], [params.url.is_some(), !params.prompts.is_empty()])?;
     check::prompts(&params.prompts)?;
     check::repeat(params.repeat)?;
     params.callback_url = check::given(params.callback_url);

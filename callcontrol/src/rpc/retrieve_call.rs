@@ -3,7 +3,7 @@
 //! A slot is one of the account's customer, so the command goes to that customer's home, where
 //! all of its calls are.
 
-use mesh::command::{Refusal, Session};
+use mesh::command::Session;
 use proto::call::v1::CallRef;
 use proto::callcontrol::v1::{RetrieveCallRequest, RetrieveCallResponse};
 use proto::switch::v1::RetrieveCall;
@@ -22,9 +22,7 @@ pub(super) async fn handle(
         Some(call) => Some(check::call(Some(&call))?.id),
         None => None,
     };
-    if slot.is_some() == call_id.is_some() {
-        return Err(Refusal::NotOneOf("slot", "call").into());
-    }
+    check::one_of(&["slot", "call"], [slot.is_some(), call_id.is_some()])?;
     let request_id = check::request_id(request.request_id.as_deref())?;
     let account_id = check::given(request.account_id);
     let account = rpc.directory.account(&session, account_id.as_deref(), None).await?;

@@ -1,7 +1,7 @@
 //! `CallControl/transfer_call`: hands the other party over, to somebody who is dialled or to the
 //! other party of a second call.
 
-use mesh::command::{Refusal, Session};
+use mesh::command::Session;
 use proto::call::v1::CallRef;
 use proto::callcontrol::v1::{TransferCallRequest, TransferCallResponse};
 use proto::switch::v1::TransferCall;
@@ -18,10 +18,13 @@ pub(super) async fn handle(
     let call = check::call(request.call.as_ref())?;
     let destination = check::given(request.destination);
     let target_call = request.target_call.map(|target| target.id).filter(|id| !id.is_empty());
-    match (&destination, &target_call) {
-        (Some(destination), None) => check::destination("destination", destination)?,
-        (None, Some(target)) => check::target_call(target)?,
-        _ => return Err(Refusal::NotOneOf("destination", "target_call").into()),
+    let given = [destination.is_some(), target_call.is_some()];
+    check::one_of(&["destination", "target_call"], given)?;
+    if let Some(destination) = &destination {
+        check::destination("destination", destination)?;
+    }
+    if let Some(target) = &target_call {
+        check::target_call(target)?;
     }
     let params = TransferCallRequest {
         call: Some(call.clone()),

@@ -98,10 +98,11 @@ async fn a_parked_call_is_named_by_its_slot_or_its_id() {
     let by_id = RetrieveCallRequest { call: Some(call(CALL, "")), ..Default::default() };
     let both = RetrieveCallRequest { slot: Some("701".to_owned()), ..by_id.clone() };
 
-    for request in [both, RetrieveCallRequest::default()] {
+    let neither = RetrieveCallRequest::default();
+    for (request, expected) in [(both, "INVALID_PARAM"), (neither, "MISSING_PARAM")] {
         let outcome = client.retrieve_call(harness.request(ALICE, request)).await;
         let (code, reason, metadata) = refusal(outcome);
-        assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "INVALID_PARAM"));
+        assert_eq!((code, reason.as_str()), (Code::InvalidArgument, expected));
         assert_eq!(metadata["params"], "slot,call");
     }
     client.retrieve_call(harness.request(ALICE, by_id)).await.unwrap();

@@ -57,10 +57,11 @@ async fn a_transfer_has_one_target() {
     let both = TransferCallRequest { target_call: Some(call(OTHER, "")), ..blind("102") };
     let neither = TransferCallRequest { destination: None, ..blind("") };
 
-    for request in [both, neither, blind(""), attended("")] {
+    let missing = [neither, blind(""), attended("")].map(|request| (request, "MISSING_PARAM"));
+    for (request, expected) in missing.into_iter().chain([(both, "INVALID_PARAM")]) {
         let outcome = harness.client.clone().transfer_call(harness.request(ALICE, request)).await;
         let (code, reason, metadata) = refusal(outcome);
-        assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "INVALID_PARAM"));
+        assert_eq!((code, reason.as_str()), (Code::InvalidArgument, expected));
         assert_eq!(metadata["params"], "destination,target_call");
     }
     let (_, reason, metadata) =

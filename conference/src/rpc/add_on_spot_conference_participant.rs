@@ -1,6 +1,6 @@
 //! `OnSpotConference/add_on_spot_conference_participant`: brings somebody in.
 
-use mesh::command::{Refusal, Session, check};
+use mesh::command::{Session, check};
 use proto::conference::v1::{
     AddOnSpotConferenceParticipantRequest, AddOnSpotConferenceParticipantResponse,
 };
@@ -27,17 +27,15 @@ pub(super) async fn handle(
     };
     check::prompts(&params.prompts)?;
     let repeatable = check::repeatable(request.request_id.as_deref(), &params)?;
-    let whom = match (&params.destination, &params.account_id, &params.call) {
-        (Some(destination), None, None) => {
-            check::destination("destination", destination)?;
-            Whom::Destination(destination.clone())
-        }
-        (None, Some(id), None) => Whom::Account(rpc.directory.colleague(&session, id).await?.0),
-        (None, None, Some(call)) => Whom::Call(check::call(Some(call))?),
-        _ => {
-            let rule = "or `account_id` or `call`: exactly one of them has to be given";
-            return Err(Refusal::InvalidParam { param: "destination", rule }.into());
-        }
+    let given = [params.destination.is_some(), params.account_id.is_some(), params.call.is_some()];
+    check::one_of(&["destination", "account_id", "call"], given)?;
+    let whom = if let Some(destination) = &params.destination {
+        check::destination("destination", destination)?;
+        Whom::Destination(destination.clone())
+    } else if let Some(id) = &params.account_id {
+        Whom::Account(rpc.directory.colleague(&session, id).await?.0)
+    } else {
+        Whom::Call(check::call(params.call.as_ref())?)
     };
     let add = AddParticipant {
         i_conference: params.i_conference.clone(),

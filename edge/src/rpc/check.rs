@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use proto::api::Method;
+use proto::json::Path;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -86,8 +87,11 @@ async fn serve(
     if let Some(session) = session.as_ref().filter(|_| !method.anonymous) {
         may_call(session, method)?;
     }
-    let request = (method.read_params)(params).map_err(|problems| {
-        Fault::params(method, &problems).and_missing(&problems, methods::missing(method, params))
+    let request = (method.read_params)(params).map_err(|mut problems| {
+        if let Some(param) = methods::missing(method, params) {
+            problems.add_missing(&Path::ROOT.field(param));
+        }
+        Fault::params(method, &problems)
     })?;
     let request_id = method.request_id_of(params);
     let call = Call { edge, method, origin, session, generation, request_id };

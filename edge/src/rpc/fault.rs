@@ -220,17 +220,6 @@ impl Fault {
         fault
     }
 
-    /// Names what is missing besides, when something is.
-    pub(crate) fn and_missing(mut self, problems: &Problems, more: Option<&str>) -> Self {
-        if problems.kind() == Some(proto::json::Kind::Missing)
-            && let Some(more) = more
-        {
-            self.message = format!("{}; `{more}` is required", self.message);
-            self.details.params.push(more.to_owned());
-        }
-        self
-    }
-
     /// A token is not accepted.
     pub(crate) fn token(method: &Method, error: TokenError) -> Self {
         let reason = match error {

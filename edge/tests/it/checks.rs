@@ -147,10 +147,13 @@ async fn a_login_without_anything_is_told_all_that_is_missing() {
 
     let fault = client.call("Session/login", json!({})).await.unwrap_err();
     let half = client.call("Session/login", json!({"login": "101"})).await.unwrap_err();
+    let wrong = client.call("Session/login", json!({"login": 5})).await.unwrap_err();
 
     assert_eq!(fault["data"]["faultcode"], "Client.Session.login.missing_param");
     assert_eq!(fault["data"]["params"], json!(["login", "password"]));
     assert_eq!(half["data"]["params"], json!(["password"]));
+    assert_eq!(wrong["data"]["faultcode"], "Client.Session.login.missing_param");
+    assert_eq!(wrong["data"]["params"], json!(["password"]));
 }
 
 #[tokio::test(start_paused = true)]

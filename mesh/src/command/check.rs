@@ -88,6 +88,21 @@ pub fn destination(param: &'static str, destination: &str) -> Result<(), Refusal
     Ok(())
 }
 
+/// Exactly one of these params is given, as `given` says of each.
+///
+/// # Errors
+/// `NoneOf`, `SeveralOf`.
+pub fn one_of<const N: usize>(
+    params: &'static [&'static str; N],
+    given: [bool; N],
+) -> Result<(), Refusal> {
+    match given.into_iter().filter(|is_given| *is_given).count() {
+        0 => Err(Refusal::NoneOf(params)),
+        1 => Ok(()),
+        _ => Err(Refusal::SeveralOf(params)),
+    }
+}
+
 /// A parking slot; an empty one is none.
 ///
 /// # Errors

@@ -51,9 +51,12 @@ pub enum Refusal {
         /// What it has to be.
         rule: &'static str,
     },
-    /// Of two params exactly one has to be given.
-    #[error("exactly one of `{0}` and `{1}` has to be given")]
-    NotOneOf(&'static str, &'static str),
+    /// Of these params exactly one has to be given, and none is.
+    #[error("one of `{}` has to be given", .0.join("`, `"))]
+    NoneOf(&'static [&'static str]),
+    /// Of these params exactly one has to be given, and several are.
+    #[error("only one of `{}` may be given", .0.join("`, `"))]
+    SeveralOf(&'static [&'static str]),
     /// The role does not allow the method.
     #[error("the realm or role does not allow it")]
     AccessDenied,
@@ -177,7 +180,8 @@ impl RpcError for Refusal {
             Self::NotSubscribed => Code::FailedPrecondition,
             Self::MissingParam(_)
             | Self::InvalidParam { .. }
-            | Self::NotOneOf(..)
+            | Self::NoneOf(_)
+            | Self::SeveralOf(_)
             | Self::CallbackRefused(..)
             | Self::UrlRefused(_)
             | Self::RequestIdReused => Code::InvalidArgument,
@@ -203,8 +207,8 @@ impl RpcError for Refusal {
             Self::CustomerNotFound => "CUSTOMER_NOT_FOUND",
             Self::QueueNotFound => "QUEUE_NOT_FOUND",
             Self::NotSubscribed => "DISABLED_API_NOTIFICATIONS",
-            Self::MissingParam(_) => "MISSING_PARAM",
-            Self::InvalidParam { .. } | Self::NotOneOf(..) => "INVALID_PARAM",
+            Self::MissingParam(_) | Self::NoneOf(_) => "MISSING_PARAM",
+            Self::InvalidParam { .. } | Self::SeveralOf(_) => "INVALID_PARAM",
             Self::AccessDenied => "ACCESS_DENIED",
             Self::MayNotConnectTwo => "NOT_ALLOWED",
             Self::CallbackRefused(..) => "CALLBACK_REFUSED",
@@ -229,7 +233,7 @@ impl RpcError for Refusal {
             Self::MissingParam(param)
             | Self::InvalidParam { param, .. }
             | Self::CallbackRefused(param, _) => one("params", param),
-            Self::NotOneOf(this, that) => one("params", &format!("{this},{that}")),
+            Self::NoneOf(params) | Self::SeveralOf(params) => one("params", &params.join(",")),
             Self::UrlRefused(_) => one("params", "url"),
             Self::RequestIdReused => one("params", "request_id"),
             Self::NoAnswer | Self::OutcomeUnknown => one("outcome", "unknown"),
@@ -275,7 +279,8 @@ impl From<Refusal> for Status {
             | Refusal::NotSubscribed
             | Refusal::MissingParam(_)
             | Refusal::InvalidParam { .. }
-            | Refusal::NotOneOf(..)
+            | Refusal::NoneOf(_)
+            | Refusal::SeveralOf(_)
             | Refusal::AccessDenied
             | Refusal::MayNotConnectTwo
             | Refusal::CallbackRefused(..)

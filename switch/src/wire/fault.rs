@@ -46,7 +46,11 @@ pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
         }
         Refusal::SameConference => invalid("from_i_conference", message),
         Refusal::TalksWithItself => invalid("mode", message),
-        Refusal::TagRequired => fault_of(tonic::Code::InvalidArgument, "TAG_REQUIRED", message),
+        Refusal::TagRequired => {
+            let mut fault = fault_of(tonic::Code::InvalidArgument, "TAG_REQUIRED", message);
+            fault.metadata.insert("params".to_owned(), "call.tag".to_owned());
+            fault
+        }
         Refusal::WrongState { state, expected } => {
             let expected: Vec<_> = expected.iter().map(|state| state.name()).collect();
             let mut fault = fault_of(tonic::Code::FailedPrecondition, "WRONG_STATE", message);
