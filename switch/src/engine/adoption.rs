@@ -182,6 +182,15 @@ impl Engine {
         conferences
     }
 
+    pub(super) async fn other_nodes(&self) -> OtherNodes {
+        let shared = &self.0.shared;
+        let alive = shared.ledger.leases().await.ok().map(|leases| {
+            let alive = leases.into_iter().filter(|lease| !lease.remaining.is_zero());
+            alive.map(|lease| lease.node).collect()
+        });
+        OtherNodes { own: shared.place.node.clone(), alive }
+    }
+
     /// Hangs up, once, what an earlier process has left and nothing has become of.
     pub(super) async fn release_strays(&self) {
         self.0.adoption.is_over().await;
@@ -190,15 +199,33 @@ impl Engine {
         }
         self.0.shared.driver.heard().await;
         let Ok(channels) = self.0.shared.driver.channels().await else { return };
+        let others = self.other_nodes().await;
         let known = self.0.shared.channels();
         let is_stray = |channel: &Channel| {
             !channel.label.call_id.is_empty()
+                && !others.have(channel)
                 && !known.contains(&channel.id)
                 && !self.0.front_desk.has(&channel.id)
         };
         let strays = channels.into_iter().filter(is_stray);
         let ending = strays.map(|channel| self.hang_up(channel.id));
         futures::stream::iter(ending).for_each_concurrent(HANG_UPS, |done| done).await;
+    }
+}
+
+/// The nodes besides this one that are there, as far as that is known.
+pub(super) struct OtherNodes {
+    own: String,
+    /// `None` while the store is away.
+    alive: Option<HashSet<String>>,
+}
+
+impl OtherNodes {
+    /// True when the channel is, or may be, that of a call of another node: two nodes have connected to
+    /// one switch under one name.
+    pub(super) fn have(&self, channel: &Channel) -> bool {
+        let Some((node, _)) = channel.label.call_id.split_once('.') else { return false };
+        node != self.own && self.alive.as_ref().is_none_or(|alive| alive.contains(node))
     }
 }
 

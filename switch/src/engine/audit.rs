@@ -55,7 +55,10 @@ impl Engine {
                 return None;
             }
         };
-        let there: HashSet<ChannelId> = channels.into_iter().map(|channel| channel.id).collect();
+        let others = self.other_nodes().await;
+        let there: HashSet<ChannelId> = channels.iter().map(|channel| channel.id.clone()).collect();
+        let own = channels.into_iter().filter(|channel| !others.have(channel));
+        let own: HashSet<ChannelId> = own.map(|channel| channel.id).collect();
         let known = self.0.shared.channels();
         let is_stray = |channel: &&ChannelId| {
             !known.contains(*channel)
@@ -65,7 +68,7 @@ impl Engine {
         let is_missing =
             |channel: &&ChannelId| known_before.contains(*channel) && !there.contains(*channel);
         let mut found = Differences {
-            stray: there.iter().filter(is_stray).cloned().collect(),
+            stray: own.iter().filter(is_stray).cloned().collect(),
             missing: known.iter().filter(is_missing).cloned().collect(),
         };
 

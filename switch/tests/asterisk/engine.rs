@@ -2,6 +2,7 @@
 //! event log tells what the contract's table says.
 
 mod adoption;
+mod faults;
 mod harness;
 mod load;
 mod missed;

@@ -17,6 +17,7 @@ mod crowd;
 mod dialling;
 mod engine;
 mod failures;
+mod faulty;
 mod fixture;
 mod incoming;
 mod media;

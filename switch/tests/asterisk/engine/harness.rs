@@ -74,6 +74,11 @@ impl Harness {
         self.service.until_ready().await;
     }
 
+    /// Waits until the service does not hear Asterisk.
+    pub(crate) async fn until_degraded(&self) {
+        self.service.until_degraded().await;
+    }
+
     /// The process of the service dies, and starts again.
     pub(crate) async fn crash(&mut self) {
         self.service.crash().await;

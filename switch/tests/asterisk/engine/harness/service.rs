@@ -99,6 +99,16 @@ impl Service {
         .await;
     }
 
+    pub(super) async fn until_degraded(&self) {
+        eventually(PATIENCE, "the switch does not hear Asterisk", || async {
+            match self.readiness.state_of("switch.asterisk") {
+                Some(State::Degraded(_)) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    }
+
     /// Stops it.
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
