@@ -79,6 +79,9 @@ impl Webhooks {
     ) -> anyhow::Result<Self> {
         config.validate()?;
         let secrets = Secrets::load(config.secret_file.as_deref())?;
+        if config.secret_file.is_none() {
+            tracing::warn!("webhooks are not signed: `webhooks.secret_file` is not given");
+        }
         let client = Client::new(Rules { allow_private: config.allow_private });
         let deliveries = Deliveries::new(config.max_bytes);
         let inner = Mutex::new(Inner { deliveries, held: HashMap::new() });

@@ -128,5 +128,7 @@ async fn the_end_of_a_playback_is_posted_to_its_callback() {
     assert_eq!(info["ivr_info"], json!({"event": "prompt_playback_interrupted"}));
     assert_eq!(info["call"]["id"], placed["call_id"]);
     assert!(info["tracking_id"].is_string() && posted[0].body["event_id"].is_string());
+    let signature = &posted[0].headers["x-cordboard-signature"];
+    assert!(signature.starts_with("t="), "signed with the secret that `up` has made");
     assert_eq!(info.as_object().unwrap().len(), 3);
 }

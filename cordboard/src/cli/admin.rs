@@ -65,16 +65,21 @@ pub(crate) enum AdminTask {
     },
     /// Writes a configuration of Asterisk for the accounts of the directory
     AsteriskConfig(AsteriskConfig),
-    /// Says why a session did not get an event: asks an edge on its admin port
+    /// Says why a session did not get an event: asks edges on their admin ports
     Explain {
         /// The event's `event_id`
         event_id: String,
         /// The session's `session_id`
         #[arg(long, value_name = "SESSION_ID")]
         session: String,
-        /// Admin port of the edge that has the session's socket; of several, ask each
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
-        admin: SocketAddr,
+        /// Admin ports of the edges; a name that stands for several addresses means them all
+        #[arg(
+            long,
+            value_name = "HOST:PORT",
+            value_delimiter = ',',
+            default_value = "127.0.0.1:9090"
+        )]
+        admin: Vec<String>,
     },
     /// Prints the demo directory, to start a directory of your own from
     DemoDirectory,

@@ -2,7 +2,7 @@
 
 mod asterisk_config;
 mod explain;
-mod files;
+pub(super) mod files;
 mod keys;
 mod table;
 
@@ -38,7 +38,7 @@ pub(super) async fn run(args: Admin) -> anyhow::Result<()> {
         AdminTask::Export { file, database } => files::export(&file, &database).await,
         AdminTask::AsteriskConfig(args) => asterisk_config::write(&args).await,
         AdminTask::Explain { event_id, session, admin } => {
-            explain::ask(admin, &event_id, &session).await
+            explain::ask(&admin, &event_id, &session).await
         }
         AdminTask::DemoDirectory => {
             say(services::DEMO_DIRECTORY.trim_end());

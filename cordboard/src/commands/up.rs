@@ -1,7 +1,7 @@
 //! `cordboard up`: every service in this process.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,6 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::admin::files::write_closed;
 use super::say;
 use crate::cli::Up;
 use crate::config::{Config, Mode, ServiceKind, Targets};
@@ -95,6 +96,10 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
     let telemetry = telemetry::init(&config.telemetry, "cordboard")?;
     if !args.ephemeral {
         make_folder(&args.data_dir)?;
+    }
+    let secret_file = &mut config.notifier.webhooks.secret_file;
+    if secret_file.is_none() {
+        *secret_file = Some(webhook_secret(kept)?);
     }
     let has_demo = !args.no_demo;
     anyhow::ensure!(
@@ -214,6 +219,17 @@ fn configure(config: &mut Config, args: &Up) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The file with the secret that signs webhooks; it is made at the first start.
+fn webhook_secret(folder: &Path) -> anyhow::Result<PathBuf> {
+    let file = folder.join("webhook-secret");
+    if !file.exists() {
+        let secret = auth::tokens::random().context("webhook secret")?;
+        write_closed(&file, &format!("{}\n", secret.expose()))
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(file)
+}
+
 fn make_folder(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("folder {} cannot be made", folder.display()))
@@ -226,4 +242,26 @@ async fn bind(address: Option<SocketAddr>, port: u16) -> anyhow::Result<Listener
 
 fn address(listener: &Listener) -> anyhow::Result<SocketAddr> {
     listener.local_addr().context("the listener has no address")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_secret_of_webhooks_is_made_once_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+
+        let file = webhook_secret(folder.path()).unwrap();
+        let first = fs::read_to_string(&file).unwrap();
+
+        assert_eq!(webhook_secret(folder.path()).unwrap(), file);
+        assert_eq!(fs::read_to_string(&file).unwrap(), first);
+        assert!(first.trim().len() >= 32, "it cannot be guessed");
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
+    }
 }

@@ -5,11 +5,14 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, bail};
 use http::Method;
 use serde_json::Value;
+use tokio::net::lookup_host;
 
 use super::say;
 use crate::commands::web;
 
-pub(super) async fn ask(admin: SocketAddr, event_id: &str, session: &str) -> anyhow::Result<()> {
+/// Asks the edges one after the other: which of them has a socket of the session is for them to
+/// know.
+pub(super) async fn ask(admin: &[String], event_id: &str, session: &str) -> anyhow::Result<()> {
     let is_plain = |text: &str| {
         !text.is_empty()
             && text.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.'))
@@ -17,16 +20,50 @@ pub(super) async fn ask(admin: SocketAddr, event_id: &str, session: &str) -> any
     anyhow::ensure!(is_plain(event_id), "`{event_id}` is no event_id");
     anyhow::ensure!(is_plain(session), "`{session}` is no session_id");
     let path = format!("/explain?event_id={event_id}&session={session}");
-    let answer = web::expect(admin, Method::GET, &path, None)
-        .await
-        .context("no edge answers on this admin port")?;
+    let mut strangers = Vec::new();
+    let mut silent = Vec::new();
+    for name in admin {
+        let addresses = lookup_host(name)
+            .await
+            .with_context(|| format!("`{name}` is no HOST:PORT that can be found"))?;
+        for address in addresses {
+            match ask_one(address, &path).await {
+                Ok(answer) if knows(&answer) => {
+                    say_all(&answer);
+                    return Ok(());
+                }
+                Ok(answer) => strangers.push(answer),
+                Err(error) => silent.push(format!("{address}: {error:#}")),
+            }
+        }
+    }
+    let Some(answer) = strangers.first() else {
+        bail!("no edge answers on its admin port: {}", silent.join("; "));
+    };
+    for edge in silent {
+        say(format!("not asked   {edge}"));
+    }
+    say_all(answer);
+    Ok(())
+}
+
+async fn ask_one(admin: SocketAddr, path: &str) -> anyhow::Result<Value> {
+    let answer = web::expect(admin, Method::GET, path, None).await?;
     if let Some(error) = answer.get("error").and_then(Value::as_str) {
         bail!("{error}");
     }
-    for line in lines(&answer) {
+    Ok(answer)
+}
+
+/// Whether the edge has a subscription of the session.
+fn knows(answer: &Value) -> bool {
+    answer.get("subscriptions").and_then(Value::as_array).is_some_and(|all| !all.is_empty())
+}
+
+fn say_all(answer: &Value) {
+    for line in lines(answer) {
         say(line);
     }
-    Ok(())
 }
 
 /// One line for each subscription, or the sentence that there is none.

@@ -36,7 +36,7 @@ pub(super) async fn export(file: &Path, database: &Database) -> anyhow::Result<(
 }
 
 /// Writes a file that only its owner may read: the whole of it, or nothing.
-pub(super) fn write_closed(file: &Path, text: &str) -> std::io::Result<()> {
+pub(in crate::commands) fn write_closed(file: &Path, text: &str) -> std::io::Result<()> {
     let mut name = file.file_name().ok_or(std::io::ErrorKind::InvalidFilename)?.to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = file.with_file_name(name);
