@@ -127,10 +127,12 @@ async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
     let (ari, first) = (free_tcp_port(), free_udp_port() & 0xfffe);
     let (ari, sip) = (format!("127.0.0.1:{ari}"), format!("127.0.0.1:{}", free_udp_port()));
     let rtp = format!("{first}-{}", first.saturating_add(100));
-    let written = write_config(
-        folder.path(),
-        &["--ari-listen", &ari, "--sip-listen", &sip, "--rtp", &rtp, "--trunk", "127.0.0.1:9"],
-    );
+    let peers = folder.path().join("peers");
+    fs::write(&peers, "s3cret\n").unwrap();
+    let peers = peers.to_str().unwrap();
+    let several = ["--node", "a", "--peer", "b=127.0.0.1:9", "--peer-password-file", peers];
+    let own = ["--ari-listen", &ari, "--sip-listen", &sip, "--rtp", &rtp, "--trunk", "127.0.0.1:9"];
+    let written = write_config(folder.path(), &[&own[..], &several].concat());
     assert!(written.status.success(), "{written:?}");
     let _asterisk = start(&home, folder.path());
 
@@ -157,6 +159,9 @@ async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
         }
     })
     .await;
+
+    let said = fs::read_to_string(folder.path().join("output")).unwrap_or_default();
+    assert!(!said.contains("ERROR"), "{said}");
 
     // Alice's phone has not registered: Asterisk knows the endpoint, and that nobody is there.
     let mut alice = Client::subscribed(up.address("public"), "101").await;

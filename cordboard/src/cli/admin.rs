@@ -121,11 +121,44 @@ pub(crate) struct AsteriskConfig {
     /// one there is no trunk
     #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
     pub(crate) trunk: Option<String>,
+    /// Name of this Asterisk's Cordboard node (`switch.node`), when there are several
+    #[arg(long, value_name = "NAME", value_parser = node)]
+    pub(crate) node: Option<String>,
+    /// Another node, and where its Asterisk answers; once for each
+    #[arg(
+        long,
+        value_name = "NAME=HOST:PORT",
+        value_parser = peer,
+        requires_all = ["node", "peer_password_file"]
+    )]
+    pub(crate) peer: Vec<Peer>,
+    /// File with the password with which all these Asterisks know each other
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peer_password_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) database: Database,
 }
 
+/// The Asterisk of another node.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// Name of the node.
+    pub(crate) node: String,
+    /// `host:port`
+    pub(crate) address: String,
+}
+
 /// Ports from an even one on, as audio and its control share a pair.
+fn node(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    is_name.then(|| text.to_owned()).ok_or_else(|| "has to be letters, digits, hyphens".to_owned())
+}
+
+fn peer(text: &str) -> Result<Peer, String> {
+    let (name, address) = text.split_once('=').ok_or("has to be NAME=HOST:PORT")?;
+    Ok(Peer { node: node(name)?, address: host(address)? })
+}
+
 fn ports(text: &str) -> Result<(u16, u16), String> {
     let wrong = || "has to be two ports, e.g. `10000-20000`, the lower one first".to_owned();
     let (first, last) = text.split_once('-').ok_or_else(wrong)?;

@@ -220,13 +220,6 @@ impl Pbx {
         self.folder.path().file_name().unwrap().to_string_lossy().replace('.', "")
     }
 
-    /// Has Asterisk call an endpoint, as whoever speaks its REST interface could.
-    pub(crate) async fn originate(&self, endpoint: &str) {
-        let query = format!("channels?endpoint=PJSIP/{endpoint}&app=nobody&timeout=30");
-        let answer = self.ask("POST", &query).await.expect("Asterisk answers");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
-
     /// Does what somebody at Asterisk's console might.
     pub(crate) async fn delete(&self, what: &str) {
         self.ask("DELETE", what).await.expect("Asterisk answers");

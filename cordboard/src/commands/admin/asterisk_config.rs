@@ -6,6 +6,8 @@
 //! address given and has one user, and no module is loaded that could change the configuration,
 //! read recordings of others or send messages.
 
+mod peers;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -54,6 +56,11 @@ pub(super) async fn write(args: &AsteriskConfig) -> anyhow::Result<()> {
         accounts.push(id.to_owned());
     }
 
+    let nodes = args.peer.iter().map(|peer| &peer.node).chain(&args.node);
+    for node in nodes {
+        anyhow::ensure!(!accounts.contains(node), "node `{node}` has the name of an account");
+    }
+
     let folder = &args.folder;
     fs::create_dir_all(folder)
         .with_context(|| format!("folder {} cannot be made", folder.display()))?;
@@ -76,11 +83,11 @@ pub(super) async fn write(args: &AsteriskConfig) -> anyhow::Result<()> {
         (PHONES, list),
         (ARI_PASSWORD, format!("{ari}\n")),
         ("ari.conf", ari_conf(&ari)),
-        ("pjsip.conf", pjsip_conf(args, &phones)?),
+        ("pjsip.conf", pjsip_conf(args, &phones)? + &peers::endpoints(args)?),
         ("http.conf", http_conf(args)),
         ("rtp.conf", rtp_conf(args)),
-        ("extensions.conf", EXTENSIONS.to_owned()),
-        ("modules.conf", modules_conf()),
+        ("extensions.conf", peers::extensions(args)),
+        ("modules.conf", modules_conf(args)),
     ];
     for (name, text) in &files {
         let file = folder.join(name);
@@ -153,9 +160,9 @@ exten => _[0-9+*#].,1,Stasis(cordboard)
  same => n,Hangup(34)
 ";
 
-fn modules_conf() -> String {
+fn modules_conf(args: &AsteriskConfig) -> String {
     let mut text = "[modules]\nautoload = no\n".to_owned();
-    for module in MODULES.split_whitespace() {
+    for module in MODULES.split_whitespace().chain(peers::modules(args)) {
         text.push_str("load = ");
         text.push_str(module);
         text.push_str(".so\n");
@@ -214,6 +221,6 @@ mod tests {
 
     #[test]
     fn the_module_with_which_asterisk_locks_up_is_left_out() {
-        assert!(!modules_conf().contains("device_state"));
+        assert!(!MODULES.contains("device_state"));
     }
 }

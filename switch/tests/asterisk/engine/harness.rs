@@ -6,6 +6,8 @@ mod service;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -23,7 +25,7 @@ use proto::switch::v1::command_request::Command;
 use switch::driver::asterisk::{self, Url};
 
 use crate::fixture::Phones;
-use crate::pbx::Pbx;
+use crate::pbx::{PASSWORD, Pbx, USER};
 use crate::phone::PATIENCE;
 
 pub(crate) use directory::account;
@@ -164,6 +166,21 @@ impl Harness {
             if told == expected { Ok(()) } else { Err(format!("{told:?}")) }
         })
         .await;
+    }
+
+    /// Has Asterisk call an endpoint, as whoever speaks its REST interface could.
+    pub(crate) async fn originate_bare(&self, endpoint: &str) {
+        let at = format!("http://127.0.0.1:{}/ari/channels", self.pbx.http_port);
+        let query = format!("endpoint=PJSIP/{endpoint}&app=nobody&timeout=30");
+        let login = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+        let post = http::Request::post(format!("{at}?{query}"))
+            .header(http::header::AUTHORIZATION, format!("Basic {login}"))
+            .body(Full::default())
+            .unwrap();
+        let answer = tokio::time::timeout(PATIENCE, self.client.request(post)).await;
+        let answer = answer.expect("an answer in time").unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+        answer.into_body().collect().await.unwrap();
     }
 
     /// Carries out a command of the operator.

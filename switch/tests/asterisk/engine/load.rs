@@ -40,7 +40,7 @@ async fn two_hundred_calls_come_and_go_and_none_is_lost_or_left() {
     for _ in 0..BARE {
         beat.tick().await;
         asked.push(Instant::now());
-        harness.pbx.originate("101").await;
+        harness.originate_bare("101").await;
     }
     alice.until_came(BARE).await;
     let bare = Latency::of(&asked, &alice.take_came());

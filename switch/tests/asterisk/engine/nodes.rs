@@ -99,6 +99,23 @@ async fn a_call_from_outside_comes_with_the_caller_s_name_and_the_far_end_s_refu
 }
 
 #[tokio::test]
+async fn a_phone_that_both_asterisks_miss_is_told_of_by_the_home_alone() {
+    needs_asterisk!();
+    let nodes = Nodes::start().await;
+    let phone = nodes.harness.phones.another("109", 1500.0).await;
+    nodes.harness.until_phone("109", &["unregistered"]).await;
+
+    // Registered at the other Asterisk, it is not at the home's.
+    phone.set_server(nodes.other_pbx.sip_port);
+    phone.register(true).await;
+    phone.sees("200 REGISTER", 1).await;
+    phone.set_server(nodes.harness.pbx.sip_port);
+    phone.register(true).await;
+
+    nodes.harness.until_phone("109", &["unregistered", "available"]).await;
+}
+
+#[tokio::test]
 async fn two_customers_at_home_on_two_nodes_talk() {
     needs_asterisk!();
     let nodes = Nodes::start().await;
