@@ -44,6 +44,12 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub drain_timeout: Duration,
+    /// How long the calls of a node that is told to stop go on, at most, until they have ended by
+    /// themselves; meanwhile customers without calls go to other nodes. 0 ends them at once. Calls
+    /// that outlive the process (`asterisk.keep_calls`) need no such time.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub drain_calls: Duration,
     /// Prompts, and audio from addresses that customers name.
     pub prompts: audio::Config,
     /// Recordings of calls.
@@ -101,6 +107,7 @@ impl Default for Config {
             outbox_bytes: 64 * 1024 * 1024,
             journal: None,
             drain_timeout: Duration::from_secs(5),
+            drain_calls: Duration::ZERO,
             prompts: audio::Config::default(),
             recordings: recordings::Config::default(),
             outward: Rules::default(),

@@ -290,6 +290,16 @@ impl Engine {
         self.0.homes.set_node_epoch(epoch);
     }
 
+    /// From now on customers without calls go to other nodes.
+    pub(crate) fn drain(&self) {
+        self.0.homes.drain();
+    }
+
+    /// True since [`Engine::drain`].
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.homes.is_draining()
+    }
+
     /// Ends every call with "Switch Lost" and takes no more. Returns when the switch has carried
     /// out what that means and nobody waits for an answer.
     pub async fn stop(&self) {

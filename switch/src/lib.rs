@@ -152,6 +152,7 @@ pub async fn serve(
         address,
         lease: config.lease,
         drain_timeout: config.drain_timeout,
+        drain_calls: config.drain_calls,
         keeps_calls: config.driver == Driver::Asterisk && config.asterisk.keep_calls,
         ledger: deps.ledger,
         clock: deps.clock.clone(),

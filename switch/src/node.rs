@@ -7,6 +7,8 @@
 //! | member | the lease is renewed, or the store is away | member |
 //! | member | a commit is fenced, or the lease is lost | cast out |
 //! | cast out | every call is dropped and hung up | joining |
+//! | member | stop, and calls may end by themselves | draining: other nodes take the customers without calls |
+//! | draining | no call is left, or the time is over | calls end, as without it |
 //! | any | stop | calls end, events are written, the lease is given back; with `keep_calls` calls and lease are left to the next process |
 
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use mesh::Clock;
 use mesh::health::Component;
 use mesh::ledger::{LeaseError, Ledger, NodeLease};
 use mesh::sweep::{Kept, SweepError};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) address: String,
     pub(crate) lease: Duration,
     pub(crate) drain_timeout: Duration,
+    /// Time for calls to end by themselves.
+    pub(crate) drain_calls: Duration,
     /// Leaves its calls, and its lease, to the next process.
     pub(crate) keeps_calls: bool,
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -41,6 +46,13 @@ pub(crate) struct Node {
     pub(crate) watch: Watch,
     pub(crate) tasks: TaskTracker,
 }
+
+/// A node that drains has no call when it had none for that long: others know by then that it takes
+/// no customers.
+const EMPTY_FOR: Duration = Duration::from_millis(500);
+
+/// How often a node that drains looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Pause between tries to join.
 const JOIN_PAUSE: Duration = Duration::from_millis(200);
@@ -63,6 +75,12 @@ impl Node {
                 () = fenced.cancelled() => true,
                 () = stop.cancelled() => false,
             };
+            let cast_out = cast_out
+                || tokio::select! {
+                    () = self.renew(epoch) => true,
+                    () = fenced.cancelled() => true,
+                    () = self.drain(epoch) => false,
+                };
             if !cast_out {
                 let ended_and_written = async {
                     if !self.keeps_calls {
@@ -94,6 +112,31 @@ impl Node {
         }
     }
 
+    /// Lets calls end by themselves, while other nodes take the customers that have none.
+    async fn drain(&self, epoch: u64) {
+        if self.keeps_calls || self.drain_calls.is_zero() {
+            return;
+        }
+        self.engine.drain();
+        let renewed = self.ledger.renew_lease(&self.lease(epoch), self.lease).await;
+        self.watch.renewed(&renewed);
+        let emptied = async {
+            let mut empty_since = None;
+            loop {
+                empty_since = match (self.engine.load(), empty_since) {
+                    (0, None) => Some(Instant::now()),
+                    (0, Some(since)) if since.elapsed() >= EMPTY_FOR => return,
+                    (0, since) => since,
+                    _ => None,
+                };
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(self.drain_calls, emptied).await.is_err() {
+            tracing::warn!(legs = self.engine.load(), "stopped with calls that had not ended");
+        }
+    }
+
     /// Gives the end of the calls the time that stopping may take.
     async fn end_calls(&self, ending: impl Future<Output = ()>) {
         if tokio::time::timeout(self.drain_timeout, ending).await.is_err() {
@@ -109,7 +152,7 @@ impl Node {
             address: self.address.clone(),
             site: self.site.clone(),
             load: self.engine.load(),
-            accepting: true,
+            accepting: !self.engine.is_draining(),
             remaining: self.lease,
         }
     }

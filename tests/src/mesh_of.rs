@@ -13,7 +13,7 @@ use crate::sim::Sim;
 const SERVICES: [&str; 6] = ["auth", "notifier", "switch", "callcontrol", "conference", "edge"];
 
 /// Second instances of the services that may have them, where a test wants two.
-const SECONDS: [&str; 4] = ["notifier-2", "callcontrol-2", "conference-2", "edge-2"];
+const SECONDS: [&str; 5] = ["notifier-2", "switch-2", "callcontrol-2", "conference-2", "edge-2"];
 
 /// A mesh of processes. Each service keeps its address over a restart, as behind a Service.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ pub struct Mesh {
     pub redis: RedisServer,
     processes: BTreeMap<&'static str, Process>,
     addresses: BTreeMap<&'static str, SocketAddr>,
-    sim: SocketAddr,
+    /// The simulators of the nodes.
+    sims: BTreeMap<&'static str, SocketAddr>,
     folder: TempDir,
     more: Vec<String>,
 }
@@ -50,7 +51,7 @@ impl Mesh {
             redis: RedisServer::start().await,
             processes: BTreeMap::new(),
             addresses,
-            sim: free_address(),
+            sims: ["switch", "switch-2"].map(|node| (node, free_address())).into(),
             folder: TempDir::new().expect("a temporary folder"),
             more: sets.iter().flat_map(|set| ["--set".to_owned(), (*set).to_owned()]).collect(),
         };
@@ -75,13 +76,13 @@ impl Mesh {
 
     /// Starts a service, or its second instance, that is not running.
     pub async fn start_service(&mut self, instance: &'static str) {
-        let service = instance.trim_end_matches("-2");
-        let args = self.arguments(service, self.addresses[instance]);
+        let args = self.arguments(instance, self.addresses[instance]);
         let process = Process::start(&args).await;
         self.processes.insert(instance, process);
     }
 
-    fn arguments(&self, service: &str, address: SocketAddr) -> Vec<String> {
+    fn arguments(&self, instance: &str, address: SocketAddr) -> Vec<String> {
+        let service = instance.trim_end_matches("-2");
         let mut args = vec![
             service.to_owned(),
             "--listen".to_owned(),
@@ -103,7 +104,8 @@ impl Mesh {
         match service {
             "auth" => args.extend(["--database".to_owned(), self.database()]),
             "switch" => {
-                args.extend(["--sim-listen".to_owned(), self.sim.to_string()]);
+                args.extend(["--sim-listen".to_owned(), self.sims[instance].to_string()]);
+                args.extend(["--set".to_owned(), format!("switch.node={}", node_of(instance))]);
                 args.extend(["--set".to_owned(), "switch.sim.speed=0".to_owned()]);
                 let journal = self.folder.path().join("accounting");
                 args.extend(["--set".to_owned(), format!("switch.journal={}", journal.display())]);
@@ -151,8 +153,18 @@ impl Mesh {
 
     /// The simulator's hands.
     pub fn sim(&self) -> Sim {
-        Sim { address: self.sim }
+        self.sim_of("switch")
     }
+
+    /// The hands of a node's simulator, which has phones of its own.
+    pub fn sim_of(&self, instance: &str) -> Sim {
+        Sim { address: self.sims[instance] }
+    }
+}
+
+/// The name of a switch node.
+fn node_of(instance: &str) -> &str {
+    if instance == "switch" { "switch-1" } else { instance }
 }
 
 /// An address that nobody listens on now. Another process could take it before it is used; tests

@@ -3,8 +3,8 @@
 //!
 //! Clients do what the contract says: a socket that is closed with 1001 comes back after the time
 //! that it is told, on whichever edge takes it, and resumes after its last event; a command that
-//! was not answered, or is `retryable`, is sent again with its `request_id`. The switch node is
-//! left alone: the simulator's calls end with its process.
+//! was not answered, or is `retryable`, is sent again with its `request_id`. A switch node lets its
+//! calls end, while the other node takes the customers that have none.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Everything that is restarted, in the order of an upgrade.
-const ROLL_OUT: [&str; 9] = [
+const ROLL_OUT: [&str; 11] = [
     "auth",
     "notifier",
     "notifier-2",
@@ -40,6 +40,8 @@ const ROLL_OUT: [&str; 9] = [
     "conference-2",
     "edge",
     "edge-2",
+    "switch",
+    "switch-2",
 ];
 
 /// The edges as a load balancer in front of them: the next one that takes the connection.
@@ -206,10 +208,13 @@ async fn a_roll_out_of_every_service_loses_no_call_and_no_event() {
         "edge.requests_per_second=5000",
         "edge.request_burst=5000",
         "edge.reconnect_spread=2s",
+        "switch.drain_calls=20s",
     ];
     let mut mesh = Mesh::start_pairs(&sets).await;
-    mesh.sim().at_once("101").await;
-    mesh.sim().at_once("102").await;
+    for node in ["switch", "switch-2"] {
+        mesh.sim_of(node).at_once("101").await;
+        mesh.sim_of(node).at_once("102").await;
+    }
     let mut first = Client::connect(mesh.public()).await.unwrap();
     let login = json!({"login": "easymobile", "password": "cordboard"});
     let token = first.must("Session/login", login).await["access_token"].clone();
@@ -260,6 +265,9 @@ async fn a_roll_out_of_every_service_loses_no_call_and_no_event() {
     assert!(calls.len() >= 10, "only {} calls", calls.len());
     assert_eq!(told, calls.iter().cloned().collect::<BTreeSet<_>>());
     assert!(!reasons.contains("Switch Lost"), "{reasons:?}");
+    let nodes: BTreeSet<_> = calls.iter().filter_map(|id| id.split_once('.')).collect();
+    let nodes: BTreeSet<_> = nodes.into_iter().map(|(node, _)| node).collect();
+    assert_eq!(nodes.len(), 2, "the customer has gone from node to node");
     assert_eq!(log.len(), written(&mesh).await);
 
     // Every socket has the whole log, each event once and in its order.

@@ -30,6 +30,10 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
     if kind == ServiceKind::Switch {
         config.switch.journal.get_or_insert_with(|| "cordboard-data/accounting".into());
     }
+    let drain_calls = match kind {
+        ServiceKind::Switch => config.switch.drain_calls,
+        _ => Duration::ZERO,
+    };
     let telemetry = mesh::telemetry::init(&config.telemetry, kind.name())?;
     let listener = bind(args.listen, kind.port()).await?;
     let admin = bind(args.admin_listen, 9090).await?;
@@ -80,10 +84,11 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
             () = stop.cancelled() => {}
         }
     });
+    let drain = DRAIN_TIMEOUT + drain_calls;
     let life = host.life.clone();
     // Its connections end with the services that use them, not later.
     drop(host);
-    let outcome = life.run_until_stopped(DRAIN_TIMEOUT).await;
+    let outcome = life.run_until_stopped(drain).await;
     drop(process);
     telemetry.shutdown().await;
     outcome

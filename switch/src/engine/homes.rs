@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use mesh::ledger::{Home, Ledger};
+use mesh::calls_index::Index;
+use mesh::ledger::{Home, Ledger, partition_of};
 use parking_lot::Mutex;
 
 /// Whose home this node is.
@@ -15,11 +16,30 @@ pub(super) struct Homes {
     site: String,
     node_epoch: AtomicU64,
     known: Mutex<HashSet<i64>>,
+    /// The node is about to stop.
+    is_draining: AtomicBool,
 }
 
 impl Homes {
     pub(super) fn new(ledger: Arc<dyn Ledger>, node: String, site: String) -> Self {
-        Self { ledger, node, site, node_epoch: AtomicU64::new(0), known: Mutex::default() }
+        Self {
+            ledger,
+            node,
+            site,
+            node_epoch: AtomicU64::new(0),
+            known: Mutex::default(),
+            is_draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on customers without calls are handed to other nodes.
+    pub(super) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
+        self.clear();
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
     }
 
     pub(super) fn set_node_epoch(&self, epoch: u64) {
@@ -58,6 +78,9 @@ impl Homes {
                 Err(_) => return Ok(()),
             }
         }
+        if self.is_draining() && present.as_ref() == Some(&me) {
+            return self.hand_on(i_customer, &me).await.map_or(Ok(()), Err);
+        }
         match present {
             Some(home) if home == me => {
                 let mut known = self.known.lock();
@@ -70,6 +93,23 @@ impl Homes {
             Some(home) => Err(home.node),
             None => Ok(()),
         }
+    }
+
+    /// Makes another node the home of a customer that has no calls here, and names it; `None` when
+    /// it has some, or no other node takes it.
+    async fn hand_on(&self, i_customer: i64, me: &Home) -> Option<String> {
+        let partition = partition_of(i_customer, self.ledger.partitions());
+        let calls = Index::Customer(i_customer).to_string();
+        if self.ledger.page(partition, &calls, 0, 1).await.ok()?.total > 0 {
+            return None;
+        }
+        let mut leases = self.ledger.leases().await.ok()?;
+        leases.retain(|lease| lease.node != me.node);
+        let node = mesh::command::chosen_home(&leases, &self.site, i_customer)?;
+        let lease = leases.iter().find(|lease| lease.node == node)?;
+        let other = Home { node: lease.node.clone(), node_epoch: lease.epoch };
+        let stands = self.ledger.set_home(i_customer, Some(me), &other).await.ok()?;
+        (stands != *me).then_some(stands.node)
     }
 
     /// True when what a phone of the customer does is this node's to tell: it is the home, or
