@@ -112,6 +112,8 @@ def test_what_cannot_be_meant_is_refused(values, named):
         ),
         ({"switch": {"prompts": {"configMapName": "a", "claimName": "b"}}}, "not both"),
         ({"terminationGracePeriodSeconds": 28}, "above 28"),
+        ({"config": {"switch": {"drain_calls": "2m"}}}, "above 148"),
+        ({"config": {"switch": {"drain_calls": "1 day"}}}, "in seconds, minutes or hours"),
         ({"edge": {"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}}, "edge: `autoscaling.minReplicas`"),
         ({"config": {"telemetry": {"otlp_endpoint": "http://collector:4317"}}}, "networkPolicy.otlpTo"),
         ({"ingress": {"enabled": True}}, "ingress.host"),

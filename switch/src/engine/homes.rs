@@ -148,3 +148,45 @@ impl Homes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mesh::Clock;
+    use mesh::ledger::NodeLease;
+    use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
+
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(15);
+
+    fn lease(node: &str) -> NodeLease {
+        NodeLease {
+            node: node.to_owned(),
+            epoch: 0,
+            address: format!("memory:{node}"),
+            site: "main".to_owned(),
+            load: 0,
+            accepting: true,
+            remaining: LEASE,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_drains_hands_on_who_has_no_calls_when_another_takes_them() {
+        let ledger = Arc::new(MemoryLedger::new(Clock::system(), MemoryConfig::default()));
+        let homes =
+            Homes::new(Arc::<MemoryLedger>::clone(&ledger), "a".to_owned(), "main".to_owned());
+        homes.set_node_epoch(ledger.renew_lease(&lease("a"), LEASE).await.unwrap());
+        homes.settle(1).await.unwrap();
+
+        homes.drain();
+        assert_eq!(homes.settle(1).await, Ok(()), "there is no other");
+
+        let epoch = ledger.renew_lease(&lease("b"), LEASE).await.unwrap();
+        assert_eq!(homes.settle(1).await, Err("b".to_owned()));
+        let home = Home { node: "b".to_owned(), node_epoch: epoch };
+        assert_eq!(ledger.home(1).await.unwrap(), Some(home));
+    }
+}
