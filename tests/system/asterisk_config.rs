@@ -16,7 +16,7 @@ use system_tests::process::{Process, program};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where `scripts/asterisk` has put it; `None` where the tests have been told to do without.
-fn home() -> Option<PathBuf> {
+pub(crate) fn home() -> Option<PathBuf> {
     if std::env::var_os("CORDBOARD_WITHOUT_ASTERISK").is_some_and(|value| value == "1") {
         println!("skipped: CORDBOARD_WITHOUT_ASTERISK=1");
         return None;
@@ -34,7 +34,7 @@ fn home() -> Option<PathBuf> {
 }
 
 /// Ended when dropped.
-struct Asterisk(Child);
+pub(crate) struct Asterisk(Child);
 
 impl Drop for Asterisk {
     fn drop(&mut self) {
@@ -44,7 +44,7 @@ impl Drop for Asterisk {
 }
 
 /// Writes a configuration of the demo directory into `folder`.
-fn write_config(folder: &Path, more: &[&str]) -> Output {
+pub(crate) fn write_config(folder: &Path, more: &[&str]) -> Output {
     let demo = folder.join("demo.toml");
     let database = format!("sqlite://{}", folder.join("directory.db").display());
     if !demo.exists() {
@@ -64,16 +64,16 @@ fn write_config(folder: &Path, more: &[&str]) -> Output {
         .unwrap()
 }
 
-fn free_tcp_port() -> u16 {
+pub(crate) fn free_tcp_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn free_udp_port() -> u16 {
+pub(crate) fn free_udp_port() -> u16 {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Starts Asterisk on what was written, in folders of its own.
-fn start(home: &Path, folder: &Path) -> Asterisk {
+pub(crate) fn start(home: &Path, folder: &Path) -> Asterisk {
     for name in ["var", "run", "log", "spool/recording", "db", "data/sounds"] {
         fs::create_dir_all(folder.join(name)).unwrap();
     }

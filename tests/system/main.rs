@@ -2,6 +2,7 @@
 
 mod admin;
 mod asterisk_config;
+mod asterisk_restart;
 mod availability;
 mod benchmark;
 mod charges;
