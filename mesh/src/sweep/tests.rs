@@ -421,3 +421,30 @@ async fn phones_of_a_lost_node_are_free_after_its_calls_have_ended() {
     let free = |id: &str| (id.to_owned(), "available".to_owned());
     assert_eq!(told, [("call".to_owned(), String::new()), free("1"), free("2")]);
 }
+
+#[tokio::test]
+async fn what_a_node_goes_on_with_is_left_alone() {
+    let mut fixture = Fixture::new();
+    fixture.put(NODE, 7, "c1", "a", 1).await;
+    fixture.put(NODE, 7, "c2", "b", 1).await;
+    let (state, index) = phones_index::changes(&phone(NODE, 1));
+    let writer = Writer { node: "writer".to_owned(), node_epoch: 1, sequence: 1, log_epoch: None };
+    let commit =
+        Commit { state, index, ..freeing(partition_of(7, 4), writer, &[], Timestamp::default()) };
+    fixture.ledger.commit(&commit).await.unwrap();
+    let left = left_by(&fixture.ledger, NODE, 1).await.unwrap();
+    assert_eq!(left.legs.len(), 2);
+
+    let kept = Kept {
+        calls: BTreeSet::from(["c1".to_owned()]),
+        phones: BTreeSet::from([1]),
+        ..Kept::default()
+    };
+    let swept = end_calls_but(&fixture.ledger, NODE, 1, &fixture.clock, &kept).await.unwrap();
+
+    assert_eq!(swept, Swept { calls: 1, legs: 1 });
+    let left = left_by(&fixture.ledger, NODE, 1).await.unwrap();
+    let calls: Vec<_> = left.legs.iter().filter_map(call_id).collect();
+    assert_eq!(calls, ["c1"]);
+    assert_eq!(phones_index::of_customer(&fixture.ledger, 7).await.unwrap().len(), 1);
+}

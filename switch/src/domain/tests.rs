@@ -1,6 +1,7 @@
 //! The calls of a customer, told as the contract tells them.
 
 mod access;
+mod adoption;
 mod applications;
 mod attended;
 mod availability;
