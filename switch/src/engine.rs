@@ -313,6 +313,12 @@ impl Engine {
         actors.wait().await;
     }
 
+    /// As [`Engine::stop`], but leaves the calls as they are to the next process.
+    pub async fn leave(&self) {
+        self.0.shared.leave_calls();
+        self.stop().await;
+    }
+
     /// Ends what is left of [`Engine::stop`] when there is no time for it.
     pub async fn close(&self) {
         self.end_actors().await;

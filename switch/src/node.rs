@@ -83,7 +83,9 @@ impl Node {
                 };
             if !cast_out {
                 let ended_and_written = async {
-                    if !self.keeps_calls {
+                    if self.keeps_calls {
+                        self.engine.leave().await;
+                    } else {
                         self.engine.stop().await;
                     }
                     for outbox in &self.outboxes {

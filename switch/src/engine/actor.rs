@@ -123,7 +123,9 @@ impl Actor {
                     stopping.has_begun = true;
                     self.orders.close();
                     self.news.close();
-                    self.step(Input::Stop, None);
+                    if !self.shared.leaves_calls() {
+                        self.step(Input::Stop, None);
+                    }
                 }
                 failures = self.lanes.next() => {
                     for failure in failures {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use mesh::Clock;
 use mesh::ledger::{Ledger, partition_of};
@@ -51,6 +51,8 @@ pub(super) struct Shared {
     conferences: Mutex<HashMap<ConferenceId, i64>>,
     channels: Mutex<HashMap<ChannelId, i64>>,
     load: AtomicI64,
+    /// Whether calls are left as they are when the engine stops.
+    leaves_calls: AtomicBool,
 }
 
 impl Shared {
@@ -72,6 +74,7 @@ impl Shared {
             conferences: Mutex::default(),
             channels: Mutex::default(),
             load: AtomicI64::new(0),
+            leaves_calls: AtomicBool::new(false),
         }
     }
 
@@ -158,6 +161,14 @@ impl Shared {
     pub(super) fn keep(&self, recorded: Recorded) {
         let (recordings, driver) = (Arc::clone(&self.recordings), Arc::clone(&self.driver));
         self.tasks.spawn(async move { recordings.keep(driver.as_ref(), recorded).await });
+    }
+
+    pub(super) fn leave_calls(&self) {
+        self.leaves_calls.store(true, Ordering::Release);
+    }
+
+    pub(super) fn leaves_calls(&self) -> bool {
+        self.leaves_calls.load(Ordering::Acquire)
     }
 
     pub(super) fn note_load(&self, before: usize, after: usize) {

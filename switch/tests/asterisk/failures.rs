@@ -119,6 +119,32 @@ async fn what_happened_while_nobody_listened_is_told_once() {
 }
 
 #[tokio::test]
+async fn what_was_wished_for_while_asterisk_was_away_comes_about_at_the_next_connection() {
+    needs_asterisk!();
+    let (mut fixture, cable) = on_a_cable().await;
+    if fixture.pbx.is_old().await {
+        return;
+    }
+    fixture.connect("a", "101").await;
+    fixture.connect("b", "102").await;
+
+    cut(&fixture, &cable).await;
+    for (channel, other) in [("a", "b"), ("b", "a")] {
+        let source = Source::Parties([id(other)].into());
+        let hear = fixture.driver.run(Op::Hear { channel: id(channel), source });
+        // A wish that is not mutual yet asks for nothing.
+        hear.await.err();
+    }
+    assert_eq!(fixture.pbx.bridges().await, Vec::<Vec<String>>::new());
+    cable.is_plugged.send_replace(true);
+    fixture.until_connected(true).await;
+
+    bridges_are(&fixture.pbx, &[vec!["a", "b"]]).await;
+    fixture.phones.alice.hears(fixture.phones.bob.tone).await;
+    fixture.phones.bob.hears(fixture.phones.alice.tone).await;
+}
+
+#[tokio::test]
 async fn every_call_is_lost_when_asterisk_dies_and_new_ones_work() {
     needs_asterisk!();
     let mut fixture = Fixture::start().await;

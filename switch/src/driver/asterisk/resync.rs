@@ -91,6 +91,7 @@ impl Inner {
                 Some(_) | None => {}
             }
         }
+        self.arrange_all();
         self.take_up(survivors).await?;
         self.compare_phones().await?;
         self.sweep_bridges().await
@@ -118,6 +119,19 @@ impl Inner {
             Some(Way::Dialled) if channel.is_up() && channel.is_in(&self.app) => self.answered(id),
             Some(Way::Dialled) => self.rings(channel, &channel.state),
             Some(Way::Incoming) | None => None,
+        }
+    }
+
+    /// Brings everybody to where they should be: what was wished for while Asterisk did not answer
+    /// may have come to nothing. Where all is as it should be nothing is done.
+    fn arrange_all(self: &Arc<Self>) {
+        let answered: Vec<_> = {
+            let book = self.book.lock();
+            let lines = book.lines.iter().filter(|(_, line)| line.stage == Stage::Answered);
+            lines.map(|(id, _)| id.clone()).collect()
+        };
+        for channel in answered {
+            self.arrange_apart(channel);
         }
     }
 

@@ -72,6 +72,26 @@ async fn what_has_gone_since_it_was_listed_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_leaves_calls_to_the_next_process_finishes_what_is_under_way() {
+    let bench = Bench::new();
+    let (call, alice, bob) = bench.talking().await;
+    bench.switch.slow_down(&alice, Duration::from_secs(2));
+    let hold = bench.command(Action::Hold(call.clone(), None));
+    let leaving = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        bench.engine.leave().await;
+    };
+
+    let (held, ()) = tokio::join!(hold, leaving);
+
+    assert!(held.unwrap().is_ok());
+    assert!(bench.switch.hung_up(&alice).is_empty() && bench.switch.hung_up(&bob).is_empty());
+    let next = bench.successor().await;
+    takes_up(&next).await;
+    assert_eq!(states(&next, &call).await, [State::Holding, State::Held]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_known_to_go_on_is_hung_up() {
     let bench = Bench::new();
     drop(bench.dials("alice", "101", "102").await);
