@@ -233,3 +233,29 @@ async fn a_stopping_edge_sends_its_clients_away_at_times_of_their_own() {
     delays.dedup();
     assert!(delays.len() > 10 && delays.iter().all(|delay| *delay <= 60_000), "{delays:?}");
 }
+
+/// Logs in through a proxy that says who asks; gives the faultcode of a refusal.
+async fn log_in_from(up: &Up, address: &str, login: &str, password: &str) -> Option<Value> {
+    let (head, mut socket) = shake(up, &format!("X-Forwarded-For: {address}\r\n")).await;
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    let params = json!({"login": login, "password": password});
+    let login = json!({"jsonrpc": "2.0", "id": 1, "method": "Session/login", "params": params});
+    let mut answer = socket.ask(&login.to_string()).await;
+    let fault = answer["error"]["data"]["faultcode"].take();
+    Some(fault).filter(|fault| !fault.is_null())
+}
+
+#[tokio::test]
+async fn wrong_passwords_lock_a_login_for_the_address_behind_the_proxy_and_for_no_other() {
+    let up = system(&["edge.trusted_proxies=[\"127.0.0.0/8\"]"]).await;
+    for _ in 0..5 {
+        let wrong = log_in_from(&up, "198.51.100.7", "101", "wrong").await;
+        assert_eq!(wrong, Some(json!("Server.Session.auth_failed")));
+    }
+
+    let locked = log_in_from(&up, "198.51.100.7", "101", "cordboard").await;
+
+    assert_eq!(locked, Some(json!("Server.Session.cannot_login_brute_force_activity")));
+    assert_eq!(log_in_from(&up, "198.51.100.8", "101", "cordboard").await, None);
+    assert_eq!(log_in_from(&up, "198.51.100.7", "102", "cordboard").await, None);
+}
