@@ -33,6 +33,24 @@ fn no_service_depends_on_another() {
 }
 
 #[test]
+fn cargo_run_alone_runs_the_program() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let default = metadata["workspace_default_members"].as_array().unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+
+    let of_default = packages.iter().filter(|package| default.contains(&package["id"]));
+    let targets = of_default.flat_map(|package| package["targets"].as_array().unwrap());
+    let programs = targets.filter(|target| target["kind"] == serde_json::json!(["bin"]));
+    let names: Vec<_> = programs.map(|target| target["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cordboard"]);
+}
+
+#[test]
 fn domains_see_no_transport_and_no_store() {
     for service in SERVICES {
         let folder = root().join(service).join("src/domain");
