@@ -59,7 +59,7 @@ impl Homes {
     /// # Errors
     /// Names the node that is the home.
     pub(super) async fn settle(&self, i_customer: i64) -> Result<(), String> {
-        if self.known.lock().contains(&i_customer) {
+        if !self.is_draining() && self.known.lock().contains(&i_customer) {
             return Ok(());
         }
         let me =
