@@ -35,7 +35,7 @@ use crate::socket::close::Reason;
 /// second.
 const RENEW_WITHIN: Duration = Duration::from_millis(600);
 
-/// Renewals at the same time; the rest wait, within their time.
+/// Questions to auth at the same time; the rest wait, within their time.
 pub(crate) const RENEWALS: usize = 64;
 
 /// Why a socket has no session with present rights.
@@ -123,6 +123,7 @@ async fn longer(
     if !edge.verifier.has_expired(&session.caller) {
         return None;
     }
+    let _permit = edge.renewals.acquire().await.ok()?;
     let token = edge.find_session(session.id(), deadline).await.ok()?;
     edge.session_of(&socket.entrance, &token).await.ok().filter(is_longer)
 }

@@ -85,9 +85,8 @@ fn look(edge: &Arc<Edge>, socket: &Arc<Socket>, now: u64, times: Times) {
             let notice = i64::try_from(edge.config.expiry_notice.as_secs()).unwrap_or(i64::MAX);
             let is_over = left == 0 && edge.verifier.has_expired(&session.caller);
             if is_over || (left <= notice && session.is_refreshed()) {
-                return prolong(edge, socket);
-            }
-            if left <= notice && at.told_expiry.swap(now, Ordering::Relaxed) == 0 {
+                prolong(edge, socket);
+            } else if left <= notice && at.told_expiry.swap(now, Ordering::Relaxed) == 0 {
                 socket.send(token_expiring(session.id(), session.caller.expires_at, left));
             }
         }
