@@ -7,13 +7,13 @@ import chart
 import pytest
 
 # What the program takes at most to stop: 20 s for the work under way, 2 s to cut off what is left.
-DRAIN = re.compile(r"const DRAIN_TIMEOUT: Duration = Duration::from_secs\((\d+)\);")
+DRAIN = re.compile(r"const STOP_WITHIN: Duration = Duration::from_secs\((\d+)\);")
 KILL = re.compile(r"const KILL_TIMEOUT: Duration = Duration::from_secs\((\d+)\);")
 
 
 def stop_seconds() -> int:
     read = lambda pattern, path: int(pattern.search((chart.ROOT / path).read_text())[1])
-    return read(DRAIN, "cordboard/src/commands/service.rs") + read(KILL, "mesh/src/lifecycle.rs")
+    return read(DRAIN, "cordboard/src/config.rs") + read(KILL, "mesh/src/lifecycle.rs")
 
 
 def test_nobody_gets_a_token_or_the_variables_of_services(release, workload):

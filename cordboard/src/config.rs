@@ -183,7 +183,16 @@ impl Default for Targets {
     }
 }
 
+/// Time for the work under way after a stop is asked for.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
 impl Config {
+    /// Time that a process may take to stop; one with a switch gives its calls time, too.
+    pub(crate) fn stop_within(&self, has_switch: bool) -> Duration {
+        let calls = if has_switch { self.switch.drain_calls } else { Duration::ZERO };
+        STOP_WITHIN + calls
+    }
+
     /// Reads the configuration; `sets` win over the environment, that over the file.
     pub(crate) fn load(file: Option<&Path>, sets: &[String]) -> anyhow::Result<Self> {
         let mut config: Self =

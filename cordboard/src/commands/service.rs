@@ -1,7 +1,6 @@
 //! `cordboard edge`, `auth`, …: one service in a process of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use mesh::Clock;
@@ -15,9 +14,6 @@ use crate::cli::Service;
 use crate::config::{Config, ServiceKind};
 use crate::services::{self, Host};
 
-/// Time for the work under way after a stop is asked for.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
-
 pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> {
     let mut config = Config::load(args.settings.config.as_deref(), &args.settings.sets)?;
     if let Some(url) = args.redis {
@@ -30,10 +26,7 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
     if kind == ServiceKind::Switch {
         config.switch.journal.get_or_insert_with(|| "cordboard-data/accounting".into());
     }
-    let drain_calls = match kind {
-        ServiceKind::Switch => config.switch.drain_calls,
-        _ => Duration::ZERO,
-    };
+    let stop_within = config.stop_within(kind == ServiceKind::Switch);
     let telemetry = mesh::telemetry::init(&config.telemetry, kind.name())?;
     let listener = bind(args.listen, kind.port()).await?;
     let admin = bind(args.admin_listen, 9090).await?;
@@ -84,11 +77,10 @@ pub(super) async fn run(kind: ServiceKind, args: Service) -> anyhow::Result<()> 
             () = stop.cancelled() => {}
         }
     });
-    let drain = DRAIN_TIMEOUT + drain_calls;
     let life = host.life.clone();
     // Its connections end with the services that use them, not later.
     drop(host);
-    let outcome = life.run_until_stopped(drain).await;
+    let outcome = life.run_until_stopped(stop_within).await;
     drop(process);
     telemetry.shutdown().await;
     outcome

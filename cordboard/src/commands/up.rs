@@ -20,9 +20,6 @@ use crate::cli::Up;
 use crate::config::{Config, Mode, ServiceKind, Targets};
 use crate::services::{self, DEMO_DIRECTORY, Host};
 
-/// Time for the work under way after a stop is asked for.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// Time for all services to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -42,6 +39,8 @@ pub(super) struct System {
     addresses: Addresses,
     realms: Vec<(&'static str, SocketAddr)>,
     life: Lifecycle,
+    /// Time that it may take to stop.
+    stop_within: Duration,
     telemetry: telemetry::Guard,
     /// What has to be on disk although nothing is kept; goes with the system.
     _scratch: Option<TempDir>,
@@ -79,8 +78,8 @@ pub(super) async fn run(args: Up) -> anyhow::Result<()> {
             say("         all with the password `cordboard`");
         }
     }
-    let System { life, telemetry, .. } = system;
-    let outcome = life.run_until_stopped(DRAIN_TIMEOUT).await;
+    let System { life, stop_within, telemetry, .. } = system;
+    let outcome = life.run_until_stopped(stop_within).await;
     telemetry.shutdown().await;
     outcome
 }
@@ -93,6 +92,7 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
     let scratch = args.ephemeral.then(tempfile::tempdir).transpose().context("temporary folder")?;
     let kept = scratch.as_ref().map_or(args.data_dir.as_path(), TempDir::path);
     config.switch.recordings.folder.get_or_insert_with(|| kept.join("recordings"));
+    let stop_within = config.stop_within(true);
     let telemetry = telemetry::init(&config.telemetry, "cordboard")?;
     if !args.ephemeral {
         make_folder(&args.data_dir)?;
@@ -165,7 +165,8 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
         ready = tokio::time::timeout(START_TIMEOUT, readiness.until_ready()) => ready.is_ok(),
         () = host.life.stop.cancelled() => false,
     };
-    let system = System { addresses, realms, life: host.life, telemetry, _scratch: scratch };
+    let system =
+        System { addresses, realms, life: host.life, stop_within, telemetry, _scratch: scratch };
     if is_ready {
         return Ok(system);
     }
@@ -183,7 +184,7 @@ impl System {
 
     /// Waits until everything has stopped, which something else asks for.
     pub(super) async fn stopped(self) -> anyhow::Result<()> {
-        let outcome = self.life.shut_down(DRAIN_TIMEOUT).await;
+        let outcome = self.life.shut_down(self.stop_within).await;
         self.telemetry.shutdown().await;
         outcome
     }
