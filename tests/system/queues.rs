@@ -220,14 +220,20 @@ async fn up_with(from: &str, to: &str) -> (Up, TempDir) {
     (up, folder)
 }
 
-#[tokio::test]
-async fn with_ring_all_every_free_agent_rings_and_one_gets_the_call() {
-    let (up, _folder) =
-        up_with("queue = \"Support\"", "queue = \"Support\"\nring_all = true").await;
+/// A system whose queue has these rules besides, with agents who answer by hand, and a wallboard.
+async fn queue_with(rules: &str) -> (Up, Client, TempDir) {
+    let queue = "queue = \"Support\"";
+    let (up, folder) = up_with(queue, &format!("{queue}\n{rules}")).await;
     for agent in ["102", "103"] {
         up.sim.manual(agent).await;
     }
-    let mut board = Client::subscribed(up.public, "easymobile").await;
+    let board = Client::subscribed(up.public, "easymobile").await;
+    (up, board, folder)
+}
+
+#[tokio::test]
+async fn with_ring_all_every_free_agent_rings_and_one_gets_the_call() {
+    let (up, mut board, _folder) = queue_with("ring_all = true").await;
 
     up.sim.trunk_call("12065550100", "340", "Peter").await;
     let ring = |states: &[Value]| is_ringing(states, "102") && is_ringing(states, "103");
@@ -245,13 +251,8 @@ async fn with_ring_all_every_free_agent_rings_and_one_gets_the_call() {
 
 #[tokio::test]
 async fn who_has_waited_too_long_goes_to_the_overflow_number() {
-    let rules = "queue = \"Support\"\nmax_wait = 1\noverflow = \"104\"";
-    let (up, _folder) = up_with("queue = \"Support\"", rules).await;
-    for agent in ["102", "103"] {
-        up.sim.manual(agent).await;
-    }
+    let (up, mut board, _folder) = queue_with("max_wait = 1\noverflow = \"104\"").await;
     up.sim.at_once("104").await;
-    let mut board = Client::subscribed(up.public, "easymobile").await;
 
     up.sim.trunk_call("12065550100", "340", "Peter").await;
     let all = board.call_states_until(|states| states_of(states, "104").len() == 3).await;
@@ -266,13 +267,8 @@ async fn who_has_waited_too_long_goes_to_the_overflow_number() {
 
 #[tokio::test]
 async fn who_finds_the_queue_full_goes_to_the_overflow_number() {
-    let rules = "queue = \"Support\"\nmax_waiting = 1\noverflow = \"104\"";
-    let (up, _folder) = up_with("queue = \"Support\"", rules).await;
-    for agent in ["102", "103"] {
-        up.sim.manual(agent).await;
-    }
+    let (up, mut board, _folder) = queue_with("max_waiting = 1\noverflow = \"104\"").await;
     up.sim.at_once("104").await;
-    let mut board = Client::subscribed(up.public, "easymobile").await;
 
     up.sim.trunk_call("12065550100", "340", "Peter").await;
     board.call_states_until(|states| is_ringing(states, "102")).await;
