@@ -2,7 +2,7 @@
 //! directory with many accounts.
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use mesh::ledger::redis::{RedisConfig, RedisLedger};
 use mesh::ledger::{Commit, CommitError, Ledger as _, Writer, partition_of};
+use mesh::testing::ports::free_address;
 use mesh::testing::redis::RedisServer;
 use prost::Message as _;
 use proto::switch::v1::LogEntry;
@@ -221,12 +222,6 @@ fn arguments(service: &str, listen: SocketAddr, redis: &str, targets: &[String])
     arguments.extend(fixed.map(ToOwned::to_owned));
     arguments.extend(targets.iter().cloned());
     arguments
-}
-
-/// An address that nobody listens on now.
-fn free_address() -> SocketAddr {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 /// A directory of one customer with so many accounts, each with a call control of its own and all

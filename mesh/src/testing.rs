@@ -3,6 +3,7 @@
 pub mod hooks;
 pub mod overlay;
 pub mod pki;
+pub mod ports;
 pub mod postgres;
 pub mod redis;
 pub mod token;

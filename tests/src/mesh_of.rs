@@ -1,8 +1,9 @@
 //! Every service in a process of its own, over TCP, with a real Redis.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
+use mesh::testing::ports::free_address;
 use mesh::testing::redis::RedisServer;
 use tempfile::TempDir;
 
@@ -165,12 +166,4 @@ impl Mesh {
 /// The name of a switch node.
 fn node_of(instance: &str) -> &str {
     if instance == "switch" { "switch-1" } else { instance }
-}
-
-/// An address that nobody listens on now. Another process could take it before it is used; tests
-/// that need it in a restart have no other way.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
 }

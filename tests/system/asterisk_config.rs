@@ -1,14 +1,13 @@
 //! The configuration that `cordboard admin asterisk-config` writes, on a real Asterisk.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use mesh::testing::eventually;
+use mesh::testing::{eventually, ports};
 use serde_json::json;
 use system_tests::Client;
 use system_tests::process::{Process, program};
@@ -64,14 +63,6 @@ pub(crate) fn write_config(folder: &Path, more: &[&str]) -> Output {
         .unwrap()
 }
 
-pub(crate) fn free_tcp_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-pub(crate) fn free_udp_port() -> u16 {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
 /// Starts Asterisk on what was written, in folders of its own.
 pub(crate) fn start(home: &Path, folder: &Path) -> Asterisk {
     for name in ["var", "run", "log", "spool/recording", "db", "data/sounds"] {
@@ -124,9 +115,9 @@ pub(crate) fn start(home: &Path, folder: &Path) -> Asterisk {
 async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
     let Some(home) = home() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let (ari, first) = (free_tcp_port(), free_udp_port() & 0xfffe);
-    let (ari, sip) = (format!("127.0.0.1:{ari}"), format!("127.0.0.1:{}", free_udp_port()));
-    let rtp = format!("{first}-{}", first.saturating_add(100));
+    let (ari, first) = (ports::free_tcp(), ports::free_udp_range(101));
+    let (ari, sip) = (format!("127.0.0.1:{ari}"), format!("127.0.0.1:{}", ports::free_udp()));
+    let rtp = format!("{first}-{}", first + 100);
     let peers = folder.path().join("peers");
     fs::write(&peers, "s3cret\n").unwrap();
     let peers = peers.to_str().unwrap();

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use mesh::testing::eventually;
+use mesh::testing::{eventually, ports};
 use serde_json::{Value, json};
 use system_tests::{Client, Mesh};
 
-use crate::asterisk_config::{free_tcp_port, free_udp_port, home, start, write_config};
+use crate::asterisk_config::{home, start, write_config};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -57,9 +57,9 @@ fn is(state: &'static str, count: usize) -> impl Fn(&[Value]) -> bool {
 async fn a_call_goes_on_over_the_death_of_the_switch_s_process() {
     let Some(home) = home() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let (ari, first) = (free_tcp_port(), free_udp_port() & 0xfffe);
-    let (ari, sip) = (format!("127.0.0.1:{ari}"), format!("127.0.0.1:{}", free_udp_port()));
-    let rtp = format!("{first}-{}", first.saturating_add(100));
+    let (ari, first) = (ports::free_tcp(), ports::free_udp_range(101));
+    let (ari, sip) = (format!("127.0.0.1:{ari}"), format!("127.0.0.1:{}", ports::free_udp()));
+    let rtp = format!("{first}-{}", first + 100);
     let written =
         write_config(folder.path(), &["--ari-listen", &ari, "--sip-listen", &sip, "--rtp", &rtp]);
     assert!(written.status.success(), "{written:?}");

@@ -3,7 +3,6 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails where its server does")]
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -11,6 +10,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::time::Instant;
+
+use super::ports;
 
 /// How long a server may take to answer after its start, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -67,7 +68,7 @@ impl PostgresServer {
         server.initialise();
         let mut failure = String::new();
         for _ in 0..ATTEMPTS {
-            server.port = free_port();
+            server.port = ports::free_tcp();
             match server.launch().await {
                 Ok(()) => return server,
                 Err(reason) => failure = reason,
@@ -284,11 +285,4 @@ fn signal(name: &str, process: &str) {
 
 fn check(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
 }

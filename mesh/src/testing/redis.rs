@@ -4,7 +4,6 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails where its server does")]
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +12,8 @@ use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
+
+use super::ports;
 
 /// How long a server may take to answer after its start.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,7 +48,7 @@ impl RedisServer {
         for _ in 0..ATTEMPTS {
             let mut server = Self {
                 directory: tempfile::tempdir().expect("a temporary directory"),
-                port: free_port(),
+                port: ports::free_tcp(),
                 options: options.iter().map(|option| (*option).to_owned()).collect(),
                 process: None,
             };
@@ -75,7 +76,7 @@ impl RedisServer {
         );
         tokio::fs::write(&file, settings).await.expect("the sentinel's configuration is written");
         let mut sentinel =
-            Self { directory, port: free_port(), options: Vec::new(), process: None };
+            Self { directory, port: ports::free_tcp(), options: Vec::new(), process: None };
         let mut command = Command::new(program());
         command.arg(&file).arg("--sentinel").args(["--port", &sentinel.port.to_string()]);
         sentinel.run(command).await.expect("the sentinel starts");
@@ -276,11 +277,4 @@ fn program() -> PathBuf {
 
 fn output(directory: &Path) -> Stdio {
     std::fs::File::create(directory.join("output")).map_or_else(|_| Stdio::null(), Stdio::from)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
 }

@@ -4,14 +4,14 @@
 mod config;
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mesh::testing::eventually;
+use mesh::testing::{eventually, ports};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -139,8 +139,8 @@ impl Pbx {
         Self {
             folder: tempfile::tempdir().expect("a temporary directory"),
             process: None,
-            sip_port: free_udp_port(),
-            http_port: free_tcp_port(),
+            sip_port: ports::free_udp(),
+            http_port: ports::free_tcp(),
             peer: None,
         }
     }
@@ -325,16 +325,6 @@ impl Pbx {
 
 fn lines_of(phones: &[&Phone]) -> Vec<(String, u16)> {
     phones.iter().map(|phone| (phone.user.clone(), phone.port())).collect()
-}
-
-fn free_tcp_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
-}
-
-fn free_udp_port() -> u16 {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    socket.local_addr().expect("its address").port()
 }
 
 /// Waits until Asterisk's bridges are these, each a sorted list of channels.

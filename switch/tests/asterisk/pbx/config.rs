@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{
-    MUSIC, PASSWORD, PEER_PASSWORD, Pbx, Peer, RINGBACK, RTP_PORTS, USER, free_udp_port, home,
-};
+use mesh::testing::ports;
+
+use super::{MUSIC, PASSWORD, PEER_PASSWORD, Pbx, Peer, RINGBACK, RTP_PORTS, USER, home};
 use crate::audio;
 
 impl Pbx {
@@ -58,11 +58,9 @@ impl Pbx {
             "[general]\nenabled = yes\n[{USER}]\ntype = user\nread_only = no\n\
              password = {PASSWORD}\n"
         );
-        let first = free_udp_port() & 0xfffe;
-        let rtp = format!(
-            "[general]\nrtpstart = {first}\nrtpend = {}\n",
-            first.saturating_add(RTP_PORTS)
-        );
+        let first = ports::free_udp_range(RTP_PORTS);
+        let last = first + RTP_PORTS - 1;
+        let rtp = format!("[general]\nrtpstart = {first}\nrtpend = {last}\n");
         let mut pjsip = format!(
             "[global]\ntype = global\nendpoint_identifier_order = username,ip\n\
              user_agent = {}\n\
