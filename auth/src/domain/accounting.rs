@@ -228,8 +228,12 @@ pub trait Accounting: fmt::Debug + Send + Sync {
     /// Charges, newest first.
     async fn xdrs(&self, within: XdrsWithin, page: Page) -> Result<Vec<Xdr>, StoreError>;
 
-    /// How many charges there are of those.
-    async fn count_xdrs(&self, within: XdrsWithin) -> Result<i64, StoreError>;
+    /// The same, and how many there are of those at that moment.
+    async fn counted_xdrs(
+        &self,
+        within: XdrsWithin,
+        page: Page,
+    ) -> Result<(Vec<Xdr>, i64), StoreError>;
 
     /// Holds credit, as much as there is: of the limits of the account and of its customer what
     /// is neither owed nor held for other charges. Never less than what was granted before. `None`

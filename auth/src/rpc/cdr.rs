@@ -52,9 +52,12 @@ impl CdrRpc {
             to: request.to_date.map(Timestamp::from_micros),
         };
         let page = page(request.limit, request.offset);
-        let xdrs = self.directory.xdrs(within, page).await?;
-        let total =
-            if request.get_total { Some(self.directory.count_xdrs(within).await?) } else { None };
+        let (xdrs, total) = if request.get_total {
+            let (xdrs, total) = self.directory.counted_xdrs(within, page).await?;
+            (xdrs, Some(total))
+        } else {
+            (self.directory.xdrs(within, page).await?, None)
+        };
         Ok(pb::GetXdrListResponse { xdr_list: xdrs.into_iter().map(wire).collect(), total })
     }
 

@@ -126,6 +126,7 @@ where
 {
     charges_are_rated_written_once_and_owed(&empty().await).await;
     charges_are_listed_by_party_time_and_service(&empty().await).await;
+    a_list_and_its_total_are_of_one_moment(&empty().await).await;
     credit_is_held_until_it_is_charged_or_over(&empty().await).await;
     what_costs_nothing_needs_no_credit(&empty().await).await;
     a_charge_costs_what_was_held_for_it(&empty().await).await;
@@ -204,11 +205,34 @@ async fn charges_are_listed_by_party_time_and_service(directory: &impl Directory
     assert_eq!(tags(of(two), FIRST).await, ["t2"]);
     let alice = XdrsWithin { i_account: Some(IAccount(1)), ..all };
     assert_eq!(tags(alice, FIRST).await, ["t3", "t0"]);
-    assert_eq!(directory.count_xdrs(alice).await.unwrap(), 2);
+    let (first, total) =
+        directory.counted_xdrs(alice, Page { limit: 1, offset: 0 }).await.unwrap();
+    assert_eq!((first[0].tag.as_str(), first.len(), total), ("t3", 1, 2));
     let time = XdrsWithin { from: Some(at(15)), to: Some(at(35)), ..all };
     assert_eq!(tags(time, FIRST).await, ["t2", "t1"], "the end counts, and `to` is not in it");
     let conferencing = XdrsWithin { service: Some(Service::Conferencing), ..all };
-    assert_eq!(directory.count_xdrs(conferencing).await.unwrap(), 0);
+    assert_eq!(directory.counted_xdrs(conferencing, FIRST).await.unwrap(), (Vec::new(), 0));
+}
+
+async fn a_list_and_its_total_are_of_one_moment(directory: &impl Directory) {
+    fill(directory).await;
+    let writing = async {
+        for number in 0..50 {
+            let one = charge(&format!("t{number}"), 1, "1", number, 5);
+            directory.write_xdrs(&[one], &reached(1)).await.unwrap();
+        }
+    };
+    let listing = async {
+        loop {
+            let (xdrs, total) = directory.counted_xdrs(XdrsWithin::default(), FIRST).await.unwrap();
+            assert_eq!(i64::try_from(xdrs.len()).unwrap(), total);
+            if total == 50 {
+                break;
+            }
+        }
+    };
+
+    tokio::join!(writing, listing);
 }
 
 async fn credit_is_held_until_it_is_charged_or_over(directory: &impl Directory) {

@@ -14,7 +14,7 @@ use crate::domain::id::ICustomer;
 use crate::domain::money::Money;
 use crate::domain::rating::{self, Rate};
 use crate::store::engine::{
-    Executor, Isolation, Row, Transaction, query, query_scalar, transaction,
+    Executor, Isolation, Query, Row, Transaction, query, query_scalar, transaction,
 };
 use crate::store::sql::{NEXT_ID, accounting as sql};
 
@@ -68,30 +68,19 @@ impl Accounting for SqlDirectory {
     }
 
     async fn xdrs(&self, within: XdrsWithin, page: Page) -> Result<Vec<Xdr>, StoreError> {
-        let rows = query(sql::XDRS)
-            .bind(within.within.i_reseller)
-            .bind(within.within.i_customer.map(|customer| customer.0))
-            .bind(within.i_account.map(|account| account.0))
-            .bind(within.service.map(Service::as_str))
-            .bind(within.from.map(Timestamp::as_micros))
-            .bind(within.to.map(Timestamp::as_micros))
-            .bind(page.limit)
-            .bind(page.offset)
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(xdr).collect()
+        listed(&self.pool, within, page).await
     }
 
-    async fn count_xdrs(&self, within: XdrsWithin) -> Result<i64, StoreError> {
-        query_scalar(sql::COUNT_XDRS)
-            .bind(within.within.i_reseller)
-            .bind(within.within.i_customer.map(|customer| customer.0))
-            .bind(within.i_account.map(|account| account.0))
-            .bind(within.service.map(Service::as_str))
-            .bind(within.from.map(Timestamp::as_micros))
-            .bind(within.to.map(Timestamp::as_micros))
-            .fetch_one(&self.pool)
-            .await
+    async fn counted_xdrs(
+        &self,
+        within: XdrsWithin,
+        page: Page,
+    ) -> Result<(Vec<Xdr>, i64), StoreError> {
+        transaction!(self.pool, Isolation::Snapshot, tx, {
+            let xdrs = listed(&mut *tx, within, page).await?;
+            let total = of_those(query(sql::COUNT_XDRS), within).fetch_one(&mut *tx).await?;
+            Ok((xdrs, total.get("total")?))
+        })
     }
 
     async fn reserve(&self, reservation: &Reservation) -> Result<Option<Granted>, StoreError> {
@@ -103,6 +92,26 @@ impl Accounting for SqlDirectory {
             query(sql::RELEASE_EXPIRED).bind(now.as_micros()).execute(tx).await
         })
     }
+}
+
+async fn listed(
+    executor: impl Executor,
+    within: XdrsWithin,
+    page: Page,
+) -> Result<Vec<Xdr>, StoreError> {
+    let query = of_those(query(sql::XDRS), within).bind(page.limit).bind(page.offset);
+    query.fetch_all(executor).await?.iter().map(xdr).collect()
+}
+
+/// Binds what [`sql::XDRS`] and [`sql::COUNT_XDRS`] are restricted to.
+fn of_those(query: Query, within: XdrsWithin) -> Query {
+    query
+        .bind(within.within.i_reseller)
+        .bind(within.within.i_customer.map(|customer| customer.0))
+        .bind(within.i_account.map(|account| account.0))
+        .bind(within.service.map(Service::as_str))
+        .bind(within.from.map(Timestamp::as_micros))
+        .bind(within.to.map(Timestamp::as_micros))
 }
 
 async fn write(

@@ -87,4 +87,4 @@ pub(in crate::store) const XDRS: &str = xdrs!(
     x.charged_amount, x.currency, x.disconnect_cause, x.recording",
     "ORDER BY x.disconnect_time DESC, x.i_xdr DESC LIMIT $7 OFFSET $8"
 );
-pub(in crate::store) const COUNT_XDRS: &str = xdrs!("COUNT(*)", "");
+pub(in crate::store) const COUNT_XDRS: &str = xdrs!("COUNT(*) AS total", "");
