@@ -1,7 +1,8 @@
 //! Lists and rosters: the read side, from the store.
 //!
-//! Which index is read follows from the scope of the session and what was asked for. An account's
-//! scope are the conferences that it owned or was in.
+//! Lists are of the conferences that go on; rosters are kept for a day after the end. Which index is
+//! read follows from the scope of the session and what was asked for. An account's scope are the
+//! conferences that it owned or was in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ impl Window {
 }
 
 impl Lists {
-    /// The conferences that the session may see and asked for, newest first.
+    /// The conferences that go on, that the session may see and asked for, newest first.
     ///
     /// # Errors
     /// What is not found in the scope, or what came between.

@@ -1,4 +1,4 @@
-//! `OnSpotConference/get_on_spot_conference_list`: conferences in scope, newest first.
+//! `OnSpotConference/get_on_spot_conference_list`: the conferences that go on, newest first.
 
 use mesh::command::Session;
 use proto::conference::v1::{GetOnSpotConferenceListRequest, GetOnSpotConferenceListResponse};

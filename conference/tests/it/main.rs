@@ -157,7 +157,7 @@ async fn each_realm_lists_its_own_conferences_newest_first() {
 }
 
 #[tokio::test]
-async fn a_roster_is_read_without_a_switch_also_after_the_end() {
+async fn a_conference_that_has_ended_is_not_listed_and_its_roster_is_read_without_a_switch() {
     let mut harness = Harness::start();
     let going = record("meeting", 1, 10, &[1]);
     harness.put(&going).await;
@@ -169,6 +169,9 @@ async fn a_roster_is_read_without_a_switch_also_after_the_end() {
 
     harness.put(&conferences_index::ended(&going, Clock::system().now())).await;
 
+    for scope in [Scope::Everything, CUSTOMER, Scope::Reseller { i_reseller: 3 }] {
+        assert!(harness.list(scope).await.is_empty(), "{scope:?}");
+    }
     let account = |i_account| Scope::Account { i_customer: 1, i_account };
     for scope in [Scope::Everything, CUSTOMER, account(1)] {
         let roster = harness.roster(scope, "switch-1.meeting").await.unwrap();

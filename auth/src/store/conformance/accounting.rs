@@ -205,8 +205,7 @@ async fn charges_are_listed_by_party_time_and_service(directory: &impl Directory
     assert_eq!(tags(of(two), FIRST).await, ["t2"]);
     let alice = XdrsWithin { i_account: Some(IAccount(1)), ..all };
     assert_eq!(tags(alice, FIRST).await, ["t3", "t0"]);
-    let (first, total) =
-        directory.counted_xdrs(alice, Page { limit: 1, offset: 0 }).await.unwrap();
+    let (first, total) = directory.counted_xdrs(alice, Page { limit: 1, offset: 0 }).await.unwrap();
     assert_eq!((first[0].tag.as_str(), first.len(), total), ("t3", 1, 2));
     let time = XdrsWithin { from: Some(at(15)), to: Some(at(35)), ..all };
     assert_eq!(tags(time, FIRST).await, ["t2", "t1"], "the end counts, and `to` is not in it");
