@@ -26,6 +26,7 @@ pub struct Mesh {
     /// The simulators of the nodes.
     sims: BTreeMap<&'static str, SocketAddr>,
     folder: TempDir,
+    database: String,
     more: Vec<String>,
 }
 
@@ -38,22 +39,35 @@ impl Mesh {
     /// Starts everything, with more `--set`s for each service; `{service}` in them stands for its
     /// name.
     pub async fn start_with(sets: &[&str]) -> Self {
-        Self::start_all(&SERVICES, sets).await
+        Self::start_all(&SERVICES, sets, None).await
+    }
+
+    /// Starts everything with its directory in this database, which is empty.
+    pub async fn start_on(database: String) -> Self {
+        Self::start_all(&SERVICES, &[], Some(database)).await
     }
 
     /// Starts two instances of every service that may have two; the second is called `edge-2`.
     pub async fn start_pairs(sets: &[&str]) -> Self {
-        Self::start_all(&[&SERVICES[..], &SECONDS].concat(), sets).await
+        Self::start_all(&[&SERVICES[..], &SECONDS].concat(), sets, None).await
     }
 
-    async fn start_all(instances: &[&'static str], sets: &[&str]) -> Self {
+    async fn start_all(
+        instances: &[&'static str],
+        sets: &[&str],
+        database: Option<String>,
+    ) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let own = || format!("sqlite://{}", folder.path().join("directory.db").display());
+        let database = database.unwrap_or_else(own);
         let addresses = instances.iter().map(|instance| (*instance, free_address())).collect();
         let mut mesh = Self {
             redis: RedisServer::start().await,
             processes: BTreeMap::new(),
             addresses,
             sims: ["switch", "switch-2"].map(|node| (node, free_address())).into(),
-            folder: TempDir::new().expect("a temporary folder"),
+            folder,
+            database,
             more: sets.iter().flat_map(|set| ["--set".to_owned(), (*set).to_owned()]).collect(),
         };
         let directory = mesh.folder.path().join("demo.toml");
@@ -62,17 +76,13 @@ impl Mesh {
         let import = std::process::Command::new(crate::process::program())
             .args(["admin", "import"])
             .arg(&directory)
-            .args(["--database", &mesh.database()])
+            .args(["--database", &mesh.database])
             .status();
         assert!(import.expect("the import runs").success(), "the demo directory is imported");
         for instance in instances {
             mesh.start_service(instance).await;
         }
         mesh
-    }
-
-    fn database(&self) -> String {
-        format!("sqlite://{}", self.folder.path().join("directory.db").display())
     }
 
     /// Starts a service, or its second instance, that is not running.
@@ -103,7 +113,7 @@ impl Mesh {
             ]);
         }
         match service {
-            "auth" => args.extend(["--database".to_owned(), self.database()]),
+            "auth" => args.extend(["--database".to_owned(), self.database.clone()]),
             "switch" => {
                 args.extend(["--sim-listen".to_owned(), self.sims[instance].to_string()]);
                 args.extend(["--set".to_owned(), format!("switch.node={}", node_of(instance))]);

@@ -18,6 +18,7 @@ mod forced_password;
 mod handing_over;
 mod hostile;
 mod key_rotation;
+mod killed_auth;
 mod limits;
 mod logs;
 mod lost_node;
