@@ -121,10 +121,13 @@ async fn what_cannot_be_played_is_refused_before_anything_is_heard() {
         }),
     ];
     for mut params in bad {
-        params["call"] = call.clone();
-        let fault = alice.refused("CallControl/play", params.clone()).await;
-        assert_eq!(fault.code(), -32602, "{params}: {fault:?}");
-        assert_eq!(fault.faultcode(), "Client.CallControl.play.invalid_param", "{params}");
+        // What is to be played comes before the call is looked up.
+        for call in [call.clone(), json!({"id": "nonsense"})] {
+            params["call"] = call;
+            let fault = alice.refused("CallControl/play", params.clone()).await;
+            assert_eq!(fault.code(), -32602, "{params}: {fault:?}");
+            assert_eq!(fault.faultcode(), "Client.CallControl.play.invalid_param", "{params}");
+        }
     }
     for nothing in [json!({"call": call}), json!({"call": call, "prompts": []})] {
         let fault = alice.refused("CallControl/play", nothing).await;

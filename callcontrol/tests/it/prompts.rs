@@ -3,7 +3,7 @@
 use proto::callcontrol::v1::{PlayPromptRequest, PlayRequest};
 use tonic::Code;
 
-use crate::harness::{ALICE, Harness, call, refusal};
+use crate::harness::{ALICE, Harness, Reply, call, refusal};
 
 #[tokio::test]
 async fn a_bad_path_is_refused_before_the_call_is_looked_up() {
@@ -22,6 +22,35 @@ async fn a_bad_path_is_refused_before_the_call_is_looked_up() {
             (Code::InvalidArgument, "prompts"),
             "{path}"
         );
+    }
+}
+
+#[tokio::test]
+async fn any_node_judges_the_prompts_for_a_call_of_none() {
+    let harness = Harness::start().await;
+    let mut client = harness.client.clone();
+
+    for (judged, expected) in [
+        (
+            Reply::Refuse(Code::InvalidArgument, "INVALID_PROMPT"),
+            (Code::InvalidArgument, "INVALID_PROMPT"),
+        ),
+        (Reply::Refuse(Code::NotFound, "CALL_NOT_FOUND"), (Code::NotFound, "CALL_NOT_FOUND")),
+        (Reply::Status(503), (Code::NotFound, "CALL_NOT_FOUND")),
+    ] {
+        harness.switch.reply(judged);
+        for id in ["nonsense", "other-0.c1"] {
+            let play = PlayPromptRequest {
+                call: Some(call(id, "")),
+                prompts: vec!["nowhere.au".to_owned()],
+                ..PlayPromptRequest::default()
+            };
+
+            let answer = client.play_prompt(harness.request(ALICE, play)).await;
+
+            let (code, reason, _) = refusal(answer);
+            assert_eq!((code, reason.as_str()), expected, "{id}");
+        }
     }
 }
 

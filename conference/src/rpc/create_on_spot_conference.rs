@@ -29,7 +29,8 @@ pub(super) async fn handle(
         request_id: None,
     };
     let repeatable = check::repeatable(request.request_id.as_deref(), &params)?;
-    let owner = owner(rpc, &session, &call, named.as_deref(), repeatable.is_some()).await?;
+    let may_be_gone = repeatable.is_some() || !request.prompts.is_empty();
+    let owner = owner(rpc, &session, &call, named.as_deref(), may_be_gone).await?;
     let create = CreateConference {
         call: Some(call.clone()),
         name: request.name,
@@ -50,15 +51,16 @@ async fn owner(
     session: &Session,
     call: &CallRef,
     named: Option<&str>,
-    is_repeatable: bool,
+    may_be_gone: bool,
 ) -> Result<ConferenceOwner, Refusal> {
     let account_id = match (session.scope().i_account(), named) {
         (Some(_), named) => rpc.directory.account(session, named, None).await?.account_id,
         (None, Some(named)) => named.to_owned(),
         (None, None) => match rpc.commands.read(session, call).await {
             Ok(legs) => party_of(&legs, call)?,
-            // The call may be over and the answer known: whoever has it says so.
-            Err(Refusal::Engine { .. } | Refusal::CallNotFound(_)) if is_repeatable => {
+            // The call may be over and the answer known, or the prompts may be bad, which comes
+            // first: whoever has the call says so.
+            Err(Refusal::Engine { .. } | Refusal::CallNotFound(_)) if may_be_gone => {
                 let account = Some(Account::default());
                 return Ok(ConferenceOwner { account, may_confer: false });
             }

@@ -106,6 +106,23 @@ const fn new_call_id(command: &mut Command) -> Option<&mut String> {
     }
 }
 
+/// Whether a command names prompts.
+fn has_prompts(command: &Command) -> bool {
+    use proto::switch::v1::conference_command::Command as Deed;
+    match command {
+        Command::Play(play) => !play.prompts.is_empty(),
+        Command::Conference(conference) => match &conference.command {
+            Some(Deed::Create(create)) => !create.prompts.is_empty(),
+            Some(Deed::Add(add)) => !add.prompts.is_empty(),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// The engine's reason when a prompt cannot be played.
+const INVALID_PROMPT: &str = "INVALID_PROMPT";
+
 /// Stands for the epoch in the record of a command on a call whose node there is not: leases
 /// count from 1.
 const NO_NODE: u64 = 0;
@@ -345,9 +362,32 @@ impl Commands {
         sending: &Sending<'_>,
         request_id: Option<&str>,
     ) -> Result<Done, Refusal> {
-        let Some(node) = &sending.node else {
-            return Err(sending.object.not_found());
-        };
+        match &sending.node {
+            Some(node) => self.send_to(node, session, sending, request_id).await,
+            None => Err(self.of_no_node(session, sending).await),
+        }
+    }
+
+    /// Why a command on an object of no node is refused. Prompts are judged before it is looked up,
+    /// and any node knows them.
+    async fn of_no_node(&self, session: &Session, sending: &Sending<'_>) -> Refusal {
+        let judge = self.nodes.all().into_iter().next().filter(|_| has_prompts(&sending.command));
+        if let Some(judge) = judge
+            && let Err(refusal) = self.send_to(&judge, session, sending, None).await
+            && refusal.reason() == INVALID_PROMPT
+        {
+            return refusal;
+        }
+        sending.object.not_found()
+    }
+
+    async fn send_to(
+        &self,
+        node: &Node,
+        session: &Session,
+        sending: &Sending<'_>,
+        request_id: Option<&str>,
+    ) -> Result<Done, Refusal> {
         let request = CommandRequest {
             command_id: sending.command_id.clone(),
             deadline_us: session.deadline_time(&self.clock).as_micros(),
