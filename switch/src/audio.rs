@@ -86,6 +86,17 @@ impl Audio {
         Ok(clips)
     }
 
+    /// A prompt of the engine's own choice; nothing when it cannot be played.
+    pub(crate) async fn usual(&self, path: String) -> Option<Clip> {
+        match self.prompts(&[path]).await {
+            Ok(mut clips) => clips.pop(),
+            Err(bad) => {
+                tracing::warn!(path = bad.path, why = bad.why, "a prompt cannot be played");
+                None
+            }
+        }
+    }
+
     async fn prompt(&self, path: &str) -> Result<Duration, &'static str> {
         let format = folder::check_path(path)?;
         let max_bytes = self.config.max_bytes;

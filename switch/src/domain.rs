@@ -49,7 +49,7 @@ pub use conference::{
 pub use credit::CreditAnswer;
 pub use customer::Customer;
 pub use dialogue::{DigitRules, Media, Play, PlayCallback};
-pub use effect::{Effect, Input, ResolveFailure, Route};
+pub use effect::{Effect, Input, ResolveFailure, Route, Wanted};
 pub use leg::{Direction, End, Leg, Mode, State, Supervision};
 pub use names::{CallId, ConferenceId, Names, Tag};
 pub use party::{Account, Party};

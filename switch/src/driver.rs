@@ -101,8 +101,6 @@ pub enum Source {
     Ringback,
     /// Music on hold.
     Music,
-    /// A prompt, by its path in the prompt folder, once.
-    Prompt(String),
     /// These channels, mixed; empty when there is nobody to hear.
     Parties(BTreeSet<ChannelId>),
     /// Everybody who speaks into a room, but itself; so whoever comes or goes there changes

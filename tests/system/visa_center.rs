@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mesh::testing::eventually;
 use serde_json::{Value, json};
 use system_tests::client::{PATIENCE, states_of_trunk};
 use system_tests::{Client, Up};
@@ -202,7 +203,11 @@ async fn nobody_listens_so_the_caller_hears_the_fallback_prompt_and_is_released(
     let mut all = watcher
         .call_states_until(|states| states.last().is_some_and(|it| it["state"] == "early"))
         .await;
-    assert_eq!(up.sim.leg(&leg).await["hears"], "prompt:ivr/fallback.au");
+    eventually(Duration::from_secs(1), "the fallback prompt is heard", async || {
+        let heard = up.sim.leg(&leg).await["hears"].clone();
+        if heard == "prompt:ivr/fallback.au" { Ok(()) } else { Err(heard.to_string()) }
+    })
+    .await;
     let late = watcher.refused("CallControl/answer_call", json!({"call": call})).await;
     assert_eq!(late.code(), -32009);
     all.extend(watcher.until_over(1).await);

@@ -17,7 +17,7 @@ use super::party::Party;
 use super::phone::Use;
 use super::queue::{QueueInfo, Stay};
 use super::view::{Callback, LegView, Seen};
-use crate::driver::{ChannelId, Reason};
+use crate::driver::{ChannelId, PlaybackId, Reason};
 
 /// How long a leg may ring when nobody says otherwise.
 pub(super) const RING_TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,7 +45,7 @@ pub(super) enum Plan {
     /// caller that there is no application), and is then released.
     Announcing {
         /// What it hears.
-        prompt: String,
+        playback: PlaybackId,
         /// Why it is released.
         reason: Reason,
     },

@@ -171,9 +171,7 @@ impl Customer {
             Input::Resolved { call_id, answer } => self.resolved(&call_id, answer),
             Input::Looked { i_c_queue, answer } => self.looked(i_c_queue, answer),
             Input::Fetched { call_id, tag, playback, clip } => {
-                self.converse(&call_id, &tag, |dialogue, now| {
-                    dialogue.fetched(now, &playback, clip)
-                });
+                self.fetched(&call_id, &tag, playback, clip);
             }
             Input::Listeners { number, call_id, answer } => {
                 self.listeners(&number, call_id.as_ref(), answer);
@@ -226,9 +224,7 @@ impl Customer {
                 self.converse(&call_id, &tag, |dialogue, now| dialogue.key(now, digit));
             }
             Happened::NotRecorded(id) => self.recording_failed(&call_id, &tag, &id),
-            Happened::Played(playback, end) => {
-                self.converse(&call_id, &tag, |dialogue, now| dialogue.played(now, &playback, end));
-            }
+            Happened::Played(playback, end) => self.played(&call_id, &tag, &playback, end),
         }
     }
 

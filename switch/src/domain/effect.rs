@@ -174,6 +174,15 @@ pub enum ResolveFailure {
     Unavailable,
 }
 
+/// Audio that is to be played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// What is at this address.
+    Url(String),
+    /// The prompt with this path.
+    Prompt(String),
+}
+
 /// What the customer's state machine wants done.
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -239,7 +248,7 @@ pub enum Effect {
         /// Number of its hunt group.
         number: String,
     },
-    /// Fetches audio; the outcome comes as [`Input::Fetched`].
+    /// Looks for audio; the outcome comes as [`Input::Fetched`].
     Fetch {
         /// The call.
         call_id: CallId,
@@ -247,8 +256,8 @@ pub enum Effect {
         tag: Tag,
         /// The playback that waits.
         playback: PlaybackId,
-        /// Where from.
-        url: String,
+        /// Which.
+        wanted: Wanted,
     },
     /// Asks the store who listens to an access number; the answer comes as [`Input::Listeners`].
     AskListeners {

@@ -10,7 +10,7 @@ use crate::driver::Source;
 /// | --- | --- |
 /// | trying, ringing, ended, or handing over | silence (it is not on the line, or waits unheard) |
 /// | calling, while an application is alerted | ringback |
-/// | any that is on the line, before it is released | the announcement |
+/// | any that is on the line, before it is released | silence, over which the announcement is played |
 /// | early, or staying while its call is transferred | ringback |
 /// | parked, queued | music |
 /// | connected, in a conference | silence if it holds, else what the conference's matrix says |
@@ -24,11 +24,8 @@ pub(super) fn hears(call: &Call, leg: &Leg) -> Source {
     if call.waits_for_target(leg) {
         return Source::Ringback;
     }
-    if let Plan::Announcing { prompt, .. } = &call.plan
-        && matches!(leg.phase, Phase::Early | Phase::Connected)
-        && leg.is_party()
-    {
-        return Source::Prompt(prompt.clone());
+    if matches!(call.plan, Plan::Announcing { .. }) && leg.is_party() {
+        return Source::Silence;
     }
     match leg.phase {
         Phase::Ringing if leg.awaits_answer => Source::Ringback,

@@ -24,7 +24,7 @@ use super::traces::Traces;
 use crate::config::OnAuthLost;
 use crate::domain::{
     CallId, Charged, Command, CreditAnswer, Customer, Effect, Input, LegView, Listeners, Outcome,
-    Recorded, Standard,
+    Recorded, Standard, Wanted,
 };
 use crate::driver::{ChannelId, Event, Handled, Label, Op};
 use crate::outbox::{Batch, Outbox};
@@ -305,10 +305,13 @@ impl Actor {
                         Input::Looked { i_c_queue, answer }
                     }));
                 }
-                Effect::Fetch { call_id, tag, playback, url } => {
+                Effect::Fetch { call_id, tag, playback, wanted } => {
                     let audio = Arc::clone(&self.shared.audio);
                     self.asking.push(Box::pin(async move {
-                        let clip = audio.fetch(&url).await;
+                        let clip = match wanted {
+                            Wanted::Url(url) => audio.fetch(&url).await,
+                            Wanted::Prompt(path) => audio.usual(path).await,
+                        };
                         Input::Fetched { call_id, tag, playback, clip }
                     }));
                 }

@@ -6,7 +6,7 @@ use super::Customer;
 use super::timers::{CallTimer, Timer};
 use crate::domain::call::Call;
 use crate::domain::dialogue::{Act, Dialogue};
-use crate::domain::effect::Effect;
+use crate::domain::effect::{Effect, Wanted};
 use crate::domain::leg::State;
 use crate::domain::names::{CallId, Tag};
 use crate::driver::Op;
@@ -52,9 +52,12 @@ impl Customer {
                     info,
                     seen_by: call.seen_by.clone(),
                 },
-                Act::Fetch(playback, url) => {
-                    Effect::Fetch { call_id: call.id.clone(), tag: tag.clone(), playback, url }
-                }
+                Act::Fetch(playback, url) => Effect::Fetch {
+                    call_id: call.id.clone(),
+                    tag: tag.clone(),
+                    playback,
+                    wanted: Wanted::Url(url),
+                },
                 Act::Play(playback, clips, repeat) => {
                     Effect::Drive(Op::Play { channel, playback, clips, repeat })
                 }

@@ -12,19 +12,25 @@
 //! | a phone takes a parked party | the phone's | the party stays parked; after a recall the call ends |
 //! | any other | any | every leg ends, with the same reason |
 
+use std::time::Duration;
+
 use super::Customer;
 use super::timers::{CallTimer, Timer};
 use crate::domain::call::{Call, Plan, Transferor};
 use crate::domain::command::Cause;
 use crate::domain::dialogue::Dialogue;
+use crate::domain::effect::{Effect, Wanted};
 use crate::domain::leg::{End, Phase, Retold};
 use crate::domain::names::{CallId, Tag};
 use crate::domain::queue::Leave;
 use crate::domain::reason::{self, Standard};
-use crate::driver::{self, Op, Reason};
+use crate::driver::{self, Clip, Op, PlaybackEnd, PlaybackId, Reason};
 
-/// How long an announcement before the release may last.
-const ANNOUNCEMENT: std::time::Duration = std::time::Duration::from_secs(2);
+/// How soon it must be known what an announcement before the release is.
+const FOUND_WITHIN: Duration = Duration::from_secs(2);
+
+/// How much longer than it lasts the end of an announcement is waited for.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Customer {
     /// The channel of a leg has gone by itself.
@@ -188,14 +194,64 @@ impl Customer {
         self.release_after(call_id, prompt, reason);
     }
 
-    /// Releases the caller after it has heard something.
+    /// Releases the caller after it has heard something to its end, or as soon as it turns out that
+    /// there is nothing to hear.
     pub(super) fn release_after(&mut self, call_id: &CallId, prompt: &str, reason: &Reason) {
-        let now = self.now;
+        let playback = self.names.playback();
         let Some(call) = self.calls.get_mut(call_id) else { return };
-        call.plan = Plan::Announcing { prompt: prompt.to_owned(), reason: reason.clone() };
-        let at = now.plus(ANNOUNCEMENT);
-        if let Some(leg) = call.at_mut(&End::Caller) {
-            self.timers.set(Timer::leg(call_id, &leg.tag), at);
+        call.plan = Plan::Announcing { playback: playback.clone(), reason: reason.clone() };
+        let Some(leg) = call.at_mut(&End::Caller) else { return };
+        let tag = leg.tag.clone();
+        self.timers.set(Timer::leg(call_id, &tag), self.now.plus(FOUND_WITHIN));
+        let wanted = Wanted::Prompt(prompt.to_owned());
+        self.effects.push(Effect::Fetch { call_id: call_id.clone(), tag, playback, wanted });
+    }
+
+    /// Why the call is released after this playback, if it is.
+    fn released_after(&self, call_id: &CallId, id: &PlaybackId) -> Option<Reason> {
+        match &self.calls.get(call_id)?.plan {
+            Plan::Announcing { playback, reason } if playback == id => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    /// It is known what is played to a leg, or that there is nothing.
+    pub(super) fn fetched(
+        &mut self,
+        call_id: &CallId,
+        tag: &Tag,
+        playback: PlaybackId,
+        clip: Option<Clip>,
+    ) {
+        match (self.released_after(call_id, &playback), clip) {
+            (None, clip) => {
+                self.converse(call_id, tag, |dialogue, now| dialogue.fetched(now, &playback, clip))
+            }
+            (Some(reason), None) => self.end_call(call_id, &reason, None),
+            (Some(_), Some(clip)) => {
+                let leg = self.calls.get(call_id).and_then(|call| call.leg(tag));
+                let Some(channel) = leg.map(|leg| leg.channel.clone()) else { return };
+                let at = self.now.plus(clip.duration).plus(ENDS_WITHIN);
+                self.timers.set(Timer::leg(call_id, tag), at);
+                let play = Op::Play { channel, playback, clips: vec![clip], repeat: 1 };
+                self.effects.push(Effect::Drive(play));
+            }
+        }
+    }
+
+    /// What was played to a leg is over.
+    pub(super) fn played(
+        &mut self,
+        call_id: &CallId,
+        tag: &Tag,
+        playback: &PlaybackId,
+        end: PlaybackEnd,
+    ) {
+        match self.released_after(call_id, playback) {
+            None => {
+                self.converse(call_id, tag, |dialogue, now| dialogue.played(now, playback, end));
+            }
+            Some(reason) => self.end_call(call_id, &reason, None),
         }
     }
 

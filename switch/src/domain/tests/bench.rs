@@ -11,9 +11,12 @@ use crate::domain::{
     AGENT_TIMEOUT, Account, Action, Application, CallId, Cause, Charged, Command, Customer,
     Direction, Effect, Figures, Group, Input, IvrInfo, LegView, Listeners, Names, OnAppGone,
     Originate, Outcome, Party, QueueSettings, Recorded, Refusal, ResolveFailure, Route, State, Tag,
+    Wanted,
 };
 use crate::domain::{ConferenceNews, ConferenceView};
-use crate::driver::{self, ChannelId, Endpoint, Event, MixId, Op, Shown, Source};
+use crate::driver::{
+    self, ChannelId, Clip, Endpoint, Event, MixId, Op, PlaybackEnd, Shown, Source,
+};
 
 pub(super) const OWNER: Owner = Owner { i_reseller: 7, i_customer: 1 };
 
@@ -110,6 +113,8 @@ pub(super) struct Bench {
     pub(super) recorded: Vec<Recorded>,
     /// Queues of which the directory was asked who takes part.
     pub(super) looks: Vec<i64>,
+    /// The engine's own prompts are there.
+    pub(super) prompts: bool,
     /// What the store was asked and has not answered: the access number, and for which call.
     asks: Vec<(String, Option<CallId>)>,
     /// Calls that came in.
@@ -147,6 +152,7 @@ impl Bench {
             phones: Vec::new(),
             recorded: Vec::new(),
             looks: Vec::new(),
+            prompts: true,
             asks: Vec::new(),
             news: Vec::new(),
             kept: Vec::new(),
@@ -165,6 +171,7 @@ impl Bench {
     /// Feeds an input; returns what it led to, in order.
     pub(super) fn feed(&mut self, input: Input) -> Vec<Effect> {
         let effects = self.customer.handle(self.now, input);
+        let mut prompts = Vec::new();
         for effect in effects.clone() {
             match effect {
                 Effect::Drive(op) => {
@@ -198,10 +205,17 @@ impl Bench {
                 Effect::TellConference(news) => self.news.push(*news),
                 Effect::KeepConference(view) => self.kept.push(*view),
                 Effect::Look { i_c_queue, .. } => self.looks.push(i_c_queue),
+                Effect::Fetch { call_id, tag, playback, wanted: Wanted::Prompt(path) } => {
+                    let clip = self.prompts.then(|| two_seconds(path));
+                    prompts.push(Input::Fetched { call_id, tag, playback, clip });
+                }
                 Effect::Fetch { .. } => {}
                 Effect::AskListeners { number, call_id } => self.asks.push((number, call_id)),
                 Effect::Recorded(recorded) => self.recorded.push(*recorded),
             }
+        }
+        for found in prompts {
+            self.feed(found);
         }
         effects
     }
@@ -425,6 +439,18 @@ impl Bench {
         found.into_iter().flatten().map(|clip| clip.name.clone()).collect()
     }
 
+    /// What was last begun to be played to a leg's party has been heard to its end.
+    pub(super) fn prompt_ends(&mut self, tag: &Tag) {
+        let of = self.channel(tag);
+        let begun = self.ops.iter().rev().find_map(|op| match op {
+            Op::Play { channel, playback, .. } if *channel == of => Some(playback.clone()),
+            _ => None,
+        });
+        let playback = begun.expect("something is played");
+        let end = PlaybackEnd::Completed;
+        self.event(tag, |channel| Event::PlaybackEnded { channel, playback, end });
+    }
+
     /// The room into which a leg's party speaks.
     pub(super) fn speaks(&self, tag: &Tag) -> Option<MixId> {
         let of = self.channel(tag);
@@ -450,6 +476,10 @@ impl Bench {
         self.told.clear();
         self.ops.clear();
     }
+}
+
+fn two_seconds(name: String) -> Clip {
+    Clip { name, duration: Duration::from_secs(2), is_fetched: false }
 }
 
 /// A key as itself, anything else by its name and all that is said of it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bench::{Bench, CUSTOMER, account, support, to_account, to_group, to_pstn, visa_status};
 use crate::domain::{
     Action, CallId, ChargedService, ConnectTwo, Direction, Effect, Input, Listeners, Mode,
-    OnAppGone, Parked, Rating, Tag,
+    OnAppGone, Parked, Rating, Route, Tag,
 };
 
 const PSTN: &str = "12065550100";
@@ -185,50 +185,47 @@ fn the_caller_pays_for_what_it_dialled_wherever_the_call_is_sent() {
 }
 
 #[test]
-fn who_hands_a_call_over_blindly_pays_for_the_way_on() {
-    let (mut bench, call, trunk, alice) = from_the_trunk();
-    bench.wait(10);
-    let transfer = Action::TransferBlind(call.clone(), Some(alice), "12065550199".to_owned());
-    bench.must("transfer_call", transfer).unwrap();
-    bench.resolve(&call, Ok(to_pstn("12065550199")));
-    let target = bench.tag(2);
-    bench.wait(5);
-    bench.answers(&target);
-    bench.wait(20);
+fn who_hands_a_call_over_blindly_pays_for_the_way_on_and_for_what_it_had_placed() {
+    let was_called = || {
+        let (bench, call, trunk, alice) = from_the_trunk();
+        (bench, call, alice, trunk)
+    };
+    type TalkingOutside = fn() -> (Bench, CallId, Tag, Tag);
+    let rows: [(TalkingOutside, Route, &[&str]); 2] = [
+        (
+            was_called,
+            to_pstn("12065550199"),
+            &[
+                "leg 2: 101 pays incoming 12065550100 → 101 15s",
+                "leg 3: 101 pays outgoing 12065550100 → 12065550199 20s",
+            ],
+        ),
+        (
+            to_the_trunk,
+            to_account("102"),
+            &[
+                "leg 1: 101 pays outgoing 101 → 12065550100 15s",
+                "leg 2: 101 pays outgoing 101 → 12065550100 20s",
+                "leg 3: 101 pays outgoing 12065550100 → 102 20s",
+                "leg 3: 102 pays incoming 12065550100 → 102 20s",
+            ],
+        ),
+    ];
+    for (talking, target, expected) in rows {
+        let (mut bench, call, alice, trunk) = talking();
+        bench.wait(10);
+        let transfer = Action::TransferBlind(call.clone(), Some(alice), "onward".to_owned());
+        bench.must("transfer_call", transfer).unwrap();
+        bench.resolve(&call, Ok(target));
+        let target = bench.tag(2);
+        bench.wait(5);
+        bench.answers(&target);
+        bench.wait(20);
 
-    bench.hangs_up(&trunk);
+        bench.hangs_up(&trunk);
 
-    assert_eq!(
-        charges(&bench),
-        [
-            "leg 2: 101 pays incoming 12065550100 → 101 15s",
-            "leg 3: 101 pays outgoing 12065550100 → 12065550199 20s",
-        ]
-    );
-}
-
-#[test]
-fn who_placed_a_leg_pays_for_it_when_its_own_has_gone() {
-    let (mut bench, call, alice, trunk) = to_the_trunk();
-    bench.wait(10);
-    let transfer = Action::TransferBlind(call.clone(), Some(alice), "102".to_owned());
-    bench.must("transfer_call", transfer).unwrap();
-    bench.resolve(&call, Ok(to_account("102")));
-    let bob = bench.tag(2);
-    bench.answers(&bob);
-    bench.wait(20);
-
-    bench.hangs_up(&trunk);
-
-    assert_eq!(
-        charges(&bench),
-        [
-            "leg 1: 101 pays outgoing 101 → 12065550100 10s",
-            "leg 2: 101 pays outgoing 101 → 12065550100 20s",
-            "leg 3: 101 pays outgoing 12065550100 → 102 20s",
-            "leg 3: 102 pays incoming 12065550100 → 102 20s",
-        ]
-    );
+        assert_eq!(charges(&bench), expected);
+    }
 }
 
 #[test]
@@ -458,7 +455,8 @@ fn a_call_that_no_application_takes_costs_nobody_anything() {
     bench.trunk_calls_to(PSTN, "1733355700", visa_status(OnAppGone::Fallback));
     bench.listeners(Listeners::Nobody);
 
-    bench.pass(3_000);
+    let trunk = bench.tag(0);
+    bench.prompt_ends(&trunk);
 
     assert!(bench.customer.is_idle());
     assert!(charges(&bench).is_empty());

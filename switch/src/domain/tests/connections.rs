@@ -149,9 +149,8 @@ fn the_first_hears_why_the_second_failed_and_is_released_with_its_reason() {
 
         bench.refuses(&second, code);
         assert_eq!((bench.state(&first), bench.state(&second)), (State::Early, State::Terminated));
-        assert_eq!(bench.hears(&first), Source::Prompt(prompt.to_owned()));
-        bench.wait(3);
-        bench.feed(Input::Tick);
+        assert_eq!(bench.played(&first), [prompt]);
+        bench.prompt_ends(&first);
 
         for tag in [&first, &second] {
             assert_eq!(reason_of(&bench, tag), (code, text.to_owned()));
@@ -168,14 +167,13 @@ fn a_second_that_does_not_answer_or_is_unknown_is_announced_too() {
     bench.wait(30);
     bench.feed(Input::Tick);
     assert_eq!(reason_of(&bench, &second).0, 480);
-    assert_eq!(bench.hears(&first), Source::Prompt("no-answer.au".to_owned()));
+    assert_eq!(bench.played(&first), ["no-answer.au"]);
 
     let (mut bench, call, first) = first_dialled();
     bench.answers(&first);
     bench.resolve(&call, Ok(Route::Nowhere));
-    assert_eq!(bench.hears(&first), Source::Prompt("no-answer.au".to_owned()));
-    bench.wait(3);
-    bench.feed(Input::Tick);
+    assert_eq!(bench.played(&first), ["no-answer.au"]);
+    bench.prompt_ends(&first);
     assert_eq!(reason_of(&bench, &first).0, 404);
     assert_eq!(bench.tags().len(), 1);
 }

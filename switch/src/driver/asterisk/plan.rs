@@ -107,9 +107,7 @@ pub(super) fn plan(seats: &BTreeMap<ChannelId, Seat>, mut fresh: impl FnMut() ->
             None => Placed::Nowhere,
             Some(Source::Music) => Placed::Music,
             Some(Source::Ringback) => Placed::Ringback,
-            Some(Source::Silence | Source::Prompt(_) | Source::Parties(_) | Source::Mix { .. }) => {
-                Placed::Silence
-            }
+            Some(Source::Silence | Source::Parties(_) | Source::Mix { .. }) => Placed::Silence,
         });
         if to == seat.placed || to == Placed::Nowhere {
             continue;

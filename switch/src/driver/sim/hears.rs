@@ -121,7 +121,6 @@ fn add(lines: &HashMap<ChannelId, Line>, listener: &ChannelId, mix: &mut Mix) {
             Source::Silence => {}
             Source::Ringback => mix.is_ringback = true,
             Source::Music => mix.is_music = true,
-            Source::Prompt(path) => mix.prompt = Some(path.clone()),
             source @ (Source::Parties(_) | Source::Mix { .. }) => {
                 mix.is_listening = true;
                 for speaker in speakers(lines, ear, source) {
@@ -161,7 +160,7 @@ fn speakers<'a>(
             };
             lines.iter().filter(speaks).map(|(id, _)| id).chain(beside).collect()
         }
-        Source::Silence | Source::Ringback | Source::Music | Source::Prompt(_) => Vec::new(),
+        Source::Silence | Source::Ringback | Source::Music => Vec::new(),
     }
 }
 
@@ -178,6 +177,6 @@ pub(super) fn is_heard(
             beside.contains(speaker) || (in_room && lines.get(speaker).is_some_and(speaks))
         }
         Source::Parties(speakers) => speakers.contains(speaker),
-        Source::Silence | Source::Ringback | Source::Music | Source::Prompt(_) => false,
+        Source::Silence | Source::Ringback | Source::Music => false,
     })
 }

@@ -8,7 +8,7 @@ use super::order::is_legal;
 use crate::domain::tests::bench::{Bench, OWNER};
 use crate::domain::{
     Action, CallId, Charged, ChargedService, Command, Effect, Input, LegView, Mode, Refusal, State,
-    Tag, allowed_states,
+    Tag, Wanted, allowed_states,
 };
 use crate::driver::{ChannelId, Event, Op, RecordingId, Source};
 
@@ -42,6 +42,8 @@ struct Call {
     /// In the order in which they came to be.
     tags: Vec<Tag>,
     is_over: bool,
+    /// Its party hears why it goes no further.
+    is_released: bool,
 }
 
 /// How far a channel has come.
@@ -177,10 +179,14 @@ impl Checker {
                 Effect::TellPhone(_)
                 | Effect::TellQueue { .. }
                 | Effect::Look { .. }
-                | Effect::Fetch { .. }
                 | Effect::AskListeners { .. }
                 | Effect::TellConference(_)
                 | Effect::KeepConference(_) => {}
+                Effect::Fetch { call_id, wanted, .. } => {
+                    if let (Some(call), Wanted::Prompt(_)) = (self.calls.get_mut(call_id), wanted) {
+                        call.is_released = true;
+                    }
+                }
                 Effect::Recorded(recorded) => self.recorded(recorded),
             }
         }
@@ -431,11 +437,8 @@ impl Checker {
                 let Some(channel) = &leg.channel else { continue };
                 let is_listener = self.supervisors.contains_key(tag);
                 let hears = self.hears.get(channel).cloned().unwrap_or_default();
-                let is_on_line = leg.last.state == State::Early || leg.is_through();
-                if matches!(hears, Source::Prompt(_)) && is_on_line {
-                    continue;
-                }
                 let expected = match leg.last.state {
+                    _ if call.is_released && !is_listener => Source::Silence,
                     State::Early => Source::Ringback,
                     State::Ringing if call.tags[0] == *tag && leg.last.access_number.is_some() => {
                         Source::Ringback
