@@ -206,7 +206,8 @@ async fn charges_are_listed_by_party_time_and_service(directory: &impl Directory
     let alice = XdrsWithin { i_account: Some(IAccount(1)), ..all };
     assert_eq!(tags(alice, FIRST).await, ["t3", "t0"]);
     let (first, total) = directory.counted_xdrs(alice, Page { limit: 1, offset: 0 }).await.unwrap();
-    assert_eq!((first[0].tag.as_str(), first.len(), total), ("t3", 1, 2));
+    let listed: Vec<_> = first.iter().map(|xdr| xdr.tag.as_str()).collect();
+    assert_eq!((listed.as_slice(), total), (["t3"].as_slice(), 2));
     let time = XdrsWithin { from: Some(at(15)), to: Some(at(35)), ..all };
     assert_eq!(tags(time, FIRST).await, ["t2", "t1"], "the end counts, and `to` is not in it");
     let conferencing = XdrsWithin { service: Some(Service::Conferencing), ..all };
