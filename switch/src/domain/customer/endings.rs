@@ -225,7 +225,7 @@ impl Customer {
     ) {
         match (self.released_after(call_id, &playback), clip) {
             (None, clip) => {
-                self.converse(call_id, tag, |dialogue, now| dialogue.fetched(now, &playback, clip))
+                self.converse(call_id, tag, |dialogue, now| dialogue.fetched(now, &playback, clip));
             }
             (Some(reason), None) => self.end_call(call_id, &reason, None),
             (Some(_), Some(clip)) => {

@@ -1,6 +1,8 @@
 //! A customer on a bench: inputs by hand, effects collected and told in the words of the
 //! contract's table of scenarios.
 
+mod hearing;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -14,9 +16,7 @@ use crate::domain::{
     Wanted,
 };
 use crate::domain::{ConferenceNews, ConferenceView};
-use crate::driver::{
-    self, ChannelId, Clip, Endpoint, Event, MixId, Op, PlaybackEnd, Shown, Source,
-};
+use crate::driver::{self, ChannelId, Clip, Endpoint, Event, Op, Shown};
 
 pub(super) const OWNER: Owner = Owner { i_reseller: 7, i_customer: 1 };
 
@@ -415,51 +415,6 @@ impl Bench {
             states.join(" "),
             end.unwrap_or_default()
         )
-    }
-
-    /// What a leg's party hears, as the switch was told last.
-    pub(super) fn hears(&self, tag: &Tag) -> Source {
-        let of = self.channel(tag);
-        let mut ops = self.ops.iter().rev();
-        ops.find_map(|op| match op {
-            Op::Hear { channel, source } if *channel == of => Some(source.clone()),
-            _ => None,
-        })
-        .unwrap_or_default()
-    }
-
-    /// What was last begun to be played to a leg's party.
-    pub(super) fn played(&self, tag: &Tag) -> Vec<String> {
-        let of = self.channel(tag);
-        let mut ops = self.ops.iter().rev();
-        let found = ops.find_map(|op| match op {
-            Op::Play { channel, clips, .. } if *channel == of => Some(clips),
-            _ => None,
-        });
-        found.into_iter().flatten().map(|clip| clip.name.clone()).collect()
-    }
-
-    /// What was last begun to be played to a leg's party has been heard to its end.
-    pub(super) fn prompt_ends(&mut self, tag: &Tag) {
-        let of = self.channel(tag);
-        let begun = self.ops.iter().rev().find_map(|op| match op {
-            Op::Play { channel, playback, .. } if *channel == of => Some(playback.clone()),
-            _ => None,
-        });
-        let playback = begun.expect("something is played");
-        let end = PlaybackEnd::Completed;
-        self.event(tag, |channel| Event::PlaybackEnded { channel, playback, end });
-    }
-
-    /// The room into which a leg's party speaks.
-    pub(super) fn speaks(&self, tag: &Tag) -> Option<MixId> {
-        let of = self.channel(tag);
-        let mut ops = self.ops.iter().rev();
-        let found = ops.find_map(|op| match op {
-            Op::Speak { channel, mix } if *channel == of => Some(mix.clone()),
-            _ => None,
-        });
-        found.flatten()
     }
 
     /// Whom the switch was told to dial.

@@ -184,13 +184,15 @@ fn the_caller_pays_for_what_it_dialled_wherever_the_call_is_sent() {
     );
 }
 
+/// The call, 101's leg and that of the party outside.
+type TalkingOutside = fn() -> (Bench, CallId, Tag, Tag);
+
 #[test]
 fn who_hands_a_call_over_blindly_pays_for_the_way_on_and_for_what_it_had_placed() {
     let was_called = || {
         let (bench, call, trunk, alice) = from_the_trunk();
         (bench, call, alice, trunk)
     };
-    type TalkingOutside = fn() -> (Bench, CallId, Tag, Tag);
     let rows: [(TalkingOutside, Route, &[&str]); 2] = [
         (
             was_called,
