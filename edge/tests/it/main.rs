@@ -28,3 +28,5 @@ mod support;
 mod tcp;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tokens;

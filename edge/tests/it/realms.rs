@@ -31,7 +31,7 @@ impl<'a> Door<'a> {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
-        send_to(&self.harness.network, &self.name, request).await
+        send_to(&self.harness.network, &Target::Memory(self.name.clone()), request).await
     }
 
     async fn rest(&self, method: &str, body: Value) -> Result<Value, String> {

@@ -117,3 +117,21 @@ async fn a_reset_connection_leaves_nothing_behind() {
     };
     mesh::testing::eventually(crate::support::PATIENCE, "a free place", look).await;
 }
+
+#[tokio::test]
+async fn who_is_known_in_several_realms_must_name_one() {
+    let (harness, target) = Harness::over_tcp(config(|_| ())).await;
+    let mut client = Client::connect_to(&harness.network, &target, &[]).await.unwrap();
+    let mut login = json!({"login": "shared", "password": "secret"});
+
+    let fault = client.call("Session/login", login.clone()).await.unwrap_err();
+    assert_eq!(fault["code"], -32602);
+    assert_eq!(fault["data"]["faultcode"], "Client.Session.login.realm_required");
+
+    for realm in ["customer", "account"] {
+        login["realm"] = json!(realm);
+        client.call("Session/login", login.clone()).await.unwrap();
+        let data = client.call("Session/get_session_data", json!({})).await.unwrap();
+        assert_eq!(data["realm"], realm);
+    }
+}

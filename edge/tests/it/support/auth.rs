@@ -138,8 +138,12 @@ impl AuthenticationService for Auth {
         if request.password.as_deref().or(request.token.as_deref()) != Some("secret") {
             return Err(refuse(Code::Unauthenticated, "AUTH_FAILED"));
         }
+        if request.login == "shared" && asked == Realm::Unspecified {
+            return Err(refuse(Code::InvalidArgument, "REALM_REQUIRED"));
+        }
         let scope = match request.login.as_str() {
-            "101" => Scope::Account { i_customer: 1, i_account: 1 },
+            "shared" if asked == Realm::Customer => Scope::Customer { i_customer: 1 },
+            "101" | "shared" => Scope::Account { i_customer: 1, i_account: 1 },
             "102" => Scope::Account { i_customer: 1, i_account: 2 },
             "admin" => Scope::Everything,
             _ => return Err(refuse(Code::Unauthenticated, "AUTH_FAILED")),

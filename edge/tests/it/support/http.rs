@@ -12,16 +12,16 @@ use super::{PATIENCE, spawn};
 
 /// Sends one request on a connection of its own.
 pub(crate) async fn send(network: &Network, request: Request<Full<Bytes>>) -> Response<Bytes> {
-    send_to(network, "edge", request).await
+    send_to(network, &Target::Memory("edge".to_owned()), request).await
 }
 
 /// Sends one request to another listener.
 pub(crate) async fn send_to(
     network: &Network,
-    listener: &str,
+    target: &Target,
     request: Request<Full<Bytes>>,
 ) -> Response<Bytes> {
-    let stream = network.connect("edge", &Target::Memory(listener.to_owned())).await.unwrap();
+    let stream = network.connect("edge", target).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     spawn(connection);

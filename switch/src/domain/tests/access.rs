@@ -61,6 +61,17 @@ fn who_is_not_a_party_cannot_command_the_call() {
 }
 
 #[test]
+fn a_ringing_call_is_picked_up_by_who_sees_it() {
+    let (mut bench, call, _, bob) = Bench::early();
+    bench.rings(&bob);
+    let pick_up = || Action::PickUpCall(call.clone(), None, Box::new(account("103")));
+
+    let colleague = bench.command(account_scope("103"), "pickup_call", pick_up()).unwrap();
+    assert_eq!(colleague, Err(Refusal::CallNotFound(call.clone())));
+    bench.command(CUSTOMER, "pickup_call", pick_up()).unwrap().unwrap();
+}
+
+#[test]
 fn a_party_may_end_the_call_though_the_other_placed_it() {
     let (mut bench, call, alice, _) = Bench::talking();
 
