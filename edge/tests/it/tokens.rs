@@ -64,6 +64,8 @@ fn flawed(good: &Claims) -> Vec<(&'static str, String, &'static str)> {
         ("foreign issuer", changed(good, |it| it.iss = "somebody".to_owned()), NO_TOKEN),
         ("expired", changed(good, |it| it.exp = it.iat - 1), NO_TOKEN),
         ("not yet valid", changed(good, |it| it.nbf = Some(it.iat + 600)), NO_TOKEN),
+        ("unknown realm", changed(good, |it| it.realm = "root".to_owned()), NO_TOKEN),
+        ("no account", changed(good, |it| it.i_account = None), NO_TOKEN),
     ]
 }
 
