@@ -58,7 +58,7 @@ pub(crate) struct Plan {
     /// Sockets of the rows that do not say otherwise, 64 at least
     #[arg(long, default_value_t = 1_000)]
     sockets: usize,
-    /// Idle sockets of row 4
+    /// Sockets of rows 4 and 5
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
     /// Share of the work of a round that is done: less is quicker, and says less
@@ -90,6 +90,9 @@ enum Row {
     /// Memory of an idle socket
     #[value(name = "4")]
     Memory,
+    /// CPU of many sockets that come back and resume
+    #[value(name = "5")]
+    Resume,
     /// CPU of an event on one, two and four edges
     #[value(name = "6")]
     Edges,

@@ -4,6 +4,7 @@ mod command;
 mod delivery;
 mod edges;
 mod memory;
+mod resume;
 
 use std::path::PathBuf;
 
@@ -70,6 +71,9 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     }
     if plan.wants(Row::Memory) {
         lines.extend(memory::measure(&setting).await?);
+    }
+    if plan.wants(Row::Resume) {
+        lines.extend(resume::measure(&setting).await?);
     }
     if plan.wants(Row::Edges) {
         lines.extend(edges::measure(&setting).await?);

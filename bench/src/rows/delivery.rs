@@ -237,7 +237,7 @@ async fn directed(
 }
 
 /// An event such as the engine writes: of the queue, or of an account (by number, from 0).
-fn event(number: u64, account: Option<usize>) -> LogEntry {
+pub(super) fn event(number: u64, account: Option<usize>) -> LogEntry {
     let i_account = account.and_then(|account| i64::try_from(account + 1).ok());
     let party = |number: String, name: &str, i_account: Option<i64>| call::Party {
         i_account,

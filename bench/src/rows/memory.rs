@@ -11,7 +11,7 @@ use crate::product::Product;
 use crate::report::{Aim, Figures, Line, progress};
 
 /// Sockets of one account, below the limit of sockets of a user.
-const OF_ONE: usize = 50;
+pub(super) const OF_ONE: usize = 50;
 
 /// After which memory no longer changes: buffers of the handshakes have been given back.
 const SETTLE: Duration = Duration::from_secs(2);
