@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 pub use builtin::builtin_prompts;
 
-use crate::driver::Clip;
+use crate::driver::{Clip, Content};
 use folder::Found;
 
 /// Prompts, and audio from elsewhere.
@@ -79,9 +79,10 @@ impl Audio {
     pub async fn prompts(&self, paths: &[String]) -> Result<Vec<Clip>, BadPrompt> {
         let mut clips = Vec::new();
         for path in paths {
-            let duration = self.prompt(path).await;
-            let duration = duration.map_err(|why| BadPrompt { path: path.clone(), why })?;
-            clips.push(Clip { name: path.clone(), duration, is_fetched: false });
+            let prompt = self.prompt(path).await;
+            let (duration, bytes) = prompt.map_err(|why| BadPrompt { path: path.clone(), why })?;
+            let (name, content) = (path.clone(), Content::new(bytes));
+            clips.push(Clip { name, duration, is_fetched: false, content });
         }
         Ok(clips)
     }
@@ -97,20 +98,18 @@ impl Audio {
         }
     }
 
-    async fn prompt(&self, path: &str) -> Result<Duration, &'static str> {
+    async fn prompt(&self, path: &str) -> Result<(Duration, Vec<u8>), &'static str> {
         let format = folder::check_path(path)?;
         let max_bytes = self.config.max_bytes;
         let bytes = match &self.config.folder {
             None => Found::Nothing,
             Some(folder) => folder::read(folder, path, max_bytes).await?,
         };
-        match bytes {
-            Found::Bytes(bytes) => format::duration(format, &bytes),
-            Found::Nothing => {
-                let bytes = builtin::bytes_of(path).ok_or("names no prompt")?;
-                format::duration(format, &bytes)
-            }
-        }
+        let bytes = match bytes {
+            Found::Bytes(bytes) => bytes,
+            Found::Nothing => builtin::bytes_of(path).ok_or("names no prompt")?,
+        };
+        Ok((format::duration(format, &bytes)?, bytes))
     }
 
     /// Checks an address from which something is to be played.
@@ -143,7 +142,10 @@ impl Audio {
         let kind = answer.headers.get(http::header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         match format::of_content(url, kind, &answer.body) {
-            Ok(duration) => Some(Clip { name: url.to_owned(), duration, is_fetched: true }),
+            Ok(duration) => {
+                let (name, content) = (url.to_owned(), Content::new(answer.body));
+                Some(Clip { name, duration, is_fetched: true, content })
+            }
             Err(why) => {
                 refuse(why);
                 None

@@ -27,7 +27,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 pub use event::{Cause, Event, Handled, Origin, Signal};
-pub use media::{Clip, MixId, PlaybackEnd, PlaybackId, RecordingId};
+pub use media::{Clip, Content, MixId, PlaybackEnd, PlaybackId, RecordingId};
 
 /// Names a channel: one party's connection to the switch. Made by the engine for channels that
 /// it dials, by the driver for those that come in.

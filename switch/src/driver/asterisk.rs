@@ -8,17 +8,19 @@
 //!   causes into SIP codes.
 //! - `handover` hands calls over to the Asterisk of another node.
 //! - `phones` knows which phones are registered.
-//! - `dial` makes channels; `plan` and `media` bring together those that hear each other.
+//! - `dial` makes channels; `plan` says who has to be where to hear whom, `media` brings them
+//!   there, and `ears` whisper to a party what nobody else may hear.
+//! - `playing` plays what is in the `spool`; `recording` records. Both and the ears use `snoop`
+//!   channels.
 //!
 //! What Asterisk cannot do through ARI is refused: [`Op::PickUp`] (a phone is made to answer
-//! by a NOTIFY, which ARI does not send). What parties hear is brought about with mixing
-//! bridges, so that only mutual hearing is possible yet: a listener who is not heard gets
-//! silence.
+//! by a NOTIFY, which ARI does not send).
 
 mod ari;
 mod cause;
 mod config;
 mod dial;
+mod ears;
 mod events;
 mod handover;
 mod lines;
@@ -26,10 +28,14 @@ mod media;
 mod message;
 mod phones;
 mod plan;
+mod playing;
+mod recording;
 mod resync;
+mod snoop;
 mod socket;
+mod spool;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -47,7 +53,9 @@ use super::{
 pub use config::{Config, Url};
 
 use ari::{AriError, Client, Path};
-use lines::{Lines, Stage};
+use lines::{Debris, Line, Lines, Stage};
+use recording::Recorder;
+use spool::Spool;
 
 /// Channel variable with the application's name and the channel's [`Label`]; for people who look
 /// at the switch, and to know one's own channels again.
@@ -82,7 +90,11 @@ struct Inner {
     join_context: String,
     handover_context: String,
     music_class: String,
+    /// None when nothing can be played.
+    spool: Option<Spool>,
     book: Mutex<Lines>,
+    recorders: Mutex<HashMap<RecordingId, Recorder>>,
+    entries: snoop::Entries,
     /// Endpoints that have been told to be unreachable.
     unregistered: Mutex<BTreeSet<String>>,
     /// Woken when a claim on channels is let go.
@@ -103,6 +115,8 @@ impl Asterisk {
     pub fn new(config: &Config, deps: Deps) -> Result<Self, String> {
         config.validate()?;
         let access = config.access()?;
+        let spool = config.media_folder.as_deref().map(|folder| Spool::open(folder, &config.app));
+        let spool = spool.transpose().map_err(|error| format!("media_folder: {error}"))?;
         let Deps { signals, health, tasks, stop } = deps;
         let ari = Client::new(&access, config.request_timeout, tasks.clone(), stop.clone())?;
         let inner = Arc::new_cyclic(|own| Inner {
@@ -113,7 +127,10 @@ impl Asterisk {
             join_context: config.join_context.clone(),
             handover_context: config.handover_context.clone(),
             music_class: config.music_class.clone(),
+            spool,
             book: Mutex::default(),
+            recorders: Mutex::default(),
+            entries: snoop::Entries::default(),
             unregistered: Mutex::default(),
             unclaimed: Notify::new(),
             connected: watch::Sender::new(false),
@@ -147,13 +164,17 @@ impl Driver for Asterisk {
             Op::PickUp { channel } if inner.knows(&channel) => {
                 Err(DriverError::Refused("a phone on Asterisk cannot be made to answer".to_owned()))
             }
-            Op::PickUp { .. } | Op::StopPlay { .. } | Op::StopRecord { .. } => Ok(()),
+            Op::PickUp { .. } => Ok(()),
             Op::Hangup { channel, reason } => inner.hang_up(&channel, &reason).await,
             Op::Hear { channel, source } => inner.hear(&channel, source).await,
             Op::Speak { channel, mix } => inner.speak(&channel, mix).await,
             Op::SendDigits { channel, digits } => inner.send_digits(&channel, &digits).await,
-            Op::Record { .. } => Err(DriverError::Refused("nothing is recorded".to_owned())),
-            Op::Play { .. } => Err(DriverError::Refused("prompts are not played".to_owned())),
+            Op::Play { channel, playback, clips, repeat } => {
+                inner.play(&channel, playback, &clips, repeat).await
+            }
+            Op::StopPlay { channel, playback } => inner.stop_play(&channel, &playback).await,
+            Op::Record { channel, recording } => inner.record(&channel, &recording).await,
+            Op::StopRecord { recording, .. } => inner.stop_record(&recording).await,
             Op::Label { channel, label } => inner.label(&channel, label).await,
         }
     }
@@ -187,10 +208,10 @@ impl Driver for Asterisk {
 
     async fn collect(
         &self,
-        _recording: &RecordingId,
-        _file: &std::path::Path,
+        recording: &RecordingId,
+        file: &std::path::Path,
     ) -> Result<(), DriverError> {
-        Err(DriverError::Refused("nothing is recorded".to_owned()))
+        self.inner.collect(recording, file).await
     }
 }
 
@@ -224,7 +245,7 @@ impl Inner {
         self.command(channel, "answer").await?;
         self.book.lock().advance(channel, Stage::Answered);
         // It may have been said before what it is to hear from now on.
-        let is_wanted = |line: &lines::Line| line.wanted != Source::default();
+        let is_wanted = |line: &Line| line.wanted != Source::default();
         if self.book.lock().lines.get(channel).is_some_and(is_wanted) {
             self.arrange(channel).await?;
         }
@@ -244,10 +265,25 @@ impl Inner {
             Err(error) if error.status() == Some(404) => Ok(()),
             ended => Ok(ended?),
         };
-        if let Some((_, empty)) = struck {
-            self.take_down(empty);
+        if let Some((line, debris)) = struck {
+            self.gone(&line, debris);
         }
         ended
+    }
+
+    /// A channel is gone: strikes it out of the book, and looks after what it leaves behind.
+    fn struck(&self, channel: &ChannelId) -> Option<Line> {
+        let (line, debris) = self.book.lock().strike(channel)?;
+        self.gone(&line, debris);
+        Some(line)
+    }
+
+    fn gone(&self, line: &Line, debris: Debris) {
+        self.take_down(debris);
+        let left = self.book.lock().left_with(line);
+        if let (Some(left), Some(switch)) = (left, self.own.upgrade()) {
+            switch.arrange_apart(left);
+        }
     }
 
     async fn hear(&self, channel: &ChannelId, source: Source) -> Result<(), DriverError> {

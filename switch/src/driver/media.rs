@@ -1,6 +1,9 @@
 //! What is played, recorded and mixed.
 
+use std::fmt;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 /// Names a playback on a channel; made by the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +18,43 @@ pub struct Clip {
     pub duration: Duration,
     /// True when it is not in the prompt folder.
     pub is_fetched: bool,
+    /// The audio itself, in one of the formats of prompts.
+    pub content: Content,
+}
+
+/// Audio as it is in a file: `au`, `wav` or `g729`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Content(Bytes);
+
+impl Content {
+    /// Audio from a file.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// As in a file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The extension that a file of it has, told from how it begins.
+    #[must_use]
+    pub fn extension(&self) -> &'static str {
+        if self.0.starts_with(b".snd") {
+            "au"
+        } else if self.0.starts_with(b"RIFF") {
+            "wav"
+        } else {
+            "g729"
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} bytes", self.0.len())
+    }
 }
 
 /// Names a recording, `<node>.<unique part>`; made by the engine.

@@ -80,7 +80,7 @@ impl Voice {
 }
 
 /// Amplitude of one frequency (Goertzel's algorithm).
-fn level(samples: impl ExactSizeIterator<Item = f64>, frequency: f64) -> f64 {
+pub(crate) fn level(samples: impl ExactSizeIterator<Item = f64>, frequency: f64) -> f64 {
     let count = f64::from(u32::try_from(samples.len()).unwrap());
     let factor = 2.0 * (TAU * frequency / RATE).cos();
     let (mut last, mut before) = (0.0, 0.0);

@@ -7,6 +7,7 @@ use switch::driver::asterisk::{Asterisk, Config, Deps, Url};
 use switch::driver::{
     Cause, ChannelId, Driver as _, Endpoint, Event, Label, Op, Reason, Shown, Signal, Source,
 };
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +60,8 @@ pub(crate) struct Fixture {
     pub(crate) driver: Arc<Asterisk>,
     pub(crate) readiness: Readiness,
     events: mpsc::Receiver<Signal>,
+    /// What Asterisk is given to play.
+    pub(crate) media: TempDir,
 }
 
 impl Fixture {
@@ -73,7 +76,9 @@ impl Fixture {
     pub(crate) async fn with(phones: Phones, pbx: Pbx, url: &str) -> Self {
         let readiness = Readiness::new();
         let (signals, events) = mpsc::channel(256);
-        let config = Config { url: Url::new(url), ..Config::default() };
+        let media = tempfile::tempdir().unwrap();
+        let media_folder = Some(media.path().to_owned());
+        let config = Config { url: Url::new(url), media_folder, ..Config::default() };
         let deps = Deps {
             signals,
             health: readiness.component("switch.asterisk"),
@@ -81,7 +86,7 @@ impl Fixture {
             stop: phones.stop.clone(),
         };
         let driver = Arc::new(Asterisk::new(&config, deps).unwrap());
-        let fixture = Self { phones, pbx, driver, readiness, events };
+        let fixture = Self { phones, pbx, driver, readiness, events, media };
         fixture.until_connected(true).await;
         fixture
     }

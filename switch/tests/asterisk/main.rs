@@ -19,10 +19,13 @@ mod engine;
 mod failures;
 mod faulty;
 mod fixture;
+mod hearing;
 mod incoming;
 mod media;
 mod pbx;
 mod phone;
+mod prompts;
+mod recordings;
 mod sip;
 
 /// Leaves a test when there is to be no Asterisk.

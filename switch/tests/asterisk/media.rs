@@ -88,21 +88,6 @@ async fn three_hear_each_other_and_one_leaves() {
 }
 
 #[tokio::test]
-async fn who_is_not_to_be_heard_is_not_heard() {
-    needs_asterisk!();
-    let mut fixture = Fixture::start().await;
-    fixture.connect("a", "101").await;
-    fixture.connect("b", "102").await;
-
-    // One-sided: that needs more than a bridge, and nothing is better than too much.
-    fixture.hear("a", Source::Parties([id("b")].into())).await;
-    fixture.hear("b", Source::Parties([].into())).await;
-
-    assert!(fixture.pbx.bridges().await.is_empty());
-    fixture.phones.bob.until_heard(&[(fixture.phones.alice.tone, false)]).await;
-}
-
-#[tokio::test]
 async fn wishes_that_come_at_once_end_as_the_last_ones_say() {
     needs_asterisk!();
     let mut fixture = Fixture::start().await;

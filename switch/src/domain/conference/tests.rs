@@ -18,6 +18,7 @@ fn invited(prompts: &[&str]) -> Participant {
         name: (*prompt).to_owned(),
         duration: std::time::Duration::from_secs(1),
         is_fetched: false,
+        content: crate::driver::Content::default(),
     };
     let prompts = prompts.iter().map(clip).collect();
     Participant::new(name, Party::number("1"), JoinMode::Full, prompts)

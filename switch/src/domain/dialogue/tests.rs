@@ -25,8 +25,12 @@ fn id(name: &str) -> PlaybackId {
 }
 
 fn prompt(is_interruptible: bool) -> Play {
-    let clip =
-        Clip { name: "a.au".to_owned(), duration: Duration::from_secs(2), is_fetched: false };
+    let clip = Clip {
+        name: "a.au".to_owned(),
+        duration: Duration::from_secs(2),
+        is_fetched: false,
+        content: crate::driver::Content::default(),
+    };
     Play { media: Media::Clips(vec![clip]), repeat: 1, is_interruptible, callback: None }
 }
 
@@ -294,7 +298,12 @@ fn a_playback_has_one_end() {
 fn audio_from_an_address_is_played_when_it_is_there() {
     let clip = |dialogue: &Dialogue| {
         assert!(dialogue.playback.is_some());
-        Clip { name: "http://a/".to_owned(), duration: Duration::from_secs(1), is_fetched: true }
+        Clip {
+            name: "http://a/".to_owned(),
+            duration: Duration::from_secs(1),
+            is_fetched: true,
+            content: crate::driver::Content::default(),
+        }
     };
     let mut talk = Talk::default();
     talk.play("p", url());

@@ -434,7 +434,12 @@ impl Bench {
 }
 
 fn two_seconds(name: String) -> Clip {
-    Clip { name, duration: Duration::from_secs(2), is_fetched: false }
+    Clip {
+        name,
+        duration: Duration::from_secs(2),
+        is_fetched: false,
+        content: crate::driver::Content::default(),
+    }
 }
 
 /// A key as itself, anything else by its name and all that is said of it.

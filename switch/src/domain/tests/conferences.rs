@@ -41,7 +41,12 @@ fn create(call: &CallId, owner: &str, may_confer: bool) -> ConferenceAction {
 
 fn clip(name: &str, seconds: u64) -> Clip {
     let duration = std::time::Duration::from_secs(seconds);
-    Clip { name: name.to_owned(), duration, is_fetched: false }
+    Clip {
+        name: name.to_owned(),
+        duration,
+        is_fetched: false,
+        content: crate::driver::Content::default(),
+    }
 }
 
 fn room() -> Room {

@@ -7,8 +7,12 @@ use crate::domain::{Action, CallId, DigitRules, Input, Media, Play, State, Tag};
 use crate::driver::{Clip, Event, Op, PlaybackEnd, PlaybackId};
 
 fn play(call: &CallId, tag: Option<&Tag>) -> Action {
-    let clip =
-        Clip { name: "a.au".to_owned(), duration: Duration::from_secs(2), is_fetched: false };
+    let clip = Clip {
+        name: "a.au".to_owned(),
+        duration: Duration::from_secs(2),
+        is_fetched: false,
+        content: crate::driver::Content::default(),
+    };
     let play =
         Play { media: Media::Clips(vec![clip]), repeat: 1, is_interruptible: true, callback: None };
     Action::Play(call.clone(), tag.cloned(), play)

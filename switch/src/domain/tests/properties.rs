@@ -153,8 +153,12 @@ fn route(number: u8) -> Route {
 }
 
 fn playing(kind: u8) -> Play {
-    let clip =
-        Clip { name: "a.au".to_owned(), duration: Duration::from_secs(2), is_fetched: false };
+    let clip = Clip {
+        name: "a.au".to_owned(),
+        duration: Duration::from_secs(2),
+        is_fetched: false,
+        content: crate::driver::Content::default(),
+    };
     let media =
         if kind == 40 { Media::Url("http://a/".to_owned()) } else { Media::Clips(vec![clip]) };
     Play { media, repeat: 1, is_interruptible: kind.is_multiple_of(2), callback: None }

@@ -69,7 +69,12 @@ fn lasting() -> impl Iterator<Item = State> {
 
 fn play() -> Play {
     let duration = Duration::from_secs(1);
-    let clip = Clip { name: "a.au".to_owned(), duration, is_fetched: false };
+    let clip = Clip {
+        name: "a.au".to_owned(),
+        duration,
+        is_fetched: false,
+        content: crate::driver::Content::default(),
+    };
     Play { media: Media::Clips(vec![clip]), repeat: 1, is_interruptible: false, callback: None }
 }
 

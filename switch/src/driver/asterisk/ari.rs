@@ -8,12 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioTimer;
 use serde::de::DeserializeOwned;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -156,12 +159,55 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &Path, body: Bytes) -> Result<Bytes, AriError> {
-        tokio::time::timeout(self.timeout, self.exchange(method, path, body))
+        timeout(self.timeout, self.exchange(method, path, body))
             .await
             .unwrap_or(Err(AriError::Timeout))
     }
 
+    /// Writes what is there to a file. The deadline is that of each piece.
+    pub(super) async fn download(
+        &self,
+        path: &Path,
+        file: &std::path::Path,
+    ) -> Result<(), DriverError> {
+        let late = |_| AriError::Timeout;
+        let written = |error: std::io::Error| DriverError::Refused(error.to_string());
+        let begin = self.begin(Method::GET, path, Bytes::new());
+        let answer = timeout(self.timeout, begin).await.map_err(late)??;
+        let status = answer.status();
+        let mut body = answer.into_body();
+        if !status.is_success() {
+            let text = timeout(self.timeout, Limited::new(body, MAX_ANSWER_BYTES).collect()).await;
+            let text = text.map_err(late)?.map_err(AriError::Transport)?.to_bytes();
+            return Err(AriError::Status { status, text: text_of(&text) }.into());
+        }
+        let mut file = tokio::fs::File::create(file).await.map_err(written)?;
+        while let Some(frame) = timeout(self.timeout, body.frame()).await.map_err(late)? {
+            let frame = frame.map_err(|error| AriError::Transport(error.into()))?;
+            if let Ok(data) = frame.into_data() {
+                file.write_all(&data).await.map_err(written)?;
+            }
+        }
+        file.flush().await.map_err(written)
+    }
+
     async fn exchange(&self, method: Method, path: &Path, body: Bytes) -> Result<Bytes, AriError> {
+        let answer = self.begin(method, path, body).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect();
+        let body = body.await.map_err(AriError::Transport)?.to_bytes();
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(AriError::Status { status, text: text_of(&body) })
+    }
+
+    async fn begin(
+        &self,
+        method: Method,
+        path: &Path,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, AriError> {
         let transport =
             |error: Box<dyn std::error::Error + Send + Sync>| AriError::Transport(error);
         let target = PathAndQuery::try_from(path.0.as_str()).map_err(|e| transport(e.into()))?;
@@ -177,14 +223,7 @@ impl Client {
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.authorization.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let answer = self.http.request(request).await.map_err(|error| transport(error.into()))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect();
-        let body = body.await.map_err(transport)?.to_bytes();
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(AriError::Status { status, text: text_of(&body) })
+        self.http.request(request).await.map_err(|error| transport(error.into()))
     }
 }
 

@@ -35,6 +35,9 @@ pub struct Config {
     pub handover_context: String,
     /// Class of music on hold; Asterisk's default when empty.
     pub music_class: String,
+    /// Folder through which Asterisk gets what it is to play, under the same path and readable
+    /// there; none: nothing is played. A file is in it while it is played.
+    pub media_folder: Option<PathBuf>,
     /// True to let calls go on when Cordboard stops, for as long as its lease lasts: started again
     /// within that time under the same name it goes on with them. Otherwise they end when it stops.
     pub keep_calls: bool,
@@ -55,6 +58,7 @@ impl Default for Config {
             join_context: "cordboard-join".to_owned(),
             handover_context: "cordboard-handover".to_owned(),
             music_class: String::new(),
+            media_folder: None,
             keep_calls: false,
             request_timeout: Duration::from_secs(2),
         }

@@ -9,6 +9,7 @@ use super::handover::{HANDED, read_origin};
 use super::lines::{Stage, Way};
 use super::message::{Channel, Message};
 use super::plan::RoomId;
+use super::snoop::SnoopId;
 use super::{Inner, cause};
 use crate::driver::{Cause, ChannelId, Event, Label, Origin, Shown, Source};
 
@@ -48,6 +49,9 @@ impl Inner {
                 );
                 None
             }
+            Message::PlaybackFinished { playback } => self.played(&playback),
+            Message::RecordingFinished { recording } => self.recorded(&recording.name),
+            Message::RecordingFailed { recording } => self.not_recorded(&recording.name),
             Message::BridgeDestroyed { bridge } => {
                 self.lost_room(&RoomId(bridge.id));
                 None
@@ -63,6 +67,10 @@ impl Inner {
 
     /// A channel has come under our control: a dialled one has answered, another comes in.
     fn entered(self: &Arc<Self>, args: &[String], channel: &Channel) -> Option<Event> {
+        if channel.is_snoop() {
+            self.snoop_entered(channel);
+            return None;
+        }
         let id = ChannelId(channel.id.clone());
         let way = self.book.lock().lines.get(&id).map(|line| line.way);
         match way {
@@ -137,10 +145,13 @@ impl Inner {
     }
 
     /// A channel is gone, by itself.
-    fn ended(&self, channel: &Channel, q850: i32, sip: Option<i32>) -> Option<Event> {
+    fn ended(self: &Arc<Self>, channel: &Channel, q850: i32, sip: Option<i32>) -> Option<Event> {
+        if channel.is_snoop() {
+            self.lost_snoop(&SnoopId(channel.id.clone()));
+            return None;
+        }
         let channel = ChannelId(channel.id.clone());
-        let (line, empty) = self.book.lock().strike(&channel)?;
-        self.take_down(empty);
+        let line = self.struck(&channel)?;
         let sip = line.refusal.map(i32::from).or(sip);
         let cause = cause::of_end(line.way, line.stage, q850, sip);
         Some(Event::Ended { channel, cause })
@@ -148,9 +159,7 @@ impl Inner {
 
     /// A channel is gone, and nobody said how.
     pub(super) async fn lost(&self, channel: ChannelId, cause: Cause) {
-        let struck = self.book.lock().strike(&channel);
-        if let Some((_, empty)) = struck {
-            self.take_down(empty);
+        if self.struck(&channel).is_some() {
             self.correct(Event::Ended { channel, cause }).await;
         }
     }

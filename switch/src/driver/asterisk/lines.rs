@@ -4,9 +4,11 @@
 //! has been told or the engine has hung it up. What Asterisk says about a channel that is
 //! not in the book is of no interest, be it late, foreign, or told twice.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::plan::{Placed, RoomId};
+use super::plan::{Feed, Placed, RoomId};
+use super::playing::Playback;
+use super::snoop::SnoopId;
 use crate::driver::{ChannelId, Label, MixId, Source};
 
 /// Who made a channel.
@@ -43,6 +45,12 @@ pub(super) struct Line {
     pub(super) speaks_in: Option<MixId>,
     /// What it hears, as far as Asterisk has confirmed it.
     pub(super) placed: Placed,
+    /// The room into which it listens from outside.
+    pub(super) tap: Option<Tap>,
+    /// What is whispered to it besides.
+    pub(super) ear: Option<Ear>,
+    /// What is played to it, and it alone.
+    pub(super) playback: Option<Playback>,
     /// Another node has handed it over.
     pub(super) is_handed: bool,
     /// Somebody is moving it.
@@ -51,6 +59,61 @@ pub(super) struct Line {
     inner: Option<ChannelId>,
     /// The code with which the other half was refused.
     pub(super) refusal: Option<u16>,
+}
+
+/// Through which a party hears others whom nobody else in its room hears: a snoop channel that
+/// whispers to it, in a bridge with one snoop channel for each speaker.
+#[derive(Debug)]
+pub(super) struct Ear {
+    pub(super) room: RoomId,
+    pub(super) snoop: SnoopId,
+    /// True when Asterisk has confirmed that it whispers.
+    pub(super) is_ready: bool,
+    pub(super) mouths: BTreeMap<ChannelId, Mouth>,
+}
+
+/// A snoop channel in a room that whispers to a party outside what it hears there.
+#[derive(Debug)]
+pub(super) struct Tap {
+    pub(super) room: RoomId,
+    pub(super) snoop: SnoopId,
+    /// True when Asterisk has confirmed that it whispers.
+    pub(super) is_ready: bool,
+}
+
+/// One speaker.
+#[derive(Debug)]
+pub(super) struct Mouth {
+    pub(super) snoop: SnoopId,
+    /// True when Asterisk has confirmed that it is in the bridge.
+    pub(super) is_heard: bool,
+}
+
+impl Ear {
+    /// Whom it may carry; true for those who are heard.
+    pub(super) fn feeds(&self) -> BTreeMap<ChannelId, bool> {
+        let feed =
+            |(id, mouth): (&ChannelId, &Mouth)| (id.clone(), self.is_ready && mouth.is_heard);
+        self.mouths.iter().map(feed).collect()
+    }
+
+    fn snoops(self) -> impl Iterator<Item = SnoopId> {
+        self.mouths.into_values().map(|mouth| mouth.snoop).chain([self.snoop])
+    }
+}
+
+/// What is no longer in the book, and has to be taken down in Asterisk.
+#[derive(Debug, Default)]
+pub(super) struct Debris {
+    pub(super) snoops: Vec<SnoopId>,
+    /// After the snoop channels.
+    pub(super) rooms: Vec<RoomId>,
+}
+
+impl Debris {
+    pub(super) fn is_empty(&self) -> bool {
+        self.snoops.is_empty() && self.rooms.is_empty()
+    }
 }
 
 /// All channels, and the bridges that the driver has made.
@@ -73,6 +136,9 @@ impl Lines {
             wanted: Source::default(),
             speaks_in: None,
             placed: Placed::Nowhere,
+            tap: None,
+            ear: None,
+            playback: None,
             is_handed: false,
             is_claimed: false,
             inner: None,
@@ -93,23 +159,123 @@ impl Lines {
         }
     }
 
-    /// The channel has ended: strikes it out. The rooms that this leaves empty are no longer in
-    /// the book and have to be taken down by the caller.
-    pub(super) fn strike(&mut self, id: &ChannelId) -> Option<(Line, Vec<RoomId>)> {
-        let line = self.lines.remove(id)?;
-        let empty = match &line.placed {
+    /// The channel has ended: strikes it out. What this leaves behind is no longer in the book and
+    /// has to be taken down by the caller.
+    pub(super) fn strike(&mut self, id: &ChannelId) -> Option<(Line, Debris)> {
+        let mut line = self.lines.remove(id)?;
+        let mut debris = Debris::default();
+        match &line.placed {
             // Whoever is moving it looks after the room.
-            _ if line.is_claimed => Vec::new(),
-            Placed::Room(room) | Placed::Unknown(Some(room)) => self.take_if_empty(room),
-            _ => Vec::new(),
-        };
-        Some((line, empty))
+            _ if line.is_claimed => {}
+            Placed::Room(room, _) | Placed::Unknown(Some(room)) => {
+                let empty = self.take_if_empty(room);
+                debris.rooms.extend(empty.rooms);
+                debris.snoops.extend(empty.snoops);
+            }
+            _ => {}
+        }
+        debris.snoops.extend(line.tap.take().map(|tap| tap.snoop));
+        if let Some(ear) = line.ear.take() {
+            self.scrap(ear, &mut debris);
+        }
+        let hears_it =
+            |line: &Line| line.ear.as_ref().is_some_and(|ear| ear.mouths.contains_key(id));
+        let listeners = self.lines.iter().filter(|(_, line)| hears_it(line));
+        let listeners: Vec<_> = listeners.map(|(listener, _)| listener.clone()).collect();
+        for listener in listeners {
+            self.cut(&Feed { listener, speaker: id.clone() }, &mut debris);
+        }
+        Some((line, debris))
     }
 
-    /// Takes a room out of the book when nobody is in it.
-    pub(super) fn take_if_empty(&mut self, room: &RoomId) -> Vec<RoomId> {
-        let is_used = self.lines.values().any(|line| line.placed.room() == Some(room));
-        if is_used { Vec::new() } else { self.rooms.take(room).into_iter().collect() }
+    /// One of the few whom `gone` has left in its room without anybody saying what they hear from now
+    /// on, which is so for those who speak into a mix. They may be too few for a room.
+    pub(super) fn left_with(&self, gone: &Line) -> Option<ChannelId> {
+        let room = gone.placed.room().filter(|_| gone.speaks_in.is_some())?;
+        let left = self.lines.iter().filter(|(_, line)| line.placed.room() == Some(room));
+        let mut left = left.map(|(id, _)| id.clone()).take(3);
+        let (first, _, third) = (left.next(), left.next(), left.next());
+        first.filter(|_| third.is_none())
+    }
+
+    /// One is no longer heard by another; an ear without anybody to hear goes.
+    pub(super) fn cut(&mut self, feed: &Feed, debris: &mut Debris) {
+        let Some(line) = self.lines.get_mut(&feed.listener) else { return };
+        let Some(ear) = &mut line.ear else { return };
+        if let Some(mouth) = ear.mouths.remove(&feed.speaker) {
+            debris.snoops.push(mouth.snoop);
+        }
+        if ear.mouths.is_empty()
+            && let Some(ear) = line.ear.take()
+        {
+            self.scrap(ear, debris);
+        }
+    }
+
+    pub(super) fn scrap(&mut self, ear: Ear, debris: &mut Debris) {
+        debris.rooms.extend(self.rooms.take(&ear.room));
+        debris.snoops.extend(ear.snoops());
+    }
+
+    /// Takes an ear out of the book that does not whisper.
+    pub(super) fn scrap_unready(&mut self, id: &ChannelId) -> Debris {
+        let mut debris = Debris::default();
+        let line = self.lines.get_mut(id);
+        if let Some(ear) = line.and_then(|line| line.ear.take_if(|ear| !ear.is_ready)) {
+            self.scrap(ear, &mut debris);
+        }
+        debris
+    }
+
+    /// A snoop channel is gone, and not because of us. Gives who hears less for it.
+    pub(super) fn lose_snoop(&mut self, snoop: &SnoopId) -> Option<ChannelId> {
+        for (id, line) in &mut self.lines {
+            if let Some(tap) = line.tap.as_mut().filter(|tap| tap.snoop == *snoop) {
+                tap.is_ready = false;
+                return Some(id.clone());
+            }
+            let Some(ear) = &mut line.ear else { continue };
+            if ear.snoop == *snoop {
+                ear.is_ready = false;
+                return Some(id.clone());
+            }
+            if let Some(mouth) = ear.mouths.values_mut().find(|mouth| mouth.snoop == *snoop) {
+                mouth.is_heard = false;
+                return Some(id.clone());
+            }
+        }
+        None
+    }
+
+    /// Every snoop channel through which somebody hears somebody.
+    pub(super) fn snoops(&self) -> BTreeSet<SnoopId> {
+        let ears = self.lines.values().filter_map(|line| line.ear.as_ref());
+        let of_ear = |ear: &Ear| {
+            let mouths = ear.mouths.values().map(|mouth| mouth.snoop.clone());
+            mouths.chain([ear.snoop.clone()]).collect::<Vec<_>>()
+        };
+        let taps = self.lines.values().filter_map(|line| line.tap.as_ref());
+        ears.flat_map(of_ear).chain(taps.map(|tap| tap.snoop.clone())).collect()
+    }
+
+    /// Takes a room out of the book when nobody is in it, and with it the taps into it.
+    pub(super) fn take_if_empty(&mut self, room: &RoomId) -> Debris {
+        let mut debris = Debris::default();
+        if self.lines.values().any(|line| line.placed.room() == Some(room)) {
+            return debris;
+        }
+        debris.rooms.extend(self.rooms.take(room));
+        for line in self.lines.values_mut() {
+            let tap = line.tap.take_if(|tap| tap.room == *room);
+            debris.snoops.extend(tap.map(|tap| tap.snoop));
+        }
+        debris
+    }
+
+    /// A party listens no longer from outside.
+    pub(super) fn untap(&mut self, id: &ChannelId, debris: &mut Debris) {
+        let tap = self.lines.get_mut(id).and_then(|line| line.tap.take());
+        debris.snoops.extend(tap.map(|tap| tap.snoop));
     }
 
     /// What a channel hears, a mix given as those who speak in it.
@@ -122,18 +288,41 @@ impl Lines {
         Source::Parties(speakers.chain(beside.iter().cloned()).collect())
     }
 
+    /// Whether a channel is to hear another, as far as it is up to the first.
+    pub(super) fn wants(&self, id: &ChannelId, line: &Line, other: &ChannelId) -> bool {
+        match &line.wanted {
+            Source::Parties(parties) => parties.contains(other),
+            Source::Mix { mix, beside, except } => {
+                let speaks =
+                    self.lines.get(other).is_some_and(|it| it.speaks_in.as_ref() == Some(mix));
+                beside.contains(other) || (speaks && id != other && !except.contains(other))
+            }
+            Source::Silence | Source::Ringback | Source::Music => false,
+        }
+    }
+
     /// A room is gone, and not because of us: nobody is in it any more. Gives those who were.
     pub(super) fn lose_room(&mut self, room: &RoomId) -> Vec<ChannelId> {
         if !self.rooms.remove(room) {
             return Vec::new();
         }
-        let inside = self.lines.iter_mut().filter(|(_, line)| line.placed.room() == Some(room));
-        inside
-            .map(|(id, line)| {
+        let is_ear = |line: &Line| line.ear.as_ref().is_some_and(|ear| ear.room == *room);
+        let mut concerned = Vec::new();
+        for (id, line) in &mut self.lines {
+            if line.placed.room() == Some(room) {
                 line.placed = Placed::Unknown(None);
-                id.clone()
-            })
-            .collect()
+                concerned.push(id.clone());
+            } else if let Some(tap) = line.tap.as_mut().filter(|tap| tap.room == *room) {
+                tap.is_ready = false;
+                concerned.push(id.clone());
+            } else if is_ear(line)
+                && let Some(ear) = &mut line.ear
+            {
+                ear.is_ready = false;
+                concerned.push(id.clone());
+            }
+        }
+        concerned
     }
 
     /// Notes that `outer`, which was dialled, is one half of a pair; `inner` will be offered.
@@ -164,6 +353,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Presence;
     use super::*;
 
     fn id(text: &str) -> ChannelId {
@@ -199,10 +389,35 @@ mod tests {
         book.rooms.insert(room.clone());
         for name in ["a", "b"] {
             book.enter(&id(name), Way::Dialled, Stage::Answered, Label::default());
-            book.lines.get_mut(&id(name)).unwrap().placed = Placed::Room(room.clone());
+            book.lines.get_mut(&id(name)).unwrap().placed =
+                Placed::Room(room.clone(), Presence::Speaking);
         }
 
-        assert_eq!(book.strike(&id("a")).unwrap().1, []);
-        assert_eq!(book.strike(&id("b")).unwrap().1, [room]);
+        assert_eq!(book.strike(&id("a")).unwrap().1.rooms, []);
+        assert_eq!(book.strike(&id("b")).unwrap().1.rooms, [room]);
+    }
+
+    #[test]
+    fn an_ear_goes_with_its_party_and_with_the_last_whom_it_carries() {
+        for gone in ["listener", "speaker"] {
+            let mut book = Lines::default();
+            for name in ["listener", "speaker"] {
+                book.enter(&id(name), Way::Dialled, Stage::Answered, Label::default());
+            }
+            let (room, snoop) = (RoomId("r".to_owned()), |name: &str| SnoopId(name.to_owned()));
+            book.rooms.insert(room.clone());
+            let mouth = Mouth { snoop: snoop("mouth"), is_heard: true };
+            let mouths = [(id("speaker"), mouth)].into();
+            let ear = Ear { room: room.clone(), snoop: snoop("ear"), is_ready: true, mouths };
+            book.lines.get_mut(&id("listener")).unwrap().ear = Some(ear);
+
+            let debris = book.strike(&id(gone)).unwrap().1;
+
+            assert_eq!(
+                (debris.rooms, debris.snoops),
+                (vec![room], vec![snoop("mouth"), snoop("ear")])
+            );
+            assert!(book.snoops().is_empty() && book.rooms.is_empty());
+        }
     }
 }

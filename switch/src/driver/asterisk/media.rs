@@ -14,8 +14,9 @@ use tracing::{debug, warn};
 
 use super::Inner;
 use super::ari::{AriError, Path};
-use super::lines::{Lines, Stage};
-use super::plan::{self, Move, Placed, Plan, RoomId, Seat};
+use super::lines::{Debris, Ear, Line, Lines, Stage};
+use super::plan::{self, Move, Placed, Plan, Presence, RoomId, Seat};
+use super::snoop::SnoopId;
 use crate::driver::{ChannelId, Source};
 
 /// Channels that nobody else moves; let go when dropped.
@@ -28,7 +29,7 @@ struct Claim<'a> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let mut empty = Vec::new();
+        let mut debris = Debris::default();
         {
             let mut book = self.switch.book.lock();
             for channel in &self.channels {
@@ -37,10 +38,12 @@ impl Drop for Claim<'_> {
                 }
             }
             for room in &self.rooms {
-                empty.extend(book.take_if_empty(room));
+                let empty = book.take_if_empty(room);
+                debris.rooms.extend(empty.rooms);
+                debris.snoops.extend(empty.snoops);
             }
         }
-        self.switch.take_down(empty);
+        self.switch.take_down(debris);
         self.switch.unclaimed.notify_waiters();
     }
 }
@@ -69,22 +72,18 @@ impl Inner {
                 None => unclaimed.await,
             }
         };
-        let Plan { outside, new_rooms, across, inside } = plan;
+        let Plan { untapped, cut, outside, new_rooms, across, inside, tapped, laid } = plan;
+        self.cut(&untapped, &cut).await.map_err(Failed::Ari)?;
         future::try_join_all(outside.iter().map(|one| self.make_move(one))).await?;
         for room in &new_rooms {
-            let path = Path::new(&["bridges"])
-                .with("type", "mixing,dtmf_events")
-                .with("bridgeId", &room.0)
-                .with("name", &room.0);
-            if let Err(error) = self.ari.post(&path).await {
-                // It may have been made all the same.
-                self.tidy_later();
-                return Err(Failed::Ari(error));
-            }
+            self.make_room(room).await.map_err(Failed::Ari)?;
         }
         future::try_join_all(across.iter().map(|one| self.make_move(one))).await?;
         future::try_join_all(inside.iter().map(|one| self.make_move(one))).await?;
-        Ok(())
+        future::try_join_all(tapped.into_iter().map(|(listener, room)| self.tap(listener, room)))
+            .await
+            .map_err(Failed::Ari)?;
+        self.lay(laid).await.map_err(Failed::Ari)
     }
 
     /// Claims what belongs together with a channel and plans the moves; `None` while another has
@@ -118,9 +117,12 @@ impl Inner {
         self.note_place(channel, Placed::Unknown(may_be_in));
         self.leave(channel, from, to).await.map_err(Failed::Ari)?;
         let start = match to {
-            Placed::Room(room) => {
+            Placed::Room(room, presence) => {
                 let path = Path::new(&["bridges", &room.0, "addChannel"]);
-                self.ari.post(&path.with("channel", &channel.0)).await
+                let path = path.with("channel", &channel.0);
+                let is_muted = *presence == Presence::Muted;
+                let path = if is_muted { path.with("mute", "true") } else { path };
+                self.ari.post(&path).await
             }
             Placed::Music => {
                 let path = Path::new(&["channels", &channel.0, "moh"]);
@@ -132,9 +134,9 @@ impl Inner {
             Placed::Silence => {
                 self.ari.post(&Path::new(&["channels", &channel.0, "silence"])).await
             }
-            Placed::Nowhere | Placed::Unknown(_) => Ok(()),
+            Placed::Nowhere | Placed::Playing | Placed::Unknown(_) => Ok(()),
         };
-        if let (Placed::Room(room), Err(error)) = (to, &start)
+        if let (Placed::Room(room, _), Err(error)) = (to, &start)
             && error.says_bridge_is_gone()
         {
             self.book.lock().lose_room(room);
@@ -148,7 +150,7 @@ impl Inner {
     /// Ends what a channel hears where it is. Going into a bridge takes it out of another.
     async fn leave(&self, channel: &ChannelId, from: &Placed, to: &Placed) -> Result<(), AriError> {
         let playing: &[&str] = match from {
-            Placed::Nowhere | Placed::Room(_) => &[],
+            Placed::Nowhere | Placed::Playing | Placed::Room(..) => &[],
             Placed::Music => &["moh"],
             Placed::Silence => &["silence"],
             Placed::Ringback => &["ring"],
@@ -158,7 +160,9 @@ impl Inner {
             let stop = self.ari.delete(&Path::new(&["channels", &channel.0, what])).await;
             over(stop)?;
         }
-        if let Some(room) = from.room().filter(|_| to.room().is_none()) {
+        // How it is in a bridge is said when it comes in.
+        let is_left = |room: &&RoomId| to.room().is_none_or(|to| to == *room);
+        if let Some(room) = from.room().filter(is_left) {
             let path = Path::new(&["bridges", &room.0, "removeChannel"]);
             over(self.ari.post(&path.with("channel", &channel.0)).await)?;
         }
@@ -180,6 +184,14 @@ impl Inner {
         }
     }
 
+    /// A snoop channel is gone, and not because of us: who heard by it gets another.
+    pub(super) fn lost_snoop(self: &Arc<Self>, snoop: &SnoopId) {
+        let listener = self.book.lock().lose_snoop(snoop);
+        if let Some(listener) = listener {
+            self.arrange_apart(listener);
+        }
+    }
+
     /// Brings a channel to where it should be, beside whatever goes on.
     pub(super) fn arrange_apart(self: &Arc<Self>, channel: ChannelId) {
         let switch = Arc::clone(self);
@@ -190,29 +202,12 @@ impl Inner {
         });
     }
 
-    /// Takes bridges down that nobody is in, beside whatever goes on.
-    pub(super) fn take_down(&self, rooms: Vec<RoomId>) {
-        if rooms.is_empty() {
-            return;
-        }
-        let Some(switch) = self.own.upgrade() else { return };
-        self.tasks.spawn(async move {
-            for room in rooms {
-                let path = Path::new(&["bridges", &room.0]);
-                if let Err(error) = over(switch.ari.delete(&path).await) {
-                    debug!(%error, "bridge was not taken down");
-                    switch.tidy_later();
-                }
-            }
-        });
-    }
-
     /// Has [`Inner::keep_tidy`] look for bridges left behind.
-    fn tidy_later(&self) {
+    pub(super) fn tidy_later(&self) {
         self.untidy.notify_one();
     }
 
-    /// Takes down bridges that are left behind, for as long as it is awaited. What Asterisk has not
+    /// Takes down bridges and snoop channels that are left behind, for as long as it is awaited. What Asterisk has not
     /// answered in time it may do later, so there is a second look.
     pub(super) async fn keep_tidy(&self) {
         loop {
@@ -220,9 +215,9 @@ impl Inner {
             let mut looks = 0;
             while looks < 2 {
                 tokio::time::sleep(self.ari.timeout()).await;
-                match self.sweep_bridges().await {
+                match self.sweep().await {
                     Ok(()) => looks += 1,
-                    Err(error) => debug!(%error, "bridges were not looked through"),
+                    Err(error) => debug!(%error, "what is left behind was not looked for"),
                 }
             }
         }
@@ -238,38 +233,41 @@ enum Failed {
 }
 
 /// What is to be ended is over, also when it was before.
-fn over(outcome: Result<(), AriError>) -> Result<(), AriError> {
+pub(super) fn over(outcome: Result<(), AriError>) -> Result<(), AriError> {
     match outcome {
         Err(error) if matches!(error.status(), Some(400 | 404 | 409 | 412 | 422)) => Ok(()),
         outcome => outcome,
     }
 }
 
-/// All channels that are connected with one by a room or by hearing each other.
+/// All channels that are connected with one by a room, or by one hearing the other.
 fn together(book: &Lines, channel: &ChannelId) -> BTreeMap<ChannelId, Seat> {
-    let seat_of = |id: &ChannelId| {
-        let line = book.lines.get(id)?;
-        let wanted = (line.stage == Stage::Answered).then(|| book.spelt_out(id, &line.wanted));
-        Some(Seat { wanted, placed: line.placed.clone() })
-    };
     let mut seats = BTreeMap::new();
+    let mut rooms = BTreeSet::new();
     let mut next = vec![channel.clone()];
     while let Some(id) = next.pop() {
         if seats.contains_key(&id) {
             continue;
         }
-        let Some(seat) = seat_of(&id) else { continue };
-        if let Some(room) = seat.placed.room() {
-            let sharing = book.lines.iter().filter(|(_, line)| line.placed.room() == Some(room));
-            next.extend(sharing.map(|(other, _)| other.clone()));
-        }
+        let Some(line) = book.lines.get(&id) else { continue };
+        let is_up = line.stage == Stage::Answered;
+        let seat = Seat {
+            wanted: is_up.then(|| book.spelt_out(&id, &line.wanted)),
+            is_played_to: line.playback.is_some(),
+            placed: line.placed.clone(),
+            tap: line.tap.as_ref().map(|tap| (tap.room.clone(), tap.is_ready)),
+            feeds: line.ear.as_ref().map(Ear::feeds).unwrap_or_default(),
+        };
+        let room = seat.placed.room().filter(|room| rooms.insert((*room).clone()));
+        let is_with_it = |(other, it): &(&ChannelId, &Line)| {
+            (room.is_some() && it.placed.room() == room)
+                || (it.stage == Stage::Answered && book.wants(other, it, &id))
+        };
+        next.extend(book.lines.iter().filter(is_with_it).map(|(other, _)| other.clone()));
         if let Some(Source::Parties(parties)) = &seat.wanted {
-            let heard = parties.iter().filter(|other| {
-                seat_of(other)
-                    .is_some_and(|theirs| plan::hear_each_other((&id, &seat), (other, &theirs)))
-            });
-            next.extend(heard.cloned());
+            next.extend(parties.iter().cloned());
         }
+        next.extend(seat.feeds.keys().cloned());
         seats.insert(id, seat);
     }
     seats

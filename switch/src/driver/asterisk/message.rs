@@ -38,6 +38,12 @@ pub(super) enum Message {
     EndpointStateChange { endpoint: Endpoint },
     /// One of an endpoint's contacts has come, gone or changed; it is told as well as the other.
     ContactStatusChange { endpoint: Endpoint },
+    /// Something has been played, or cannot be.
+    PlaybackFinished { playback: Playback },
+    /// A recording is whole.
+    RecordingFinished { recording: Recording },
+    /// Nothing is recorded.
+    RecordingFailed { recording: Recording },
     /// Another client has connected under the application's name.
     ApplicationReplaced {},
     /// All others.
@@ -55,6 +61,21 @@ pub(super) struct Endpoint {
     /// `online`, `offline`, `unknown`.
     #[serde(default)]
     pub(super) state: Option<String>,
+}
+
+/// A playback as Asterisk describes it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Playback {
+    pub(super) id: String,
+    /// `done`, `failed`, …
+    #[serde(default)]
+    pub(super) state: String,
+}
+
+/// A recording as Asterisk describes it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Recording {
+    pub(super) name: String,
 }
 
 /// A bridge as Asterisk describes it.
@@ -103,6 +124,11 @@ impl Channel {
     pub(super) fn endpoint(&self) -> Option<&str> {
         let (endpoint, _) = self.name.strip_prefix("PJSIP/")?.rsplit_once('-')?;
         Some(endpoint)
+    }
+
+    /// True for a channel that takes sound off another, or whispers into it.
+    pub(super) fn is_snoop(&self) -> bool {
+        self.name.starts_with("Snoop/")
     }
 
     /// True for a half of a local channel.

@@ -1,14 +1,19 @@
 //! Where each channel has to be so that its party hears what it is to hear: pure.
 //!
-//! Channels that hear each other share a room (a mixing bridge). Whoever is not meant to be
-//! heard by somebody is never in a room with them; so where the wishes are not mutual (as
-//! for a moment while they change, or for a listener who is not heard) there is silence
-//! rather than a leak. Listeners of that kind need snoop channels, which are not made yet.
+//! Channels that hear each other share a room (a mixing bridge); one that hears all who speak there
+//! and is not to be heard by all of them listens: muted, or, when somebody else is to hear it, from
+//! outside by a tap, since what a muted channel says reaches nobody. Whoever is not meant to be heard
+//! by somebody never speaks in a room with them. Whom a party hears otherwise it hears by a feed: what
+//! the other one says is whispered to it, and it alone. While the wishes change there is silence
+//! rather than a leak: taps and feeds are cut before anybody moves, and laid when all have moved.
+
+mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::driver::{ChannelId, Source};
+use rooms::Gathering;
 
 /// Name of a mixing bridge.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,19 +25,30 @@ impl fmt::Display for RoomId {
     }
 }
 
+/// How a channel is in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// All others hear it.
+    Speaking,
+    /// It hears, and is not heard.
+    Muted,
+}
+
 /// Where a channel is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Placed {
     /// Nothing has been done with it.
     Nowhere,
     /// In a bridge.
-    Room(RoomId),
+    Room(RoomId, Presence),
     /// Alone, with music.
     Music,
     /// Alone, with silence.
     Silence,
     /// Alone, with the tone of a phone that rings.
     Ringback,
+    /// Alone, while something is played to it.
+    Playing,
     /// Asterisk has not said whether a move was made; it may be in this bridge.
     Unknown(Option<RoomId>),
 }
@@ -41,10 +57,13 @@ impl Placed {
     /// The room that it is in, or may be in.
     pub(super) fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::Room(room) | Self::Unknown(Some(room)) => Some(room),
-            Self::Nowhere | Self::Music | Self::Silence | Self::Ringback | Self::Unknown(None) => {
-                None
-            }
+            Self::Room(room, _) | Self::Unknown(Some(room)) => Some(room),
+            Self::Nowhere
+            | Self::Music
+            | Self::Silence
+            | Self::Ringback
+            | Self::Playing
+            | Self::Unknown(None) => None,
         }
     }
 }
@@ -54,8 +73,37 @@ impl Placed {
 pub(super) struct Seat {
     /// What its party is to hear; `None` while it is not up.
     pub(super) wanted: Option<Source>,
+    /// Something is played to it: meanwhile it hears nothing else.
+    pub(super) is_played_to: bool,
     /// Where it is.
     pub(super) placed: Placed,
+    /// The room into which it may listen from outside; true when it does.
+    pub(super) tap: Option<(RoomId, bool)>,
+    /// Whom it may hear by a feed; true when it does.
+    pub(super) feeds: BTreeMap<ChannelId, bool>,
+}
+
+impl Seat {
+    /// Those that its party is to hear now.
+    pub(super) fn parties(&self) -> Option<&BTreeSet<ChannelId>> {
+        match &self.wanted {
+            Some(Source::Parties(parties)) if !self.is_played_to => Some(parties),
+            _ => None,
+        }
+    }
+
+    fn wants(&self, other: &ChannelId) -> bool {
+        self.parties().is_some_and(|parties| parties.contains(other))
+    }
+
+    /// The room in which it listens and is not heard.
+    fn listens_in(&self) -> Option<&RoomId> {
+        match &self.placed {
+            Placed::Room(room, Presence::Muted) => Some(room),
+            Placed::Room(_, Presence::Speaking) => None,
+            _ => self.tap.as_ref().map(|(room, _)| room),
+        }
+    }
 }
 
 /// One channel's way.
@@ -66,55 +114,75 @@ pub(super) struct Move {
     pub(super) to: Placed,
 }
 
+/// What one party says, whispered to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Feed {
+    pub(super) listener: ChannelId,
+    pub(super) speaker: ChannelId,
+}
+
 /// What has to be done, in this order; what stands in one list may be done at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
+    /// Taps that end: of these.
+    pub(super) untapped: Vec<ChannelId>,
+    /// Feeds that end.
+    pub(super) cut: Vec<Feed>,
     /// Out of rooms, and what goes on outside.
     pub(super) outside: Vec<Move>,
     /// Rooms to make.
     pub(super) new_rooms: Vec<RoomId>,
-    /// From room to room.
+    /// From room to room, or from speaking to listening.
     pub(super) across: Vec<Move>,
     /// Into rooms.
     pub(super) inside: Vec<Move>,
-}
-
-/// True when each is to hear the other.
-pub(super) fn hear_each_other(a: (&ChannelId, &Seat), b: (&ChannelId, &Seat)) -> bool {
-    wants(a.1, b.0) && wants(b.1, a.0)
-}
-
-fn wants(seat: &Seat, other: &ChannelId) -> bool {
-    matches!(&seat.wanted, Some(Source::Parties(parties)) if parties.contains(other))
+    /// Taps that begin.
+    pub(super) tapped: Vec<(ChannelId, RoomId)>,
+    /// Feeds that begin; those of one listener come one after another.
+    pub(super) laid: Vec<Feed>,
 }
 
 /// Finds the moves that bring every channel to its place; `fresh` names new rooms.
 pub(super) fn plan(seats: &BTreeMap<ChannelId, Seat>, mut fresh: impl FnMut() -> RoomId) -> Plan {
     let mut plan = Plan::default();
     let mut goals: BTreeMap<&ChannelId, Placed> = BTreeMap::new();
-    let mut taken: BTreeSet<RoomId> = BTreeSet::new();
-    for group in groups(seats) {
-        let room = room_of(&group, seats, &taken).unwrap_or_else(|| {
+    let mut taps: BTreeMap<&ChannelId, RoomId> = BTreeMap::new();
+    let mut speakers: BTreeMap<RoomId, BTreeSet<&ChannelId>> = BTreeMap::new();
+    for gathering in rooms::gatherings(seats) {
+        let room = room_of(&gathering, &speakers).unwrap_or_else(|| {
             let room = fresh();
             plan.new_rooms.push(room.clone());
             room
         });
-        taken.insert(room.clone());
-        goals.extend(group.into_iter().map(|channel| (channel, Placed::Room(room.clone()))));
+        let place = |presence| Placed::Room(room.clone(), presence);
+        goals.extend(gathering.speakers.iter().map(|one| (one.0, place(Presence::Speaking))));
+        for (listener, _) in &gathering.listeners {
+            if seats.values().any(|seat| seat.wants(listener)) {
+                taps.insert(listener, room.clone());
+            } else {
+                goals.insert(listener, place(Presence::Muted));
+            }
+        }
+        speakers.insert(room, gathering.speakers.iter().map(|one| one.0).collect());
     }
     for (channel, seat) in seats {
         let to = goals.remove(channel).unwrap_or(match &seat.wanted {
             None => Placed::Nowhere,
+            Some(_) if seat.is_played_to => Placed::Playing,
             Some(Source::Music) => Placed::Music,
             Some(Source::Ringback) => Placed::Ringback,
             Some(Source::Silence | Source::Parties(_) | Source::Mix { .. }) => Placed::Silence,
         });
+        let tap = taps.remove(channel);
+        let room = to.room().or(tap.as_ref());
+        plan.feed(channel, seat, seats, room.and_then(|room| speakers.get(room)));
+        plan.tap(channel, seat, tap);
         if to == seat.placed || to == Placed::Nowhere {
             continue;
         }
         let moves = match (&seat.placed, &to) {
-            (Placed::Room(_) | Placed::Unknown(_), Placed::Room(_)) => &mut plan.across,
-            (_, Placed::Room(_)) => &mut plan.inside,
+            (Placed::Room(..) | Placed::Unknown(_), Placed::Room(..)) => &mut plan.across,
+            (_, Placed::Room(..)) => &mut plan.inside,
             _ => &mut plan.outside,
         };
         moves.push(Move { channel: channel.clone(), from: seat.placed.clone(), to });
@@ -122,51 +190,49 @@ pub(super) fn plan(seats: &BTreeMap<ChannelId, Seat>, mut fresh: impl FnMut() ->
     plan
 }
 
-/// Groups of two and more in which everybody is to hear everybody. Who shares a room and may stay
-/// together stays; only who is left alone looks for company elsewhere. So a plan that has been
-/// carried out asks for no further move.
-fn groups(seats: &BTreeMap<ChannelId, Seat>) -> Vec<BTreeSet<&ChannelId>> {
-    let mut rooms: BTreeMap<&RoomId, Vec<Group<'_>>> = BTreeMap::new();
-    let mut alone = Vec::new();
-    for one in seats {
-        match one.1.placed.room() {
-            Some(room) => join(rooms.entry(room).or_default(), one),
-            None => alone.push(one),
+impl Plan {
+    fn tap(&mut self, listener: &ChannelId, seat: &Seat, room: Option<RoomId>) {
+        if seat.tap.as_ref().is_some_and(|(tapped, _)| Some(tapped) != room.as_ref()) {
+            self.untapped.push(listener.clone());
+        }
+        if let Some(room) = room
+            && seat.tap.as_ref() != Some(&(room.clone(), true))
+        {
+            self.tapped.push((listener.clone(), room));
         }
     }
-    let (mut groups, singles): (Vec<_>, Vec<_>) =
-        rooms.into_values().flatten().partition(|group| group.len() > 1);
-    alone.extend(singles.into_iter().flatten());
-    alone.sort_by_key(|(channel, _)| *channel);
-    for one in alone {
-        join(&mut groups, one);
+
+    /// Whom a channel has to hear besides those who speak in its room.
+    fn feed(
+        &mut self,
+        listener: &ChannelId,
+        seat: &Seat,
+        seats: &BTreeMap<ChannelId, Seat>,
+        in_room: Option<&BTreeSet<&ChannelId>>,
+    ) {
+        let is_up = |id: &&ChannelId| seats.get(*id).is_some_and(|other| other.wanted.is_some());
+        let is_by_feed = |id: &&ChannelId| {
+            *id != listener && !in_room.is_some_and(|speakers| speakers.contains(*id))
+        };
+        let parties = seat.parties().into_iter().flatten();
+        let heard: BTreeSet<_> = parties.filter(is_up).filter(is_by_feed).collect();
+        let feed =
+            |speaker: &ChannelId| Feed { listener: listener.clone(), speaker: speaker.clone() };
+        self.cut.extend(seat.feeds.keys().filter(|id| !heard.contains(id)).map(feed));
+        let lies = |id: &&&ChannelId| seat.feeds.get(**id).copied().unwrap_or_default();
+        self.laid.extend(heard.iter().filter(|id| !lies(id)).map(|id| feed(id)));
     }
-    let real = groups.into_iter().filter(|group| group.len() > 1);
-    real.map(|group| group.into_iter().map(|(channel, _)| channel).collect()).collect()
 }
 
-/// Channels that are to hear each other.
-type Group<'a> = Vec<(&'a ChannelId, &'a Seat)>;
-
-/// Puts a channel into the first group that it fits into, else into one of its own.
-fn join<'a>(groups: &mut Vec<Group<'a>>, one: (&'a ChannelId, &'a Seat)) {
-    let fits = |group: &&mut Group<'a>| group.iter().all(|member| hear_each_other(*member, one));
-    match groups.iter_mut().find(fits) {
-        Some(group) => group.push(one),
-        None => groups.push(vec![one]),
-    }
-}
-
-/// The room in which most of a group are.
+/// The room in which most of a gathering are, unless another has it.
 fn room_of(
-    group: &BTreeSet<&ChannelId>,
-    seats: &BTreeMap<ChannelId, Seat>,
-    taken: &BTreeSet<RoomId>,
+    gathering: &Gathering<'_>,
+    taken: &BTreeMap<RoomId, BTreeSet<&ChannelId>>,
 ) -> Option<RoomId> {
     let mut counts: BTreeMap<&RoomId, usize> = BTreeMap::new();
-    for channel in group {
-        if let Some(Seat { placed: Placed::Room(room), .. }) = seats.get(*channel)
-            && !taken.contains(room)
+    for (_, seat) in gathering.speakers.iter().chain(&gathering.listeners) {
+        if let Placed::Room(room, _) = &seat.placed
+            && !taken.contains_key(room)
         {
             *counts.entry(room).or_default() += 1;
         }
@@ -175,150 +241,4 @@ fn room_of(
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn id(text: &str) -> ChannelId {
-        ChannelId(text.to_owned())
-    }
-
-    fn room(text: &str) -> RoomId {
-        RoomId(text.to_owned())
-    }
-
-    fn parties(names: &[&str]) -> Source {
-        Source::Parties(names.iter().map(|name| id(name)).collect())
-    }
-
-    fn seats(list: &[(&str, Source, Placed)]) -> BTreeMap<ChannelId, Seat> {
-        let seat = |(name, wanted, placed): &(&str, Source, Placed)| {
-            (id(name), Seat { wanted: Some(wanted.clone()), placed: placed.clone() })
-        };
-        list.iter().map(seat).collect()
-    }
-
-    fn planned(list: &[(&str, Source, Placed)]) -> Plan {
-        plan(&seats(list), || room("new"))
-    }
-
-    fn moved(channel: &str, from: Placed, to: Placed) -> Move {
-        Move { channel: id(channel), from, to }
-    }
-
-    #[test]
-    fn two_that_hear_each_other_get_a_room() {
-        let plan = planned(&[
-            ("a", parties(&["b"]), Placed::Ringback),
-            ("b", parties(&["a"]), Placed::Nowhere),
-        ]);
-
-        let to = || Placed::Room(room("new"));
-        assert_eq!(plan.new_rooms, [room("new")]);
-        assert_eq!(
-            plan.inside,
-            [moved("a", Placed::Ringback, to()), moved("b", Placed::Nowhere, to())]
-        );
-        assert!(plan.outside.is_empty() && plan.across.is_empty());
-    }
-
-    #[test]
-    fn nobody_is_heard_who_does_not_hear() {
-        let plan = planned(&[
-            ("a", parties(&["b"]), Placed::Nowhere),
-            ("b", parties(&[]), Placed::Nowhere),
-        ]);
-
-        assert!(plan.inside.is_empty() && plan.new_rooms.is_empty());
-        assert_eq!(plan.outside.len(), 2);
-    }
-
-    #[test]
-    fn who_is_held_hears_music_outside_and_the_holder_silence() {
-        let in_room = || Placed::Room(room("r"));
-        let plan = planned(&[("a", Source::Silence, in_room()), ("b", Source::Music, in_room())]);
-
-        assert_eq!(
-            plan.outside,
-            [moved("a", in_room(), Placed::Silence), moved("b", in_room(), Placed::Music)]
-        );
-    }
-
-    #[test]
-    fn a_third_joins_the_room_that_is_there() {
-        let in_room = || Placed::Room(room("r"));
-        let plan = planned(&[
-            ("c", parties(&["a", "b"]), Placed::Silence),
-            ("a", parties(&["b", "c"]), in_room()),
-            ("b", parties(&["a", "c"]), in_room()),
-        ]);
-
-        assert_eq!(plan.inside, [moved("c", Placed::Silence, in_room())]);
-        assert!(plan.new_rooms.is_empty() && plan.outside.is_empty());
-    }
-
-    #[test]
-    fn nothing_is_done_with_a_channel_that_is_not_up() {
-        let mut seats = seats(&[
-            ("a", parties(&["b"]), Placed::Silence),
-            ("b", parties(&["a"]), Placed::Nowhere),
-        ]);
-        seats.get_mut(&id("b")).unwrap().wanted = None;
-
-        assert_eq!(plan(&seats, || room("new")), Plan::default());
-    }
-
-    proptest! {
-        /// Whatever the wishes, nobody is brought together with somebody not to be heard, and
-        /// what has been brought about needs no further move.
-        #[test]
-        fn rooms_never_leak(
-            wishes in prop::collection::vec((any::<u8>(), 0..3_u8, 0..4_u8), 1..7),
-        ) {
-            let names: Vec<_> = (0..wishes.len()).map(|index| format!("c{index}")).collect();
-            let mut seats: BTreeMap<_, _> = names
-                .iter()
-                .zip(&wishes)
-                .map(|(name, (mask, kind, placed))| {
-                    let heard = names
-                        .iter()
-                        .enumerate()
-                        .filter(|(index, other)| mask >> index & 1 == 1 && *other != name);
-                    let wanted = match kind {
-                        0 => Source::Music,
-                        _ => Source::Parties(heard.map(|(_, other)| id(other)).collect()),
-                    };
-                    let placed = match placed {
-                        0 => Placed::Nowhere,
-                        1 => Placed::Room(room("one")),
-                        2 => Placed::Room(room("two")),
-                        _ => Placed::Unknown(None),
-                    };
-                    (id(name), Seat { wanted: Some(wanted), placed })
-                })
-                .collect();
-            let mut count = 0;
-            let mut fresh = || {
-                count += 1;
-                room(&format!("new{count}"))
-            };
-
-            let first = plan(&seats, &mut fresh);
-            for Move { channel, to, .. } in
-                first.outside.into_iter().chain(first.across).chain(first.inside)
-            {
-                seats.get_mut(&channel).unwrap().placed = to;
-            }
-
-            for a in &seats {
-                for b in seats.iter().filter(|b| b.0 != a.0) {
-                    if a.1.placed.room().is_some() && a.1.placed.room() == b.1.placed.room() {
-                        prop_assert!(hear_each_other(a, b), "{:?} and {:?}", a, b);
-                    }
-                }
-            }
-            prop_assert_eq!(plan(&seats, fresh), Plan::default());
-        }
-    }
-}
+mod tests;

@@ -8,9 +8,11 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use super::ari::{AriError, Path};
-use super::lines::{Stage, Way};
+use super::lines::{Debris, Stage, Way};
+use super::media::over;
 use super::message::{self, Bridge, Message};
-use super::plan::{Placed, RoomId};
+use super::plan::{Placed, Presence, RoomId};
+use super::snoop::SnoopId;
 use super::{Inner, LABEL, read_label};
 use crate::driver::{self, Cause, ChannelId, DriverError, Event, Label, Source};
 
@@ -68,8 +70,15 @@ impl Inner {
         for channel in gone {
             self.lost(channel, cause.clone()).await;
         }
+        let left = self.compare_snoops(&list);
+        self.take_down(Debris { snoops: left, ..Debris::default() });
+        self.compare_playbacks().await?;
+        self.compare_recordings().await?;
         let mut survivors = Vec::new();
         for channel in list {
+            if channel.is_snoop() {
+                continue;
+            }
             if self.knows(&ChannelId(channel.id.clone())) {
                 if let Some(event) = self.missed(&channel) {
                     self.correct(event).await;
@@ -94,7 +103,7 @@ impl Inner {
         self.arrange_all();
         self.take_up(survivors).await?;
         self.compare_phones().await?;
-        self.sweep_bridges().await
+        self.sweep().await
     }
 
     /// With this module, which nothing here needs, an Asterisk of 2025 and 2026 may lock up for good
@@ -157,14 +166,48 @@ impl Inner {
             if let Some(line) = book.lines.get_mut(&id) {
                 // Until the engine says otherwise it stays where it is.
                 line.wanted = wanted;
-                line.placed = room.map_or(Placed::Unknown(None), Placed::Room);
+                let is_in = |room| Placed::Room(room, Presence::Speaking);
+                line.placed = room.map_or(Placed::Unknown(None), is_in);
             }
         }
         Ok(())
     }
 
-    /// Takes down bridges that an earlier process or a broken connection has left behind.
-    pub(super) async fn sweep_bridges(&self) -> Result<(), AriError> {
+    /// Looks through the snoop channels: gives those that an earlier process has left; one that is
+    /// no longer there carries nothing.
+    fn compare_snoops(&self, list: &[message::Channel]) -> Vec<SnoopId> {
+        let there = list.iter().filter(|channel| self.is_own_snoop(channel));
+        let there: BTreeSet<_> = there.map(|channel| SnoopId(channel.id.clone())).collect();
+        let known = self.known_snoops();
+        let mut book = self.book.lock();
+        for gone in known.difference(&there) {
+            book.lose_snoop(gone);
+        }
+        there.difference(&known).cloned().collect()
+    }
+
+    /// The snoop channels that are in use.
+    fn known_snoops(&self) -> BTreeSet<SnoopId> {
+        let mut known = self.book.lock().snoops();
+        known.extend(self.recorders.lock().values().map(|recorder| recorder.snoop.clone()));
+        known
+    }
+
+    /// Takes down what an earlier process or a broken connection has left behind.
+    pub(super) async fn sweep(&self) -> Result<(), AriError> {
+        let list = self.list().await?;
+        // After the list, so that none is taken for a stranger that is being made.
+        let known = self.known_snoops();
+        let snoops = list.iter().filter(|channel| self.is_own_snoop(channel));
+        let snoops = snoops.map(|channel| SnoopId(channel.id.clone()));
+        let left: Vec<_> = snoops.filter(|snoop| !known.contains(snoop)).collect();
+        for snoop in left {
+            over(self.ari.delete(&Path::new(&["channels", &snoop.0])).await)?;
+        }
+        self.sweep_bridges().await
+    }
+
+    async fn sweep_bridges(&self) -> Result<(), AriError> {
         let bridges: Vec<Bridge> = self.ari.get(&Path::new(&["bridges"])).await?;
         let prefix = format!("{}-", self.app);
         for Bridge { id, channels } in bridges {
@@ -190,7 +233,8 @@ impl Inner {
 
     /// The channels that are this application's.
     pub(super) async fn channels(&self) -> Result<Vec<driver::Channel>, DriverError> {
-        let list = self.list().await?;
+        let mut list = self.list().await?;
+        list.retain(|channel| !channel.is_snoop());
         let known: HashMap<_, _> = {
             let book = self.book.lock();
             let known = book.lines.iter();

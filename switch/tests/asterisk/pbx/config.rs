@@ -14,7 +14,7 @@ impl Pbx {
     pub(super) fn configure(&self, lines: &[(String, u16)]) {
         let folder = self.folder.path();
         let home = home().canonicalize().expect("the folder of Asterisk");
-        for name in ["etc", "var", "run", "log", "spool", "db", "data/sounds", "music"] {
+        for name in ["etc", "var", "run", "log", "spool/recording", "db", "data/sounds", "music"] {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
         for name in ["documentation", "rest-api", "static-http", "sounds/en"] {
@@ -149,7 +149,7 @@ const MODULES: &str = "
     pbx_config app_stasis app_dial app_stack
     res_stasis res_stasis_answer res_stasis_playback res_stasis_recording res_stasis_snoop
     res_ari res_ari_model res_ari_applications res_ari_asterisk res_ari_bridges res_ari_channels res_ari_endpoints
-    res_ari_events
+    res_ari_events res_ari_playbacks res_ari_recordings
     res_pjproject res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_caller_id
     res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_dtmf_info
     res_pjsip_registrar res_pjsip_diversion res_pjsip_rfc3326 res_pjsip_pubsub res_pjsip_dlg_options

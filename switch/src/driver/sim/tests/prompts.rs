@@ -6,7 +6,12 @@ use super::*;
 use crate::driver::{Clip, PlaybackEnd, PlaybackId};
 
 fn clip(name: &str, seconds: u64) -> Clip {
-    Clip { name: name.to_owned(), duration: Duration::from_secs(seconds), is_fetched: false }
+    Clip {
+        name: name.to_owned(),
+        duration: Duration::from_secs(seconds),
+        is_fetched: false,
+        content: crate::driver::Content::default(),
+    }
 }
 
 fn play(channel: &ChannelId, name: &str, clips: &[Clip], repeat: u32) -> Op {

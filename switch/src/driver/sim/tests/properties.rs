@@ -83,7 +83,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => channel().prop_map(|channel| Op::SendDigits { channel, digits: "12".to_owned() }),
         2 => (channel(), 0..3_u32, 0..700_u64).prop_map(|(channel, repeat, ms)| {
             let duration = Duration::from_millis(ms);
-            let clip = Clip { name: "a.au".to_owned(), duration, is_fetched: false };
+            let clip = Clip { name: "a.au".to_owned(), duration, is_fetched: false, content: crate::driver::Content::default() };
             Op::Play { channel, playback: playback(repeat), clips: vec![clip], repeat }
         }),
         1 => (channel(), 0..3_u32)

@@ -1,0 +1,161 @@
+//! What reaches a party by whispers: feeds, by which it hears another who is heard by nobody else in
+//! its room, as a supervisor; and taps, by which it listens into a room in which it is not.
+
+use std::collections::BTreeMap;
+
+use futures::future;
+
+use super::Inner;
+use super::ari::{AriError, Path};
+use super::lines::{Debris, Ear, Mouth, Tap};
+use super::media::over;
+use super::plan::{Feed, RoomId};
+use super::snoop::{SnoopId, Use};
+use crate::driver::ChannelId;
+
+impl Inner {
+    /// Ends taps and feeds; when it returns, nobody hears anything by them.
+    pub(super) async fn cut(&self, untapped: &[ChannelId], feeds: &[Feed]) -> Result<(), AriError> {
+        let mut debris = Debris::default();
+        {
+            let mut book = self.book.lock();
+            for listener in untapped {
+                book.untap(listener, &mut debris);
+            }
+            for feed in feeds {
+                book.cut(feed, &mut debris);
+            }
+        }
+        self.remove(debris).await
+    }
+
+    /// Has a party listen into a room in which it is not.
+    pub(super) async fn tap(&self, listener: ChannelId, room: RoomId) -> Result<(), AriError> {
+        let snoop = self.fresh_snoop();
+        let old = {
+            let mut book = self.book.lock();
+            let Some(line) = book.lines.get_mut(&listener) else { return Ok(()) };
+            let tap = Tap { room: room.clone(), snoop: snoop.clone(), is_ready: false };
+            line.tap.replace(tap).map(|old| old.snoop)
+        };
+        self.take_down(Debris { snoops: old.into_iter().collect(), rooms: Vec::new() });
+        if !self.snoop(&listener, &snoop, Use::Ear).await? {
+            return Ok(());
+        }
+        self.enter(&room, &snoop).await?;
+        let is_wanted = {
+            let mut book = self.book.lock();
+            let tap = book.lines.get_mut(&listener).and_then(|line| line.tap.as_mut());
+            let tap = tap.filter(|tap| tap.snoop == snoop);
+            tap.map(|tap| tap.is_ready = true).is_some()
+        };
+        if !is_wanted {
+            self.take_down(Debris { snoops: vec![snoop], rooms: Vec::new() });
+        }
+        Ok(())
+    }
+
+    /// Begins feeds.
+    pub(super) async fn lay(&self, feeds: Vec<Feed>) -> Result<(), AriError> {
+        let mut speakers: BTreeMap<ChannelId, Vec<ChannelId>> = BTreeMap::new();
+        for Feed { listener, speaker } in feeds {
+            speakers.entry(listener).or_default().push(speaker);
+        }
+        let listeners = speakers.into_iter();
+        let laid = listeners.map(|(listener, speakers)| self.lay_all(listener, speakers));
+        future::try_join_all(laid).await.map(drop)
+    }
+
+    async fn lay_all(&self, listener: ChannelId, speakers: Vec<ChannelId>) -> Result<(), AriError> {
+        let opened = self.open_ear(&listener).await;
+        if !matches!(opened, Ok(Some(_))) {
+            let debris = self.book.lock().scrap_unready(&listener);
+            self.take_down(debris);
+        }
+        let Some(room) = opened? else { return Ok(()) };
+        let laid = speakers.into_iter().map(|speaker| {
+            let feed = Feed { listener: listener.clone(), speaker };
+            self.lay_one(feed, &room)
+        });
+        future::try_join_all(laid).await.map(drop)
+    }
+
+    /// The bridge of a party's ear, which is made when there is none; `None` when the party is gone.
+    async fn open_ear(&self, listener: &ChannelId) -> Result<Option<RoomId>, AriError> {
+        let room = RoomId(format!("{}-{}", self.app, uuid::Uuid::now_v7().simple()));
+        let snoop = self.fresh_snoop();
+        let old = {
+            let mut book = self.book.lock();
+            let Some(line) = book.lines.get_mut(listener) else { return Ok(None) };
+            if let Some(ear) = line.ear.as_ref().filter(|ear| ear.is_ready) {
+                return Ok(Some(ear.room.clone()));
+            }
+            let (room, snoop) = (room.clone(), snoop.clone());
+            let ear = Ear { room: room.clone(), snoop, is_ready: false, mouths: BTreeMap::new() };
+            let old = line.ear.replace(ear);
+            book.rooms.insert(room);
+            let mut debris = Debris::default();
+            if let Some(old) = old {
+                book.scrap(old, &mut debris);
+            }
+            debris
+        };
+        self.take_down(old);
+        self.make_room(&room).await?;
+        if !self.snoop(listener, &snoop, Use::Ear).await? {
+            return Ok(None);
+        }
+        self.enter(&room, &snoop).await?;
+        let is_wanted = {
+            let mut book = self.book.lock();
+            let ear = book.lines.get_mut(listener).and_then(|line| line.ear.as_mut());
+            let ear = ear.filter(|ear| ear.snoop == snoop);
+            ear.map(|ear| ear.is_ready = true).is_some()
+        };
+        if !is_wanted {
+            self.take_down(Debris { snoops: vec![snoop], rooms: vec![room] });
+            return Ok(None);
+        }
+        Ok(Some(room))
+    }
+
+    async fn lay_one(&self, feed: Feed, room: &RoomId) -> Result<(), AriError> {
+        let Feed { listener, speaker } = &feed;
+        let snoop = self.fresh_snoop();
+        let old = {
+            let mut book = self.book.lock();
+            if !book.lines.contains_key(speaker) {
+                return Ok(());
+            }
+            let ear = book.lines.get_mut(listener).and_then(|line| line.ear.as_mut());
+            let Some(ear) = ear.filter(|ear| ear.room == *room) else { return Ok(()) };
+            let mouth = Mouth { snoop: snoop.clone(), is_heard: false };
+            ear.mouths.insert(speaker.clone(), mouth).map(|old| old.snoop)
+        };
+        self.take_down(Debris { snoops: old.into_iter().collect(), rooms: Vec::new() });
+        if !self.snoop(speaker, &snoop, Use::Mouth).await? {
+            return Ok(());
+        }
+        self.enter(room, &snoop).await?;
+        let is_wanted = {
+            let mut book = self.book.lock();
+            let ear = book.lines.get_mut(listener).and_then(|line| line.ear.as_mut());
+            let mouth = ear.and_then(|ear| ear.mouths.get_mut(speaker));
+            let mouth = mouth.filter(|mouth| mouth.snoop == snoop);
+            mouth.map(|mouth| mouth.is_heard = true).is_some()
+        };
+        if !is_wanted {
+            self.take_down(Debris { snoops: vec![snoop], rooms: Vec::new() });
+        }
+        Ok(())
+    }
+
+    /// Puts a snoop channel into a bridge. One that has gone meanwhile went with its channel.
+    async fn enter(&self, room: &RoomId, snoop: &SnoopId) -> Result<(), AriError> {
+        let path = Path::new(&["bridges", &room.0, "addChannel"]).with("channel", &snoop.0);
+        match self.ari.post(&path).await {
+            Err(error) if error.says_bridge_is_gone() => Err(error),
+            entered => over(entered),
+        }
+    }
+}

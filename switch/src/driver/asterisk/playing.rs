@@ -1,0 +1,204 @@
+//! Plays clips to a party.
+//!
+//! Meanwhile its channel is in no bridge, so that the party hears nothing else; those who hear the
+//! party hear it by a feed. Each round of a playback is one of Asterisk's, `<playback>.<round>`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use super::Inner;
+use super::ari::{AriError, Path};
+use super::media::over;
+use super::message;
+use super::plan::Placed;
+use super::spool::Spooled;
+use crate::driver::{ChannelId, Clip, DriverError, Event, PlaybackEnd, PlaybackId};
+
+/// How long after the end of its playback Asterisk may tell that a party has hung up.
+const HANG_UP: Duration = Duration::from_millis(200);
+
+/// A playback under way.
+#[derive(Debug)]
+pub(super) struct Playback {
+    pub(super) id: PlaybackId,
+    /// What is played, there as long as it is.
+    files: Arc<[Spooled]>,
+    /// The round that is played, from 0.
+    round: u32,
+    /// How many there are; 0 until stopped.
+    rounds: u32,
+}
+
+impl Playback {
+    /// Asterisk's name for the round that is played.
+    fn name(&self) -> String {
+        format!("{}.{}", self.id.0, self.round)
+    }
+
+    fn has_more(&self) -> bool {
+        self.rounds == 0 || self.round + 1 < self.rounds
+    }
+}
+
+impl Inner {
+    pub(super) async fn play(
+        &self,
+        channel: &ChannelId,
+        playback: PlaybackId,
+        clips: &[Clip],
+        repeat: u32,
+    ) -> Result<(), DriverError> {
+        if !self.knows(channel) {
+            return Ok(());
+        }
+        let Some(spool) = &self.spool else {
+            return Err(DriverError::Refused("media_folder is not set".to_owned()));
+        };
+        let files = spool.write(clips).await;
+        let files = files.map_err(|error| DriverError::Refused(error.to_string()))?.into();
+        let fresh = Playback { id: playback.clone(), files, round: 0, rounds: repeat };
+        let old = match self.book.lock().lines.get_mut(channel) {
+            Some(line) => line.playback.replace(fresh),
+            None => return Ok(()),
+        };
+        let begun = async {
+            if let Some(old) = old {
+                self.end(&old).await?;
+            }
+            self.arrange(channel).await?;
+            self.play_round(channel).await
+        };
+        let begun = begun.await;
+        if begun.is_err() {
+            self.take(channel, &playback);
+            self.arrange_after(channel.clone());
+        }
+        Ok(begun?)
+    }
+
+    pub(super) async fn stop_play(
+        &self,
+        channel: &ChannelId,
+        playback: &PlaybackId,
+    ) -> Result<(), DriverError> {
+        let Some(taken) = self.take(channel, playback) else { return Ok(()) };
+        self.end(&taken).await?;
+        Ok(self.arrange(channel).await?)
+    }
+
+    /// Something has been played, or cannot be.
+    pub(super) fn played(self: &Arc<Self>, played: &message::Playback) -> Option<Event> {
+        let is_it = |playback: &Playback| playback.name() == played.id;
+        let (channel, id, has_more) = {
+            let mut book = self.book.lock();
+            let mut lines = book.lines.iter_mut();
+            let (id, line) = lines.find(|(_, line)| line.playback.as_ref().is_some_and(is_it))?;
+            let playback = line.playback.as_mut()?;
+            let has_more = played.state == "done" && playback.has_more();
+            playback.round = playback.round.wrapping_add(1);
+            (id.clone(), playback.id.clone(), has_more)
+        };
+        if played.state == "failed" {
+            // So it is when the party has hung up; then that is all there is to tell.
+            let switch = Arc::clone(self);
+            self.tasks.spawn(async move {
+                tokio::time::sleep(HANG_UP).await;
+                switch.over(channel, id, PlaybackEnd::Failed).await;
+            });
+            return None;
+        }
+        if has_more {
+            let switch = Arc::clone(self);
+            self.tasks.spawn(async move {
+                if let Err(error) = switch.play_round(&channel).await {
+                    warn!(%error, "a playback does not go on");
+                    switch.over(channel, id, PlaybackEnd::Failed).await;
+                }
+            });
+            return None;
+        }
+        self.take(&channel, &id)?;
+        self.arrange_apart(channel.clone());
+        Some(Event::PlaybackEnded { channel, playback: id, end: PlaybackEnd::Completed })
+    }
+
+    /// Ends what has ended while nothing was heard.
+    pub(super) async fn compare_playbacks(self: &Arc<Self>) -> Result<(), AriError> {
+        let under_way: Vec<_> = {
+            let book = self.book.lock();
+            let playback = |(id, line): (&ChannelId, &super::lines::Line)| {
+                line.playback.as_ref().map(|it| (id.clone(), it.id.clone(), it.name()))
+            };
+            book.lines.iter().filter_map(playback).collect()
+        };
+        for (channel, id, name) in under_way {
+            let path = Path::new(&["playbacks", &name]);
+            match self.ari.get::<message::Playback>(&path).await {
+                Err(error) if error.status() == Some(404) => {
+                    if self.take(&channel, &id).is_some() {
+                        let end = PlaybackEnd::Completed;
+                        self.correct(Event::PlaybackEnded { channel, playback: id, end }).await;
+                    }
+                }
+                there => drop(there?),
+            }
+        }
+        Ok(())
+    }
+
+    async fn over(self: &Arc<Self>, channel: ChannelId, playback: PlaybackId, end: PlaybackEnd) {
+        if self.take(&channel, &playback).is_some() {
+            self.arrange_apart(channel.clone());
+            self.tell(Event::PlaybackEnded { channel, playback, end }).await;
+        }
+    }
+
+    async fn play_round(&self, channel: &ChannelId) -> Result<(), AriError> {
+        let (name, media) = {
+            let book = self.book.lock();
+            let Some(line) = book.lines.get(channel) else { return Ok(()) };
+            let Some(playback) = &line.playback else { return Ok(()) };
+            let media: Vec<_> = playback.files.iter().map(Spooled::media).collect();
+            (playback.name(), media.join(","))
+        };
+        let path = Path::new(&["channels", &channel.0, "play", &name]).with("media", &media);
+        let begun = self.ari.post(&path).await;
+        self.unless_gone(channel, begun).await?;
+        let is_wanted = {
+            let book = self.book.lock();
+            let line = book.lines.get(channel);
+            let playback = line.and_then(|line| line.playback.as_ref());
+            playback.is_some_and(|playback| playback.name() == name)
+        };
+        if is_wanted {
+            return Ok(());
+        }
+        // Stopped meanwhile, or over already.
+        over(self.ari.delete(&Path::new(&["playbacks", &name])).await)
+    }
+
+    /// Takes a playback out of the book. Where its channel is then is not known: what went on before
+    /// the playback has ended with it.
+    fn take(&self, channel: &ChannelId, playback: &PlaybackId) -> Option<Playback> {
+        let mut book = self.book.lock();
+        let line = book.lines.get_mut(channel)?;
+        let taken = line.playback.take_if(|it| it.id == *playback)?;
+        if line.placed == Placed::Playing {
+            line.placed = Placed::Unknown(None);
+        }
+        Some(taken)
+    }
+
+    async fn end(&self, playback: &Playback) -> Result<(), AriError> {
+        debug!(playback = playback.id.0, "playback ended");
+        over(self.ari.delete(&Path::new(&["playbacks", &playback.name()])).await)
+    }
+
+    fn arrange_after(&self, channel: ChannelId) {
+        if let Some(switch) = self.own.upgrade() {
+            switch.arrange_apart(channel);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Records what a party says and hears: a snoop channel hears both, and is recorded.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::Inner;
+use super::ari::{AriError, Path};
+use super::media::over;
+use super::snoop::{SnoopId, Use};
+use crate::driver::{ChannelId, DriverError, Event, RecordingId};
+
+/// A recording that has not been collected.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    channel: ChannelId,
+    pub(super) snoop: SnoopId,
+    /// True when Asterisk has all of it.
+    is_whole: watch::Sender<bool>,
+}
+
+#[derive(serde::Deserialize)]
+struct Live {}
+
+impl Inner {
+    pub(super) async fn record(
+        &self,
+        channel: &ChannelId,
+        recording: &RecordingId,
+    ) -> Result<(), DriverError> {
+        if !self.knows(channel) {
+            return Err(DriverError::Refused("the party has gone".to_owned()));
+        }
+        let snoop = self.fresh_snoop();
+        let recorder = Recorder {
+            channel: channel.clone(),
+            snoop: snoop.clone(),
+            is_whole: watch::Sender::new(false),
+        };
+        self.recorders.lock().insert(recording.clone(), recorder);
+        let begun = async {
+            if !self.snoop(channel, &snoop, Use::Both).await? {
+                return Err(DriverError::Refused("the party has gone".to_owned()));
+            }
+            let path = Path::new(&["channels", &snoop.0, "record"])
+                .with("name", &recording.0)
+                .with("format", "wav")
+                .with("ifExists", "overwrite");
+            Ok(self.ari.post(&path).await?)
+        };
+        let begun = begun.await;
+        if begun.is_err() {
+            self.recorders.lock().remove(recording);
+            let debris = super::lines::Debris { snoops: vec![snoop], ..Default::default() };
+            self.take_down(debris);
+        }
+        begun
+    }
+
+    pub(super) async fn stop_record(&self, recording: &RecordingId) -> Result<(), DriverError> {
+        let recorder = self.recorders.lock().get(recording).map(|it| it.snoop.clone());
+        let Some(snoop) = recorder else { return Ok(()) };
+        let live = Path::new(&["recordings", "live", &recording.0, "stop"]);
+        over(self.ari.post(&live).await)?;
+        Ok(over(self.ari.delete(&Path::new(&["channels", &snoop.0])).await)?)
+    }
+
+    pub(super) async fn collect(
+        &self,
+        recording: &RecordingId,
+        file: &FilePath,
+    ) -> Result<(), DriverError> {
+        let whole = self.recorders.lock().get(recording).map(|it| it.is_whole.subscribe());
+        if let Some(mut whole) = whole {
+            // It comes when the channel has gone; should it not be told, it is looked for anyway.
+            drop(timeout(self.ari.timeout(), whole.wait_for(|is_whole| *is_whole)).await);
+        }
+        let stored = Path::new(&["recordings", "stored", &recording.0]);
+        let body = Path::new(&["recordings", "stored", &recording.0, "file"]);
+        self.ari.download(&body, file).await?;
+        self.recorders.lock().remove(recording);
+        if let Err(error) = over(self.ari.delete(&stored).await) {
+            warn!(%error, "a recording was left with Asterisk");
+        }
+        Ok(())
+    }
+
+    /// A recording is whole.
+    pub(super) fn recorded(&self, name: &str) -> Option<Event> {
+        let recorders = self.recorders.lock();
+        if let Some(recorder) = recorders.get(&RecordingId(name.to_owned())) {
+            recorder.is_whole.send_replace(true);
+        }
+        None
+    }
+
+    /// Nothing is recorded, or nothing more.
+    pub(super) fn not_recorded(&self, name: &str) -> Option<Event> {
+        let recording = RecordingId(name.to_owned());
+        let recorder = self.recorders.lock().remove(&recording)?;
+        let debris = super::lines::Debris { snoops: vec![recorder.snoop], ..Default::default() };
+        self.take_down(debris);
+        Some(Event::RecordingFailed { channel: recorder.channel, recording })
+    }
+
+    /// Tells which recordings have failed while nothing was heard.
+    pub(super) async fn compare_recordings(self: &Arc<Self>) -> Result<(), AriError> {
+        let under_way: Vec<_> = self.recorders.lock().keys().cloned().collect();
+        for recording in under_way {
+            let live = Path::new(&["recordings", "live", &recording.0]);
+            let stored = Path::new(&["recordings", "stored", &recording.0]);
+            match self.ari.get::<Live>(&live).await {
+                Err(error) if error.status() == Some(404) => {}
+                there => {
+                    there?;
+                    continue;
+                }
+            }
+            match self.ari.get::<Live>(&stored).await {
+                Err(error) if error.status() == Some(404) => {
+                    if let Some(event) = self.not_recorded(&recording.0) {
+                        self.correct(event).await;
+                    }
+                }
+                there => {
+                    there?;
+                    self.recorded(&recording.0);
+                }
+            }
+        }
+        Ok(())
+    }
+}

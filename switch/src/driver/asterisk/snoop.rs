@@ -1,0 +1,147 @@
+//! Snoop channels: what is said on a channel, taken off it or whispered into it.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::Inner;
+use super::ari::{AriError, Path};
+use super::lines::Debris;
+use super::media::over;
+use super::message::Channel;
+use super::plan::RoomId;
+use crate::driver::ChannelId;
+
+/// Given to the application with a snoop channel.
+pub(super) const SNOOP: &str = "snoop";
+
+/// Name of a snoop channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct SnoopId(pub(super) String);
+
+impl fmt::Display for SnoopId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What a snoop channel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To hear what the party says.
+    Mouth,
+    /// To whisper to the party.
+    Ear,
+    /// To hear what the party says and hears.
+    Both,
+}
+
+/// Those who wait until a snoop channel is under control.
+pub(super) type Entries = Mutex<HashMap<SnoopId, oneshot::Sender<()>>>;
+
+/// Takes a wait back.
+struct Waiting<'a>(&'a Entries, &'a SnoopId);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().remove(self.1);
+    }
+}
+
+impl Inner {
+    /// A name for a snoop channel; by its beginning one's own are known.
+    pub(super) fn fresh_snoop(&self) -> SnoopId {
+        SnoopId(format!("{}{}", self.snoop_prefix(), uuid::Uuid::now_v7().simple()))
+    }
+
+    fn snoop_prefix(&self) -> String {
+        format!("{}-{SNOOP}-", self.app)
+    }
+
+    /// True for a snoop channel that this driver, or an earlier process, has made.
+    pub(super) fn is_own_snoop(&self, channel: &Channel) -> bool {
+        channel.is_snoop() && channel.id.starts_with(&self.snoop_prefix())
+    }
+
+    /// A snoop channel has come under control.
+    pub(super) fn snoop_entered(&self, channel: &Channel) {
+        let waiter = self.entries.lock().remove(&SnoopId(channel.id.clone()));
+        // Who waited may have given up.
+        let _ = waiter.map(|waiter| waiter.send(()));
+    }
+
+    /// Makes a snoop channel and waits until it is under control; false when the channel that it is
+    /// to snoop on is gone.
+    pub(super) async fn snoop(
+        &self,
+        on: &ChannelId,
+        snoop: &SnoopId,
+        what: Use,
+    ) -> Result<bool, AriError> {
+        let (spy, whisper) = match what {
+            Use::Mouth => ("in", "none"),
+            Use::Ear => ("none", "out"),
+            Use::Both => ("both", "none"),
+        };
+        let path = Path::new(&["channels", &on.0, "snoop", &snoop.0])
+            .with("app", &self.app)
+            .with("appArgs", SNOOP)
+            .with("spy", spy)
+            .with("whisper", whisper);
+        let (sender, entered) = oneshot::channel();
+        self.entries.lock().insert(snoop.clone(), sender);
+        let _waiting = Waiting(&self.entries, snoop);
+        match self.ari.post(&path).await {
+            Err(error) if error.status() == Some(404) => return Ok(false),
+            made => made?,
+        }
+        let is_entered =
+            timeout(self.ari.timeout(), entered).await.is_ok_and(|entered| entered.is_ok());
+        if is_entered { Ok(true) } else { Err(AriError::Timeout) }
+    }
+
+    /// Makes a mixing bridge.
+    pub(super) async fn make_room(&self, room: &RoomId) -> Result<(), AriError> {
+        let path = Path::new(&["bridges"])
+            .with("type", "mixing,dtmf_events")
+            .with("bridgeId", &room.0)
+            .with("name", &room.0);
+        let made = self.ari.post(&path).await;
+        if made.is_err() {
+            // It may have been made all the same.
+            self.tidy_later();
+        }
+        made
+    }
+
+    /// Takes down what nobody is in or heard by any more.
+    pub(super) async fn remove(&self, debris: Debris) -> Result<(), AriError> {
+        let snoops = debris.snoops.iter().map(|snoop| Path::new(&["channels", &snoop.0]));
+        let rooms = debris.rooms.iter().map(|room| Path::new(&["bridges", &room.0]));
+        let mut outcome = Ok(());
+        for path in snoops.chain(rooms) {
+            if let Err(error) = over(self.ari.delete(&path).await) {
+                self.tidy_later();
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    /// The same, beside whatever goes on.
+    pub(super) fn take_down(&self, debris: Debris) {
+        if debris.is_empty() {
+            return;
+        }
+        let Some(switch) = self.own.upgrade() else { return };
+        self.tasks.spawn(async move {
+            if let Err(error) = switch.remove(debris).await {
+                debug!(%error, "something was not taken down");
+            }
+        });
+    }
+}

@@ -1,0 +1,92 @@
+//! The folder through which Asterisk gets what it is to play. A file is there as long as something
+//! plays it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::driver::Clip;
+
+/// The folder.
+#[derive(Debug)]
+pub(super) struct Spool {
+    folder: PathBuf,
+    /// Begins the names of one's own files.
+    prefix: String,
+}
+
+/// A file in it, removed when dropped.
+#[derive(Debug)]
+pub(super) struct Spooled(PathBuf);
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::debug!(%error, "what was played is not removed");
+        }
+    }
+}
+
+impl Spooled {
+    /// What Asterisk calls it: the extension goes without saying.
+    pub(super) fn media(&self) -> String {
+        format!("sound:{}", self.0.with_extension("").display())
+    }
+}
+
+impl Spool {
+    /// Makes the folder when it is not there, and removes what an earlier process has left in it.
+    pub(super) fn open(folder: &Path, app: &str) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let folder = folder.canonicalize()?;
+        let prefix = format!("{app}-clip-");
+        for file in std::fs::read_dir(&folder)? {
+            let file = file?;
+            if file.file_name().to_string_lossy().starts_with(&prefix) {
+                std::fs::remove_file(file.path())?;
+            }
+        }
+        Ok(Self { folder, prefix })
+    }
+
+    /// Writes clips, each to a file of its own.
+    pub(super) async fn write(&self, clips: &[Clip]) -> io::Result<Vec<Spooled>> {
+        let mut files = Vec::new();
+        for clip in clips {
+            let name = format!("{}{}", self.prefix, uuid::Uuid::now_v7().simple());
+            let file = self.folder.join(name).with_extension(clip.content.extension());
+            let spooled = Spooled(file);
+            tokio::fs::write(&spooled.0, clip.content.bytes()).await?;
+            files.push(spooled);
+        }
+        Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::driver::Content;
+
+    #[tokio::test]
+    async fn a_clip_is_there_as_long_as_it_is_played() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = || std::fs::read_dir(folder.path()).unwrap().count();
+        std::fs::write(folder.path().join("a-clip-left.au"), "left").unwrap();
+        std::fs::write(folder.path().join("b-clip-other.au"), "another application's").unwrap();
+        let spool = Spool::open(folder.path(), "a").unwrap();
+        assert_eq!(there(), 1);
+        let content = Content::new(b".snd and so on".to_vec());
+        let (name, duration) = ("x".to_owned(), Duration::from_secs(1));
+        let clip = Clip { name, duration, is_fetched: false, content };
+
+        let files = spool.write(&[clip]).await.unwrap();
+
+        let media = files[0].media();
+        let path = media.strip_prefix("sound:").unwrap().to_owned() + ".au";
+        assert_eq!(std::fs::read(path).unwrap(), b".snd and so on");
+        drop(files);
+        assert_eq!(there(), 1);
+    }
+}
