@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future;
 use tracing::{debug, warn};
@@ -15,9 +16,13 @@ use tracing::{debug, warn};
 use super::Inner;
 use super::ari::{AriError, Path};
 use super::lines::{Debris, Ear, Line, Lines, Stage};
-use super::plan::{self, Move, Placed, Plan, Presence, RoomId, Seat};
+use super::plan::{self, Move, Pace, Placed, Plan, Presence, RoomId, Seat};
 use super::snoop::SnoopId;
 use crate::driver::{ChannelId, Source};
+
+/// How long more wishes are waited for, and, after a failure, until the next try.
+const SETTLE_PAUSES: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2)];
 
 /// Channels that nobody else moves; let go when dropped.
 struct Claim<'a> {
@@ -49,30 +54,52 @@ impl Drop for Claim<'_> {
 }
 
 impl Inner {
-    /// Brings a channel, and those that belong together with it, to where they should be.
+    /// Brings a channel, and those that belong together with it, to where they should be. Whom it
+    /// hears who does not hear it comes a little later, unless more wishes come.
     pub(super) async fn arrange(&self, channel: &ChannelId) -> Result<(), AriError> {
-        match self.try_arrange(channel).await {
-            // A room was taken down behind our back: once more, with a new one.
-            Err(Failed::RoomGone) => match self.try_arrange(channel).await {
-                Err(Failed::Ari(error)) => Err(error),
-                Err(Failed::RoomGone) => Err(AriError::Timeout),
-                Ok(()) => Ok(()),
-            },
-            Err(Failed::Ari(error)) => Err(error),
-            Ok(()) => Ok(()),
+        let is_rough = self.arranged(channel, Pace::Quick).await?;
+        if is_rough && let Some(switch) = self.own.upgrade() {
+            let channel = channel.clone();
+            self.tasks.spawn(async move { switch.settle(&channel).await });
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, channel: &ChannelId) {
+        for pause in SETTLE_PAUSES {
+            tokio::time::sleep(pause).await;
+            match self.arranged(channel, Pace::Settled).await {
+                Ok(_) => return,
+                Err(error) => warn!(%error, "not everybody hears whom they should"),
+            }
         }
     }
 
-    async fn try_arrange(&self, channel: &ChannelId) -> Result<(), Failed> {
+    /// True when something is left for a settled plan.
+    async fn arranged(&self, channel: &ChannelId, pace: Pace) -> Result<bool, AriError> {
+        match self.try_arrange(channel, pace).await {
+            // A room was taken down behind our back: once more, with a new one.
+            Err(Failed::RoomGone) => match self.try_arrange(channel, pace).await {
+                Err(Failed::Ari(error)) => Err(error),
+                Err(Failed::RoomGone) => Err(AriError::Timeout),
+                Ok(is_rough) => Ok(is_rough),
+            },
+            Err(Failed::Ari(error)) => Err(error),
+            Ok(is_rough) => Ok(is_rough),
+        }
+    }
+
+    async fn try_arrange(&self, channel: &ChannelId, pace: Pace) -> Result<bool, Failed> {
         let (_claim, plan) = loop {
             let mut unclaimed = std::pin::pin!(self.unclaimed.notified());
             unclaimed.as_mut().enable();
-            match self.claim(channel) {
+            match self.claim(channel, pace) {
                 Some(claimed) => break claimed,
                 None => unclaimed.await,
             }
         };
-        let Plan { untapped, cut, outside, new_rooms, across, inside, tapped, laid } = plan;
+        let Plan { untapped, cut, outside, new_rooms, across, inside, tapped, laid, is_rough } =
+            plan;
         self.cut(&untapped, &cut).await.map_err(Failed::Ari)?;
         future::try_join_all(outside.iter().map(|one| self.make_move(one))).await?;
         for room in &new_rooms {
@@ -83,18 +110,19 @@ impl Inner {
         future::try_join_all(tapped.into_iter().map(|(listener, room)| self.tap(listener, room)))
             .await
             .map_err(Failed::Ari)?;
-        self.lay(laid).await.map_err(Failed::Ari)
+        self.lay(laid).await.map_err(Failed::Ari)?;
+        Ok(is_rough)
     }
 
     /// Claims what belongs together with a channel and plans the moves; `None` while another has
     /// some of it.
-    fn claim(&self, channel: &ChannelId) -> Option<(Claim<'_>, Plan)> {
+    fn claim(&self, channel: &ChannelId, pace: Pace) -> Option<(Claim<'_>, Plan)> {
         let mut book = self.book.lock();
         let seats = together(&book, channel);
         if seats.keys().any(|id| book.lines.get(id).is_some_and(|line| line.is_claimed)) {
             return None;
         }
-        let plan = plan::plan(&seats, || {
+        let plan = plan::plan(&seats, pace, || {
             RoomId(format!("{}-{}", self.app, uuid::Uuid::now_v7().simple()))
         });
         let mut rooms: BTreeSet<_> =

@@ -6,6 +6,10 @@
 //! by somebody never speaks in a room with them. Whom a party hears otherwise it hears by a feed: what
 //! the other one says is whispered to it, and it alone. While the wishes change there is silence
 //! rather than a leak: taps and feeds are cut before anybody moves, and laid when all have moved.
+//!
+//! Wishes that belong together come one after another: for a moment nearly everybody who is to hear
+//! somebody is not to be heard by them. So a quick plan brings about mutual hearing alone and leaves
+//! what listeners have; a settled one does everything.
 
 mod rooms;
 
@@ -106,6 +110,15 @@ impl Seat {
     }
 }
 
+/// How much a plan is to bring about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// No more listening than there is: more wishes may come at once.
+    Quick,
+    /// Everything.
+    Settled,
+}
+
 /// One channel's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Move {
@@ -140,15 +153,27 @@ pub(super) struct Plan {
     pub(super) tapped: Vec<(ChannelId, RoomId)>,
     /// Feeds that begin; those of one listener come one after another.
     pub(super) laid: Vec<Feed>,
+    /// Something is left for a settled plan.
+    pub(super) is_rough: bool,
 }
 
 /// Finds the moves that bring every channel to its place; `fresh` names new rooms.
-pub(super) fn plan(seats: &BTreeMap<ChannelId, Seat>, mut fresh: impl FnMut() -> RoomId) -> Plan {
+pub(super) fn plan(
+    seats: &BTreeMap<ChannelId, Seat>,
+    pace: Pace,
+    mut fresh: impl FnMut() -> RoomId,
+) -> Plan {
     let mut plan = Plan::default();
     let mut goals: BTreeMap<&ChannelId, Placed> = BTreeMap::new();
     let mut taps: BTreeMap<&ChannelId, RoomId> = BTreeMap::new();
     let mut speakers: BTreeMap<RoomId, BTreeSet<&ChannelId>> = BTreeMap::new();
-    for gathering in rooms::gatherings(seats) {
+    for mut gathering in rooms::gatherings(seats) {
+        if pace == Pace::Quick && gathering.keep_listeners() {
+            plan.is_rough = true;
+            if gathering.speakers.len() == 1 && gathering.listeners.is_empty() {
+                continue;
+            }
+        }
         let room = room_of(&gathering, &speakers).unwrap_or_else(|| {
             let room = fresh();
             plan.new_rooms.push(room.clone());
@@ -186,6 +211,11 @@ pub(super) fn plan(seats: &BTreeMap<ChannelId, Seat>, mut fresh: impl FnMut() ->
             _ => &mut plan.outside,
         };
         moves.push(Move { channel: channel.clone(), from: seat.placed.clone(), to });
+    }
+    if pace == Pace::Quick {
+        plan.is_rough |= !(plan.tapped.is_empty() && plan.laid.is_empty());
+        plan.tapped.clear();
+        plan.laid.clear();
     }
     plan
 }

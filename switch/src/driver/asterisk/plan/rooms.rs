@@ -32,6 +32,21 @@ impl<'a> Gathering<'a> {
         self.speakers.iter().all(|speaker| one.1.wants(speaker.0))
     }
 
+    /// Leaves out those who do not listen here yet; true when there are any.
+    pub(super) fn keep_listeners(&mut self) -> bool {
+        let all = self.listeners.len();
+        let listeners = std::mem::take(&mut self.listeners);
+        let stays = |one: &One<'_>| one.1.listens_in().is_some_and(|room| self.is_in(room));
+        self.listeners = listeners.into_iter().filter(stays).collect();
+        self.listeners.len() < all
+    }
+
+    /// True when somebody of it speaks in this room already.
+    fn is_in(&self, room: &RoomId) -> bool {
+        let speaks = |seat: &Seat| seat.placed.room() == Some(room) && seat.listens_in().is_none();
+        self.speakers.iter().any(|one| speaks(one.1))
+    }
+
     fn first(&self) -> Option<&'a ChannelId> {
         self.speakers.iter().map(|(id, _)| *id).min()
     }
