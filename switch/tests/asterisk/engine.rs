@@ -3,7 +3,7 @@
 
 mod adoption;
 mod faults;
-mod harness;
+pub(crate) mod harness;
 mod load;
 mod missed;
 mod nodes;

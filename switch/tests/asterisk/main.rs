@@ -13,6 +13,7 @@
 )]
 
 mod audio;
+mod conformance;
 mod crowd;
 mod dialling;
 mod engine;

@@ -10,8 +10,8 @@ use proto::auth::v1::authorization_service_server::{
 use proto::auth::v1::get_account_request::By;
 use proto::auth::v1::resolve_number_response::Route;
 use proto::auth::v1::{
-    CheckScopeRequest, CheckScopeResponse, GetAccountRequest, GetAccountResponse, Nowhere,
-    ResolveNumberRequest, ResolveNumberResponse,
+    AccessNumber, CheckScopeRequest, CheckScopeResponse, GetAccountRequest, GetAccountResponse,
+    HuntGroup, Nowhere, ResolveNumberRequest, ResolveNumberResponse,
 };
 use proto::switch::v1::Account;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +20,14 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 /// `i_account`, `account_id`, name, `i_customer`. The last one has no phone.
-const ACCOUNTS: [(i64, &str, &str, i64); 4] =
-    [(1, "101", "Alice", 1), (2, "102", "Bob", 1), (3, "103", "Carol", 2), (9, "109", "Nobody", 1)];
+const ACCOUNTS: [(i64, &str, &str, i64); 6] = [
+    (1, "101", "Alice", 1),
+    (2, "102", "Bob", 1),
+    (3, "103", "Carol", 2),
+    (4, "104", "Dora", 1),
+    (5, "105", "Emil", 1),
+    (9, "109", "Nobody", 1),
+];
 
 #[derive(Clone, Debug)]
 struct Directory;
@@ -47,6 +53,36 @@ pub(super) fn by_id(id: &str) -> Option<Account> {
     ACCOUNTS.into_iter().find(|account| account.1 == id).map(|found| account(found.0))
 }
 
+/// A queue whose agents are Bob and Dora.
+const QUEUE: &str = "7000";
+
+fn queue() -> HuntGroup {
+    HuntGroup {
+        i_c_group: 1,
+        id: QUEUE.to_owned(),
+        name: "Sales".to_owned(),
+        i_customer: 1,
+        i_c_queue: Some(1),
+        queue_name: Some("Sales".to_owned()),
+        agents: vec![account(2), account(4)],
+        members: vec![2, 4],
+        ..HuntGroup::default()
+    }
+}
+
+/// A number of an application.
+const ACCESS_NUMBER: &str = "8000";
+
+fn access_number() -> AccessNumber {
+    AccessNumber {
+        number: ACCESS_NUMBER.to_owned(),
+        i_ivr_application: 1,
+        owner: Some(account(5)),
+        enabled: true,
+        ..AccessNumber::default()
+    }
+}
+
 #[tonic::async_trait]
 impl AuthorizationService for Directory {
     async fn resolve_number(
@@ -55,6 +91,8 @@ impl AuthorizationService for Directory {
     ) -> Result<Response<ResolveNumberResponse>, Status> {
         let ResolveNumberRequest { i_customer, number, .. } = request.into_inner();
         let route = match by_id(&number) {
+            _ if number == QUEUE => Route::HuntGroup(queue()),
+            _ if number == ACCESS_NUMBER => Route::AccessNumber(access_number()),
             Some(account) if i_customer == 0 || account.i_customer == i_customer => {
                 Route::Account(account)
             }

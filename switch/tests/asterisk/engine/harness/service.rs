@@ -21,7 +21,7 @@ use crate::phone::PATIENCE;
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) ledger: Arc<MemoryLedger>,
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     network: Network,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -29,10 +29,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(phones: &Phones) -> Self {
+        Self::on(&phones.tasks, &phones.stop)
+    }
+
+    pub(crate) fn on(tasks: &TaskTracker, stop: &CancellationToken) -> Self {
         let clock = Clock::system();
         let ledger = Arc::new(MemoryLedger::new(clock.clone(), MemoryConfig::default()));
         let network = Network::default();
-        let (tasks, stop) = (phones.tasks.clone(), phones.stop.clone());
+        let (tasks, stop) = (tasks.clone(), stop.clone());
         directory::start(&network, &tasks, &stop);
         Self { ledger, clock, network, tasks, stop }
     }
@@ -47,6 +51,8 @@ pub(crate) struct Service {
     /// Of the command API.
     pub(crate) url: String,
     readiness: Readiness,
+    /// What has to be ready.
+    parts: Vec<&'static str>,
     stop: CancellationToken,
     stopped: CancellationToken,
     runtime: Option<Runtime>,
@@ -54,6 +60,25 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start(world: &World, node: &str, config: asterisk::Config) -> Self {
+        let config = switch::Config {
+            node: node.to_owned(),
+            driver: switch::Driver::Asterisk,
+            asterisk: config,
+            ..switch::Config::default()
+        };
+        Self::configured(world, config, None).await
+    }
+
+    /// With any driver; `sim_control` is for the simulator.
+    pub(crate) async fn configured(
+        world: &World,
+        config: switch::Config,
+        sim_control: Option<Listener>,
+    ) -> Self {
+        let parts = match config.driver {
+            switch::Driver::Asterisk => vec!["switch.asterisk", "switch.store"],
+            switch::Driver::Sim => vec!["switch.store"],
+        };
         let readiness = Readiness::new();
         let target = vec![Target::Memory("auth".to_owned())];
         let (network, tasks) = (world.network.clone(), world.tasks.clone());
@@ -64,14 +89,8 @@ impl Service {
             auth,
             clock: world.clock.clone(),
             readiness: readiness.clone(),
-            sim_control: None,
+            sim_control,
             crash: None,
-        };
-        let config = switch::Config {
-            node: node.to_owned(),
-            driver: switch::Driver::Asterisk,
-            asterisk: config,
-            ..switch::Config::default()
         };
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
         let guard = stopped.clone().drop_guard();
@@ -84,17 +103,17 @@ impl Service {
             Box::pin(switch::serve(config, deps, listener, token)).await.unwrap();
         });
         let url = format!("http://{}/v1/command", address.await.unwrap());
-        let service = Self { url, readiness, stop, stopped, runtime: Some(runtime) };
+        let service = Self { url, readiness, parts, stop, stopped, runtime: Some(runtime) };
         service.until_ready().await;
         service
     }
 
     pub(crate) async fn until_ready(&self) {
         eventually(PATIENCE, "the switch is ready", || async {
-            let parts =
-                ["switch.asterisk", "switch.store"].map(|part| self.readiness.state_of(part));
-            let is_ready = parts.iter().all(|part| *part == Some(State::Ready));
-            if is_ready { Ok(()) } else { Err(format!("{parts:?}")) }
+            let states = self.parts.iter().map(|part| self.readiness.state_of(part));
+            let states: Vec<_> = states.collect();
+            let is_ready = states.iter().all(|state| *state == Some(State::Ready));
+            if is_ready { Ok(()) } else { Err(format!("{states:?}")) }
         })
         .await;
     }
