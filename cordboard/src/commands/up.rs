@@ -92,6 +92,7 @@ pub(super) async fn start(args: Up, stop: CancellationToken) -> anyhow::Result<S
     let scratch = args.ephemeral.then(tempfile::tempdir).transpose().context("temporary folder")?;
     let kept = scratch.as_ref().map_or(args.data_dir.as_path(), TempDir::path);
     config.switch.recordings.folder.get_or_insert_with(|| kept.join("recordings"));
+    config.switch.asterisk.media_folder.get_or_insert_with(|| kept.join("asterisk-media"));
     let stop_within = config.stop_within(true);
     let telemetry = telemetry::init(&config.telemetry, "cordboard")?;
     if !args.ephemeral {
