@@ -89,7 +89,13 @@ impl Pbx {
     /// Starts with `phones` as the endpoints of the accounts that they are named after; the
     /// one called `trunk` takes and brings calls of the public network.
     pub(crate) async fn start(phones: &[&Phone]) -> Self {
-        let pbx = Self::start_with(&lines_of(phones)).await;
+        Self::start_beside(phones, &[]).await
+    }
+
+    /// The same with more endpoints.
+    pub(crate) async fn start_beside(phones: &[&Phone], more: &[(String, u16)]) -> Self {
+        let lines: Vec<_> = lines_of(phones).into_iter().chain(more.iter().cloned()).collect();
+        let pbx = Self::start_with(&lines).await;
         for phone in phones {
             phone.set_server(pbx.sip_port);
         }

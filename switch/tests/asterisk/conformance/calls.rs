@@ -3,7 +3,7 @@
 use proto::switch::v1 as pb;
 use proto::switch::v1::command_request::Command;
 
-use super::stage::{ALICE, BOB, DORA, EMIL, Hears, Stage, number_of};
+use super::stage::{ALICE, BOB, DORA, EMIL, FRIDA, Hears, Stage, number_of};
 use crate::engine::harness::account;
 use crate::scenarios;
 
@@ -12,6 +12,7 @@ const OVER: &str = "terminated 487 BYE Received";
 scenarios!(
     a_call_is_placed_held_and_taken_back,
     a_phone_dials_and_its_call_is_handed_over,
+    a_call_is_handed_over_after_a_word_with_the_other,
     a_call_that_rings_is_redirected,
     two_numbers_are_connected,
     a_parked_call_is_taken_by_another,
@@ -70,6 +71,25 @@ async fn a_phone_dials_and_its_call_is_handed_over(stage: &Stage) {
     stage.hangs_up(ALICE).await;
     stage.until_last(&call, DORA, OVER).await;
     stage.desk.counts(&call).await;
+}
+
+async fn a_call_is_handed_over_after_a_word_with_the_other(stage: &Stage) {
+    let call = stage.connect(ALICE, FRIDA).await;
+    let leg = stage.leg(&call, FRIDA).await;
+    stage.desk.command(Command::HoldCall(pb::HoldCall { call: Some(leg.clone()) })).await;
+    stage.hears(ALICE, Hears::Music).await;
+    let consultation = stage.connect(FRIDA, DORA).await;
+
+    let target_call = Some(consultation.clone());
+    let transfer = pb::TransferCall { call: Some(leg), destination: None, target_call };
+    stage.desk.command(Command::TransferCall(transfer)).await;
+
+    stage.hears(ALICE, Hears::Voices(&[DORA])).await;
+    stage.hears(DORA, Hears::Voices(&[ALICE])).await;
+    stage.hangs_up(DORA).await;
+    stage.until_last(&call, ALICE, OVER).await;
+    stage.desk.counts(&call).await;
+    stage.desk.counts(&consultation).await;
 }
 
 async fn a_call_that_rings_is_redirected(stage: &Stage) {

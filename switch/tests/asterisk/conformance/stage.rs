@@ -1,5 +1,7 @@
 //! A node of the switch on either driver, and people at phones.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use mesh::net::Listener;
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::crowd::Crowd;
 use crate::engine::harness::{Desk, Service, World};
 use crate::fixture::Phones;
 use crate::pbx::{MUSIC, Pbx, RINGBACK};
@@ -23,6 +26,8 @@ pub(crate) const ALICE: &str = "101";
 pub(crate) const BOB: &str = "102";
 pub(crate) const DORA: &str = "104";
 pub(crate) const EMIL: &str = "105";
+/// She can have several calls at once, and nobody asks what she says and hears.
+pub(crate) const FRIDA: &str = "106";
 
 /// A prompt that the program brings along, and its pitch.
 pub(crate) const PROMPT: &str = "visa/enter-number.au";
@@ -57,6 +62,7 @@ struct Sip {
     /// Dora's and Emil's.
     more: [Phone; 2],
     pbx: Pbx,
+    _frida: Arc<Crowd>,
 }
 
 impl Drop for Stage {
@@ -92,7 +98,8 @@ impl Stage {
         let more = [phones.another(DORA, 1500.0).await, phones.another(EMIL, 1700.0).await];
         let [dora, emil] = &more;
         let all = [&phones.alice, &phones.bob, dora, emil, &phones.trunk];
-        let pbx = Pbx::start(&all).await;
+        let frida = Crowd::start(FRIDA, &phones.tasks, &phones.stop).await;
+        let pbx = Pbx::start_beside(&all, &[frida.line()]).await;
         let world = World::new(&phones);
         let mut config = config(&folder, switch::Driver::Asterisk);
         config.asterisk = asterisk::Config {
@@ -101,7 +108,7 @@ impl Stage {
             ..asterisk::Config::default()
         };
         let service = Service::configured(&world, config, None).await;
-        let people = People::Sip(Box::new(Sip { phones, more, pbx }));
+        let people = People::Sip(Box::new(Sip { phones, more, pbx, _frida: frida }));
         Self { desk: Desk::new(world, service), people, _folder: folder }
     }
 

@@ -20,12 +20,13 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 /// `i_account`, `account_id`, name, `i_customer`. The last one has no phone.
-const ACCOUNTS: [(i64, &str, &str, i64); 6] = [
+const ACCOUNTS: [(i64, &str, &str, i64); 7] = [
     (1, "101", "Alice", 1),
     (2, "102", "Bob", 1),
     (3, "103", "Carol", 2),
     (4, "104", "Dora", 1),
     (5, "105", "Emil", 1),
+    (6, "106", "Frida", 1),
     (9, "109", "Nobody", 1),
 ];
 
