@@ -84,6 +84,10 @@ impl Config {
                 return Err(format!("{key} has to be letters, digits, `.`, `-` and `_`"));
             }
         }
+        let media = self.media_folder.as_deref().map(|folder| folder.display().to_string());
+        if media.is_some_and(|media| media.contains([',', '&'])) {
+            return Err("media_folder must have no `,` and no `&` in its path".to_owned());
+        }
         if self.request_timeout.is_zero() {
             return Err("request_timeout has to be above 0".to_owned());
         }

@@ -42,6 +42,24 @@ impl Playback {
     }
 }
 
+/// Takes a playback back that has not begun, also when the operation is abandoned half way.
+struct Begun<'a> {
+    switch: &'a Inner,
+    channel: &'a ChannelId,
+    playback: &'a PlaybackId,
+    is_so: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.is_so
+            && let Some(playback) = self.switch.take(self.channel, self.playback)
+        {
+            self.switch.abandon(playback, self.channel.clone());
+        }
+    }
+}
+
 impl Inner {
     pub(super) async fn play(
         &self,
@@ -63,19 +81,14 @@ impl Inner {
             Some(line) => line.playback.replace(fresh),
             None => return Ok(()),
         };
-        let begun = async {
-            if let Some(old) = old {
-                self.end(&old).await?;
-            }
-            self.arrange(channel).await?;
-            self.play_round(channel).await
-        };
-        let begun = begun.await;
-        if begun.is_err() {
-            self.take(channel, &playback);
-            self.arrange_after(channel.clone());
+        let mut begun = Begun { switch: self, channel, playback: &playback, is_so: false };
+        if let Some(old) = old {
+            self.end(&old).await?;
         }
-        Ok(begun?)
+        self.arrange(channel).await?;
+        self.play_round(channel).await?;
+        begun.is_so = true;
+        Ok(())
     }
 
     pub(super) async fn stop_play(
@@ -196,9 +209,14 @@ impl Inner {
         over(self.ari.delete(&Path::new(&["playbacks", &playback.name()])).await)
     }
 
-    fn arrange_after(&self, channel: ChannelId) {
-        if let Some(switch) = self.own.upgrade() {
+    /// Ends what may have begun all the same, beside whatever goes on.
+    fn abandon(&self, playback: Playback, channel: ChannelId) {
+        let Some(switch) = self.own.upgrade() else { return };
+        self.tasks.spawn(async move {
+            if let Err(error) = switch.end(&playback).await {
+                debug!(%error, "playback was not ended");
+            }
             switch.arrange_apart(channel);
-        }
+        });
     }
 }

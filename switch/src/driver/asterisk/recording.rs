@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::Inner;
 use super::ari::{AriError, Path};
+use super::lines::Debris;
 use super::media::over;
 use super::snoop::{SnoopId, Use};
 use crate::driver::{ChannelId, DriverError, Event, RecordingId};
@@ -22,6 +23,22 @@ pub(super) struct Recorder {
     is_whole: watch::Sender<bool>,
 }
 
+/// Takes a recording back that has not begun, also when the operation is abandoned half way.
+struct Begun<'a> {
+    switch: &'a Inner,
+    recording: &'a RecordingId,
+    is_so: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.is_so {
+            self.switch.forget_recording(self.recording);
+        }
+    }
+}
+
+/// A recording as Asterisk describes it; that it does is all.
 #[derive(serde::Deserialize)]
 struct Live {}
 
@@ -41,23 +58,17 @@ impl Inner {
             is_whole: watch::Sender::new(false),
         };
         self.recorders.lock().insert(recording.clone(), recorder);
-        let begun = async {
-            if !self.snoop(channel, &snoop, Use::Both).await? {
-                return Err(DriverError::Refused("the party has gone".to_owned()));
-            }
-            let path = Path::new(&["channels", &snoop.0, "record"])
-                .with("name", &recording.0)
-                .with("format", "wav")
-                .with("ifExists", "overwrite");
-            Ok(self.ari.post(&path).await?)
-        };
-        let begun = begun.await;
-        if begun.is_err() {
-            self.recorders.lock().remove(recording);
-            let debris = super::lines::Debris { snoops: vec![snoop], ..Default::default() };
-            self.take_down(debris);
+        let mut begun = Begun { switch: self, recording, is_so: false };
+        if !self.snoop(channel, &snoop, Use::Both).await? {
+            return Err(DriverError::Refused("the party has gone".to_owned()));
         }
-        begun
+        let path = Path::new(&["channels", &snoop.0, "record"])
+            .with("name", &recording.0)
+            .with("format", "wav")
+            .with("ifExists", "overwrite");
+        self.ari.post(&path).await?;
+        begun.is_so = true;
+        Ok(())
     }
 
     pub(super) async fn stop_record(&self, recording: &RecordingId) -> Result<(), DriverError> {
@@ -80,8 +91,9 @@ impl Inner {
         }
         let stored = Path::new(&["recordings", "stored", &recording.0]);
         let body = Path::new(&["recordings", "stored", &recording.0, "file"]);
-        self.ari.download(&body, file).await?;
-        self.recorders.lock().remove(recording);
+        let downloaded = self.ari.download(&body, file).await;
+        self.forget_recording(recording);
+        downloaded?;
         if let Err(error) = over(self.ari.delete(&stored).await) {
             warn!(%error, "a recording was left with Asterisk");
         }
@@ -100,10 +112,15 @@ impl Inner {
     /// Nothing is recorded, or nothing more.
     pub(super) fn not_recorded(&self, name: &str) -> Option<Event> {
         let recording = RecordingId(name.to_owned());
-        let recorder = self.recorders.lock().remove(&recording)?;
-        let debris = super::lines::Debris { snoops: vec![recorder.snoop], ..Default::default() };
-        self.take_down(debris);
-        Some(Event::RecordingFailed { channel: recorder.channel, recording })
+        let channel = self.forget_recording(&recording)?;
+        Some(Event::RecordingFailed { channel, recording })
+    }
+
+    /// A recording is no longer of interest. Gives whose it was.
+    fn forget_recording(&self, recording: &RecordingId) -> Option<ChannelId> {
+        let recorder = self.recorders.lock().remove(recording)?;
+        self.take_down(Debris { snoops: vec![recorder.snoop], ..Debris::default() });
+        Some(recorder.channel)
     }
 
     /// Tells which recordings have failed while nothing was heard.

@@ -37,7 +37,8 @@ impl Spool {
     /// Makes the folder when it is not there, and removes what an earlier process has left in it.
     pub(super) fn open(folder: &Path, app: &str) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let folder = folder.canonicalize()?;
+        // As it is named, since Asterisk finds it under that name.
+        let folder = std::path::absolute(folder)?;
         let prefix = format!("{app}-clip-");
         for file in std::fs::read_dir(&folder)? {
             let file = file?;
