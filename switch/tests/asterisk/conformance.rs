@@ -5,6 +5,7 @@
 mod calls;
 mod conferences;
 mod dialogues;
+mod restart;
 mod stage;
 
 /// Makes two tests of each scenario.

@@ -48,6 +48,7 @@ pub(crate) enum Hears {
 pub(crate) struct Stage {
     pub(crate) desk: Desk,
     people: People,
+    config: switch::Config,
     /// Recordings, and what Asterisk plays.
     _folder: TempDir,
 }
@@ -87,9 +88,9 @@ impl Stage {
         let control = format!("http://{}/sim", listener.local_addr().unwrap());
         let world = World::on(&tasks, &stop);
         let config = config(&folder, switch::Driver::Sim);
-        let service = Service::configured(&world, config, Some(listener)).await;
+        let service = Service::configured(&world, config.clone(), Some(listener)).await;
         let people = People::Sim { control, stop };
-        Self { desk: Desk::new(world, service), people, _folder: folder }
+        Self { desk: Desk::new(world, service), people, config, _folder: folder }
     }
 
     pub(crate) async fn asterisk() -> Self {
@@ -107,9 +108,23 @@ impl Stage {
             media_folder: Some(folder.path().join("media")),
             ..asterisk::Config::default()
         };
-        let service = Service::configured(&world, config, None).await;
+        let service = Service::configured(&world, config.clone(), None).await;
         let people = People::Sip(Box::new(Sip { phones, more, pbx, _frida: frida }));
-        Self { desk: Desk::new(world, service), people, _folder: folder }
+        Self { desk: Desk::new(world, service), people, config, _folder: folder }
+    }
+
+    /// The process of the node dies, and starts again under the same name.
+    pub(crate) async fn starts_anew(&mut self) {
+        self.desk.service.crash().await;
+        self.desk.service = Service::configured(&self.desk.world, self.config.clone(), None).await;
+    }
+
+    /// How many snoop channels Asterisk has.
+    pub(crate) async fn snoops(&self) -> usize {
+        let People::Sip(sip) = &self.people else { return 0 };
+        let channels = sip.pbx.get("channels").await;
+        let names = channels.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+        names.filter(|name| name.starts_with("Snoop/")).count()
     }
 
     /// Waits until nothing is left on the switch itself.

@@ -25,7 +25,7 @@ use crate::phone::PATIENCE;
 pub(crate) struct Desk {
     pub(crate) service: Service,
     pub(super) client: Client<HttpConnector, Full<Bytes>>,
-    pub(super) world: World,
+    pub(crate) world: World,
     /// Calls that have been looked at.
     seen: Mutex<Vec<String>>,
 }
