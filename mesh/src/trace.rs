@@ -16,7 +16,8 @@ use opentelemetry::trace::{
 };
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use uuid::Uuid;
+
+mod ids;
 
 /// Name of the header that carries the context.
 pub const HEADER: &str = "traceparent";
@@ -45,7 +46,9 @@ impl Context {
     /// Begins a trace.
     #[must_use]
     pub fn root() -> Self {
-        Self { trace_id: Uuid::new_v4().as_u128(), span_id: random_span_id(), is_sampled: true }
+        let (high, low) = (ids::next(), ids::next());
+        let trace_id = (u128::from(high) << 64) | u128::from(low);
+        Self { trace_id: trace_id.max(1), span_id: random_span_id(), is_sampled: true }
     }
 
     /// A piece of work below this one.
@@ -138,16 +141,14 @@ fn hexadecimal(text: &str, digits: usize) -> Option<u128> {
 }
 
 fn random_span_id() -> u64 {
-    let (random, _) = Uuid::new_v4().as_u64_pair();
-    random.max(1)
+    ids::next().max(1)
 }
 
 /// The context of the work that this task does: that of the innermost exported span, else that
 /// of the enclosing [`scope`].
 #[must_use]
 pub fn current() -> Option<Context> {
-    Context::from_otel(Span::current().context().span().span_context())
-        .or_else(|| CURRENT.try_with(|context| *context).ok())
+    exported_of(&Span::current()).or_else(|| CURRENT.try_with(|context| *context).ok())
 }
 
 /// The trace id of [`current`], or an empty text outside any request.
@@ -185,7 +186,7 @@ pub fn in_span<F: Future>(
 }
 
 /// Runs `future` in a span that has begun with `context`.
-pub(crate) fn inside<F: Future>(
+pub fn inside<F: Future>(
     span: Span,
     context: Context,
     future: F,
@@ -201,13 +202,36 @@ pub(crate) fn sync_scope<T>(context: Context, work: impl FnOnce() -> T) -> T {
 /// Makes `span` continue `parent`, or begin a trace, and returns its context.
 #[must_use]
 pub fn begin(span: &Span, parent: Option<Context>) -> Context {
-    if let Some(parent) = parent {
+    if let Some(parent) = parent.filter(|_| is_exporting()) {
         set_parent(span, parent);
     }
-    let context = Context::from_otel(span.context().span().span_context())
+    let context = exported_of(span)
         .unwrap_or_else(|| parent.map_or_else(Context::root, |parent| parent.child()));
     span.record("trace_id", context.trace_id());
     context
+}
+
+/// Makes a span that continues `parent` or begins a trace. `make` is given the trace id for the
+/// span's field `trace_id`, as far as it is known before the span: a field that is set when the
+/// span is made costs a fraction of one that is recorded later.
+#[must_use]
+pub fn start(parent: Option<Context>, make: impl FnOnce(Option<&str>) -> Span) -> (Span, Context) {
+    if is_exporting() {
+        let span = make(None);
+        let context = begin(&span, parent);
+        return (span, context);
+    }
+    let context = parent.map_or_else(Context::root, |parent| parent.child());
+    (make(Some(&context.trace_id())), context)
+}
+
+/// The context of a span that is exported.
+fn exported_of(span: &Span) -> Option<Context> {
+    // Asking a span that nobody exports is not free, and there is one for every request.
+    if !is_exporting() {
+        return None;
+    }
+    Context::from_otel(span.context().span().span_context())
 }
 
 /// Makes `span` a child of `parent` in exported traces.

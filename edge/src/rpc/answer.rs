@@ -134,15 +134,17 @@ pub(crate) async fn in_span(
     parent: Option<trace::Context>,
     request: impl Future<Output = Result<Outcome, Fault>>,
 ) -> (Result<Outcome, Fault>, String) {
-    let span = info_span!(
-        "request",
-        method = method.name,
-        transport = origin.label(),
-        trace_id = Empty,
-        code = Empty
-    );
+    let (span, context) = trace::start(parent, |trace_id| {
+        info_span!(
+            "request",
+            method = method.name,
+            transport = origin.label(),
+            trace_id,
+            code = Empty
+        )
+    });
     let timer = metrics::request(method.canonical, origin.label());
-    let outcome = trace::in_span(span, parent, async {
+    let outcome = trace::inside(span, context, async {
         let outcome = request.await;
         match outcome {
             Ok(outcome) => (Ok(outcome), String::new()),
