@@ -71,7 +71,7 @@ fn request<T>(call: &Call<'_>, message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     mesh::deadline::set(&mut request, Instant::now() + call.edge.config.request_timeout);
     if let Some(session) = &call.session {
-        let token = session.authorization.clone();
+        let token = session.credential.authorization();
         request.metadata_mut().insert(mesh::metadata::AUTHORIZATION, token);
     }
     request

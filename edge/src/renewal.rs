@@ -233,7 +233,7 @@ async fn reaches(
     };
     let mut asked = tonic::Request::new(CheckScopeRequest { of: Some(of) });
     mesh::deadline::set(&mut asked, deadline);
-    asked.metadata_mut().insert(mesh::metadata::AUTHORIZATION, session.authorization.clone());
+    asked.metadata_mut().insert(mesh::metadata::AUTHORIZATION, session.credential.authorization());
     let answer = AuthorizationServiceClient::new(edge.auth.clone()).check_scope(asked).await?;
     Ok(answer.into_inner().in_scope)
 }

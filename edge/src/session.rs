@@ -7,25 +7,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use mesh::caller::Caller;
+use mesh::client::Credential;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
-use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::limit::{Bucket, Rate, Verdict};
 
 /// Seconds for which a session is remembered after its token has expired: time for a refresh.
 const GRACE: i64 = 900;
 
-const BEARER: &str = "Bearer ";
-
 /// A verified token.
 #[derive(Clone)]
 pub(crate) struct Session {
     /// Whose.
     pub(crate) caller: Arc<Caller>,
-    /// `Bearer` and the token, as services want it.
-    pub(crate) authorization: MetadataValue<Ascii>,
+    /// The token, as services are given it.
+    pub(crate) credential: Credential,
     /// What all sockets and requests of the session share.
     pub(crate) shared: Arc<Shared>,
 }
@@ -40,8 +38,7 @@ impl fmt::Debug for Session {
 impl Session {
     /// The access token.
     pub(crate) fn token(&self) -> &str {
-        let text = self.authorization.to_str().unwrap_or_default();
-        text.strip_prefix(BEARER).unwrap_or_default()
+        self.credential.token()
     }
 
     /// Id of the session.
@@ -82,7 +79,7 @@ pub(crate) struct Shared {
     /// One at a time asks for new rights; the others take what it got.
     turn: Semaphore,
     /// The newest token, for who names the session by its id.
-    authorization: Mutex<MetadataValue<Ascii>>,
+    credential: Mutex<Credential>,
 }
 
 impl fmt::Debug for Shared {
@@ -156,8 +153,12 @@ impl Default for Sessions {
 impl Sessions {
     /// The session of a verified token; `None` for a token that no header can carry.
     pub(crate) fn open(&self, caller: Arc<Caller>, token: &str) -> Option<Arc<Session>> {
-        let mut authorization: MetadataValue<Ascii> = format!("{BEARER}{token}").parse().ok()?;
-        authorization.set_sensitive(true);
+        let known = self.known.lock().get(&caller.session_id).map(Arc::clone);
+        // The same token is the same credential on every socket and for every REST request.
+        let credential = known
+            .map(|shared| shared.credential.lock().clone())
+            .filter(|newest| newest.token() == token);
+        let credential = credential.or_else(|| Credential::new(token))?;
         let shared = {
             let mut known = self.known.lock();
             let entry = known.entry(caller.session_id.clone()).or_insert_with(|| {
@@ -169,7 +170,7 @@ impl Sessions {
                     epoch: AtomicI64::new(i64::MIN),
                     noted_until: AtomicI64::new(0),
                     turn: Semaphore::new(1),
-                    authorization: Mutex::new(authorization.clone()),
+                    credential: Mutex::new(credential.clone()),
                 })
             });
             Arc::clone(entry)
@@ -177,16 +178,16 @@ impl Sessions {
         let is_longer =
             shared.expires_at.fetch_max(caller.expires_at, Ordering::Relaxed) < caller.expires_at;
         if shared.epoch.fetch_max(caller.epoch, Ordering::Relaxed) < caller.epoch || is_longer {
-            *shared.authorization.lock() = authorization.clone();
+            *shared.credential.lock() = credential.clone();
         }
-        Some(Arc::new(Session { caller, authorization, shared }))
+        Some(Arc::new(Session { caller, credential, shared }))
     }
 
     /// The newest token of a session that this edge has seen.
     pub(crate) fn token_of(&self, session_id: &str) -> Option<String> {
         let shared = Arc::clone(self.known.lock().get(session_id)?);
-        let authorization = shared.authorization.lock();
-        authorization.to_str().ok()?.strip_prefix(BEARER).map(str::to_owned)
+        let credential = shared.credential.lock();
+        Some(credential.token().to_owned())
     }
 
     /// Forgets a session that was ended.
@@ -239,6 +240,18 @@ mod tests {
         assert_eq!(sessions.token_of("s").as_deref(), Some("t2"));
         assert!(second.shared.unsubscribe_over_rest(Some("x")) && !first.is_subscribed());
         assert!(!first.shared.unsubscribe_over_rest(Some("x")));
+    }
+
+    #[test]
+    fn the_same_token_is_the_same_credential() {
+        let sessions = Sessions::default();
+        let number = |token| {
+            let session = sessions.open(caller("s", 10), token).unwrap();
+            format!("{:?}", session.credential)
+        };
+
+        assert_eq!(number("t1"), number("t1"));
+        assert_ne!(number("t1"), number("t2"));
     }
 
     #[test]

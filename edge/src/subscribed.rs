@@ -37,7 +37,9 @@ pub(crate) async fn note(edge: &Edge, session: &Session) {
     let subscriber = edge.id.clone();
     let mut request = tonic::Request::new(NoteSubscriptionRequest { subscriber, lasts_seconds });
     mesh::deadline::set(&mut request, Instant::now() + NOTE_WITHIN);
-    request.metadata_mut().insert(mesh::metadata::AUTHORIZATION, session.authorization.clone());
+    request
+        .metadata_mut()
+        .insert(mesh::metadata::AUTHORIZATION, session.credential.authorization());
     let noted = CallControlServiceClient::new(pool.clone()).note_subscription(request).await;
     if let Err(status) = noted {
         session.shared.set_noted_until(-1);

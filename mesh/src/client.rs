@@ -5,10 +5,12 @@
 //! back when a connection stands again. A request is tried elsewhere only when it was never
 //! sent; whether to repeat one that was is for the caller to say.
 
+mod ask;
 mod backoff;
 mod body;
 mod call;
 mod endpoint;
+mod relay;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -30,6 +33,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
+pub use ask::{Ask, Credential};
 pub use backoff::{Backoff, jitter};
 pub use body::ResponseBody;
 
@@ -157,6 +161,39 @@ impl Pool {
                 }
             }
         }));
+    }
+
+    /// Has a request of a session answered: over the relay stream of the least busy instance, or as
+    /// an RPC of its own while there is none. Both are the same to the caller; for small answers, as
+    /// those of commands are, the stream is much cheaper. It must not be used for long ones, behind
+    /// which others would wait.
+    ///
+    /// # Errors
+    /// What the service answers. `RESOURCE_EXHAUSTED` / `LIMIT_REACHED` when too many requests are
+    /// under way on the stream; `DEADLINE_EXCEEDED` when there is no answer in time or the
+    /// connection breaks after the request was sent; `UNAVAILABLE` when nobody can be reached.
+    pub async fn ask(&self, ask: Ask) -> Result<Bytes, Status> {
+        if let Some((lane, _pending)) = self.lane()
+            && let Some(outcome) = lane.ask(&ask).await
+        {
+            return outcome;
+        }
+        // On the heap: it is seldom needed, and large.
+        Box::pin(self.ask_alone(ask)).await
+    }
+
+    /// As [`Pool::ask`], never over the stream: for requests whose answers may be long.
+    ///
+    /// # Errors
+    /// See [`Pool::ask`].
+    pub async fn ask_alone(&self, ask: Ask) -> Result<Bytes, Status> {
+        ask::alone(self, ask).await
+    }
+
+    fn lane(&self) -> Option<(Arc<relay::Lane>, endpoint::Pending)> {
+        let endpoint = self.shared.pick()?;
+        let lane = endpoint.lane(&self.shared)?;
+        Some((lane, endpoint.begin()))
     }
 
     /// Returns once an instance is connected; never when the pool is stopped before.

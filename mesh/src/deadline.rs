@@ -18,7 +18,7 @@ pub const DEFAULT: Duration = Duration::from_secs(10);
 pub(crate) const HEADER: &str = "grpc-timeout";
 
 /// Longest time-out that is honoured; keeps the arithmetic of instants in range.
-const LONGEST: Duration = Duration::from_hours(24);
+pub(crate) const LONGEST: Duration = Duration::from_hours(24);
 
 /// A deadline among the extensions of a request.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,12 @@ pub fn current() -> Option<Instant> {
 /// Runs `future` under a deadline, for the requests that it sends. Does not end it.
 pub fn scope<F: Future>(deadline: Instant, future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(deadline, future)
+}
+
+/// The deadline that a request came with, in its extensions or its headers.
+pub(crate) fn stated<T>(request: &http::Request<T>) -> Option<Instant> {
+    let set = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
+    set.or_else(|| from_headers(request.headers()))
 }
 
 /// The deadline that headers state.

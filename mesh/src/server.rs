@@ -1,12 +1,14 @@
 //! The gRPC server of a service: one stack for every RPC.
 //!
 //! From outside inwards: span, metric, load limit, deadline, panic guard, authentication,
-//! handler. Health and reflection are served beside the service's own RPCs.
+//! handler. Health and reflection are served beside the service's own RPCs, and so is the relay
+//! stream, whose requests go through the same stack each for itself.
 
 mod auth;
 mod body;
 mod connection;
 mod record;
+mod relay;
 mod stack;
 
 use std::sync::Arc;
@@ -124,10 +126,10 @@ impl GrpcServer {
         // Reports SERVING from birth, so it is told better before anybody can ask.
         let health = HealthReporter::new();
         health.set_service_status("", ServingStatus::NotServing).await;
-        let stack = self.stack(&health, stop.clone())?;
+        let connections = TaskTracker::new();
+        let stack = self.stack(&health, stop.clone(), connections.clone())?;
         let kill = CancellationToken::new();
         let _kill_when_dropped = kill.clone().drop_guard();
-        let connections = TaskTracker::new();
         let age = self.connection_age;
         info!(service = self.name, target = %listener.local_target(), "serving");
 
@@ -170,6 +172,7 @@ impl GrpcServer {
         &self,
         health: &HealthReporter,
         stop: CancellationToken,
+        tasks: TaskTracker,
     ) -> anyhow::Result<Arc<Stack>> {
         let health = tonic_health::server::HealthService::from_health_reporter(health.clone());
         let mut routes = self
@@ -188,6 +191,8 @@ impl GrpcServer {
             routes: routes.prepare(),
             verifier: self.verifier.clone(),
             permits: Arc::new(Semaphore::new(self.concurrency)),
+            concurrency: self.concurrency,
+            tasks,
             stop,
         }))
     }

@@ -63,6 +63,26 @@ impl Context {
         self.is_sampled
     }
 
+    /// A place that was read from elsewhere; `None` when an id is zero.
+    pub(crate) fn of_parts(
+        (high, low): (u64, u64),
+        span_id: u64,
+        is_sampled: bool,
+    ) -> Option<Self> {
+        let trace_id = (u128::from(high) << 64) | u128::from(low);
+        (trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, is_sampled })
+    }
+
+    /// Upper and lower half of the trace's id.
+    pub(crate) fn trace_id_halves(&self) -> (u64, u64) {
+        uuid::Uuid::from_u128(self.trace_id).as_u64_pair()
+    }
+
+    /// Id of the span.
+    pub(crate) const fn span_id(&self) -> u64 {
+        self.span_id
+    }
+
     /// The trace's id, 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> String {

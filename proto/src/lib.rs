@@ -48,5 +48,5 @@ mod mapping {
 }
 
 pub use generated::cordboard::{
-    auth, call, callcontrol, conference, notifier, options, session, switch,
+    auth, call, callcontrol, conference, notifier, options, relay, session, switch,
 };

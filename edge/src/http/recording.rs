@@ -105,7 +105,7 @@ impl Reader {
         });
         deadline::set(&mut request, Instant::now() + self.edge.config.request_timeout);
         let entries = request.metadata_mut();
-        entries.insert(AUTHORIZATION.as_str(), self.session.authorization.clone());
+        entries.insert(AUTHORIZATION.as_str(), self.session.credential.authorization());
         entries.insert(metadata::METHOD, MetadataValue::from_static(self.method.name));
         let mut client = CallControlServiceClient::new(pool.clone());
         let answer = client.read_recording(request).await;

@@ -33,7 +33,7 @@ pub(super) async fn handle(call: &Call<'_>, params: LogoutRequest) -> Result<Out
         socket.set_leaving(true);
     }
     let mut end = request(call, EndSessionRequest {});
-    end.metadata_mut().insert(mesh::metadata::AUTHORIZATION, session.authorization.clone());
+    end.metadata_mut().insert(mesh::metadata::AUTHORIZATION, session.credential.authorization());
     if let Err(status) = authentication(call).end_session(end).await {
         if let Some(socket) = socket {
             socket.set_leaving(false);

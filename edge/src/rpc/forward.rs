@@ -1,14 +1,12 @@
 //! Gives a request to the service that answers it: raw bytes by path, and metadata that is the
 //! same for every method. No method is known by name here.
 
-use bytes::{Buf, BufMut, Bytes};
-use mesh::client::Pool;
-use mesh::{deadline, metadata};
+use bytes::Bytes;
+use http::HeaderValue;
+use mesh::client::Ask;
+use mesh::metadata;
 use proto::api::Method;
 use tokio::time::Instant;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Status};
 use tracing::error;
 
 use super::{Call, Fault, Origin, Outcome};
@@ -41,95 +39,48 @@ pub(crate) async fn forward(call: &Call<'_>, request: Bytes) -> Result<Outcome, 
     Ok(Outcome { result, after: super::After::Nothing })
 }
 
-/// Calls `target`, which may be another method than the one that the application called.
+/// Calls `target`, which may be another method than the one that the application called. Commands
+/// share one stream; what only reads may have long answers, behind which they would wait.
 pub(crate) async fn unary(
     call: &Call<'_>,
     target: &'static Method,
     request: Bytes,
     is_subscribed: bool,
 ) -> Result<Bytes, Fault> {
-    let fault = |status: &Status| Fault::from_status(call.method, status);
     let pool = call
         .edge
         .services
         .get(target.grpc_service)
         .ok_or_else(|| Fault::unavailable(call.method, target.owner))?;
-    let mut request = Request::new(request);
-    describe(call, target, &mut request, is_subscribed)?;
-    send(pool, target.grpc_path, request).await.map_err(|status| fault(&status))
+    let ask = ask(call, target, request, is_subscribed)?;
+    let answer = if target.mutates { pool.ask(ask).await } else { pool.ask_alone(ask).await };
+    answer.map_err(|status| Fault::from_status(call.method, &status))
 }
 
-/// Adds the metadata that every service wants.
-pub(crate) fn describe<T>(
+/// The request as every service wants it.
+fn ask(
     call: &Call<'_>,
     target: &'static Method,
-    request: &mut Request<T>,
+    message: Bytes,
     is_subscribed: bool,
-) -> Result<(), Fault> {
-    deadline::set(request, Instant::now() + call.edge.config.request_timeout);
-    let entries = request.metadata_mut();
-    if let Some(session) = &call.session {
-        entries.insert(metadata::AUTHORIZATION, session.authorization.clone());
+) -> Result<Ask, Fault> {
+    if call.request_id.is_some_and(|request_id| HeaderValue::from_str(request_id).is_err()) {
+        let message = "`request_id` must be printable ASCII";
+        let code = mesh::fault::Code::InvalidArgument;
+        let fault = Fault::new(call.method, code, "INVALID_PARAM", message);
+        return Err(fault.with_params(&["request_id"]));
     }
-    entries.insert(metadata::METHOD, MetadataValue::from_static(target.name));
-    let subscribed = if is_subscribed { "1" } else { "0" };
-    entries.insert(metadata::SUBSCRIBED, MetadataValue::from_static(subscribed));
-    let transport = match call.origin {
-        Origin::Socket(_) => metadata::TRANSPORT_WEBSOCKET,
-        Origin::Rest(_) => metadata::TRANSPORT_REST,
-    };
-    entries.insert(metadata::TRANSPORT, MetadataValue::from_static(transport));
-    if let Some(request_id) = call.request_id {
-        let value = request_id.parse::<MetadataValue<Ascii>>().map_err(|_| {
-            let message = "`request_id` must be printable ASCII";
-            Fault::new(call.method, mesh::fault::Code::InvalidArgument, "INVALID_PARAM", message)
-                .with_params(&["request_id"])
-        })?;
-        entries.insert(metadata::REQUEST_ID, value);
-    }
-    Ok(())
-}
-
-async fn send(pool: &Pool, path: &'static str, request: Request<Bytes>) -> Result<Bytes, Status> {
-    let mut client = tonic::client::Grpc::new(pool.clone());
-    let path = http::uri::PathAndQuery::from_static(path);
-    Ok(client.unary(request, path, Raw).await?.into_inner())
-}
-
-/// Messages as they are.
-#[derive(Clone, Copy, Debug, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
+    Ok(Ask {
+        path: target.grpc_path,
+        message,
+        credential: call.session.as_ref().map(|session| session.credential.clone()),
+        deadline: Instant::now() + call.edge.config.request_timeout,
+        method: target.name,
+        request_id: call.request_id.map(str::to_owned),
+        is_subscribed,
+        transport: match call.origin {
+            Origin::Socket(_) => metadata::TRANSPORT_WEBSOCKET,
+            Origin::Rest(_) => metadata::TRANSPORT_REST,
+        },
+    })
 }

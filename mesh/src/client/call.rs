@@ -121,7 +121,7 @@ async fn pick(shared: &Shared, give_up: Instant) -> Result<Arc<super::endpoint::
 }
 
 /// HTTP/2 needs scheme and authority, which the generated clients leave out.
-fn absolute(uri: &Uri, service: &str) -> Uri {
+pub(super) fn absolute(uri: &Uri, service: &str) -> Uri {
     let mut parts = uri.clone().into_parts();
     parts.scheme = Some(Scheme::HTTP);
     let mesh = || Authority::from_static("mesh");
@@ -167,9 +167,16 @@ fn unreachable(service: &str) -> Status {
 /// single request is unknown, which is not what `UNAVAILABLE` promises.
 pub(super) fn broken(service: &str, kind: Kind, error: &hyper::Error) -> Status {
     tracing::debug!(service, error = fault::chain(error), "connection broke");
-    let message = format!("connection to {service} broke");
     match kind {
-        Kind::Stream => fault::own(Code::Unavailable, "UNAVAILABLE", message),
-        Kind::Single => fault::own(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message),
+        Kind::Stream => {
+            fault::own(Code::Unavailable, "UNAVAILABLE", format!("connection to {service} broke"))
+        }
+        Kind::Single => cut_off(service),
     }
+}
+
+/// The connection broke after a single request was sent.
+pub(super) fn cut_off(service: &str) -> Status {
+    let message = format!("connection to {service} broke");
+    fault::own(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tracing::{debug, info, warn};
 
+use super::relay::{Lane, Relay};
 use super::{Backoff, Shared};
 use crate::executor::Executor;
 use crate::metrics::Values;
@@ -75,19 +76,19 @@ enum Link {
     /// An attempt is under way that may succeed: the first, or the one right after a break.
     Connecting,
     /// Requests may be sent.
-    Up(SendRequest<Body>),
+    Up(SendRequest<Body>, Arc<Relay>),
     /// The last attempt failed.
     Down,
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &*self.link.read() {
-            Link::Connecting => "connecting",
-            Link::Up(_) => "up",
-            Link::Down => "down",
-        };
-        write!(formatter, "{} {state} {}", self.address, self.pending())
+        let (address, pending) = (&self.address, self.pending());
+        match &*self.link.read() {
+            Link::Connecting => write!(formatter, "{address} connecting {pending}"),
+            Link::Up(_, relay) => write!(formatter, "{address} up {pending}, relay {relay:?}"),
+            Link::Down => write!(formatter, "{address} down {pending}"),
+        }
     }
 }
 
@@ -102,7 +103,7 @@ impl Endpoint {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(&*self.link.read(), Link::Up(sender) if !sender.is_closed())
+        matches!(&*self.link.read(), Link::Up(sender, _) if !sender.is_closed())
     }
 
     pub(super) fn is_connecting(&self) -> bool {
@@ -116,8 +117,16 @@ impl Endpoint {
     /// The sending end, while the connection stands.
     pub(super) fn sender(&self) -> Option<SendRequest<Body>> {
         match &*self.link.read() {
-            Link::Up(sender) if !sender.is_closed() => Some(sender.clone()),
-            Link::Up(_) | Link::Connecting | Link::Down => None,
+            Link::Up(sender, _) if !sender.is_closed() => Some(sender.clone()),
+            Link::Up(..) | Link::Connecting | Link::Down => None,
+        }
+    }
+
+    /// The relay stream, when it stands. Begins to open it when it may.
+    pub(super) fn lane(&self, shared: &Arc<Shared>) -> Option<Arc<Lane>> {
+        match &*self.link.read() {
+            Link::Up(sender, relay) if !sender.is_closed() => relay.lane(shared, sender),
+            Link::Up(..) | Link::Connecting | Link::Down => None,
         }
     }
 
@@ -130,11 +139,14 @@ impl Endpoint {
     /// Sends nothing more; requests under way go on.
     pub(super) fn retire(&self) {
         self.retired.cancel();
-        *self.link.write() = Link::Down;
+        self.set(Link::Down);
     }
 
     fn set(&self, link: Link) {
-        *self.link.write() = link;
+        let former = std::mem::replace(&mut *self.link.write(), link);
+        if let Link::Up(_, relay) = former {
+            relay.retire();
+        }
     }
 }
 
@@ -187,7 +199,7 @@ async fn connect_once(shared: &Shared, endpoint: &Endpoint, backoff: &mut Backof
         }
     };
     let connected_at = Instant::now();
-    endpoint.set(Link::Up(sender));
+    endpoint.set(Link::Up(sender, Arc::new(Relay::new())));
     shared.was_up.store(true, Ordering::Release);
     shared.changed();
     info!(service = %shared.name, address = %endpoint.address, "instance is up");

@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::body::Body;
 use tonic::transport::server::Connected as _;
 use tracing::debug;
 
@@ -38,6 +39,10 @@ const STREAMS: u32 = 100_000;
 /// Requests that a peer may cancel faster than they are accepted; the peers are our own.
 const RESETS: usize = 10_000;
 
+/// Cancelled when the connection that a request came by is about to end.
+#[derive(Clone, Debug)]
+pub(super) struct Ending(pub(super) CancellationToken);
+
 /// Serves a connection until the peer is done, it is too old, `stop` or `kill`.
 pub(super) async fn serve(
     connection: Connection,
@@ -48,9 +53,12 @@ pub(super) async fn serve(
     kill: CancellationToken,
 ) {
     let peer = connection.connect_info();
+    let ending = Ending(CancellationToken::new());
+    let told = ending.clone();
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        Arc::clone(&stack).handle(request)
+        request.extensions_mut().insert(told.clone());
+        Arc::clone(&stack).handle(request.map(Body::new))
     });
     let serving = Builder::new(Executor::new(tasks))
         .timer(TokioTimer::new())
@@ -77,6 +85,7 @@ pub(super) async fn serve(
             () = kill.cancelled() => return,
             () = &mut end, if !is_ending => {
                 is_ending = true;
+                ending.0.cancel();
                 serving.as_mut().graceful_shutdown();
             }
         }

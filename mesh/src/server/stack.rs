@@ -1,24 +1,26 @@
 //! What happens to every request.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service as _;
 use tracing::{error, info_span};
 
-use super::auth;
 use super::body::ResponseBody;
 use super::record::Record;
+use super::{auth, relay};
 use crate::deadline::{self, Deadline};
 use crate::fault::{self, Code};
 use crate::methods::{self, Rpc};
@@ -34,25 +36,35 @@ pub(super) struct Stack {
     pub(super) routes: Routes,
     pub(super) verifier: Option<Verifier>,
     pub(super) permits: Arc<Semaphore>,
+    /// How many permits there are.
+    pub(super) concurrency: usize,
+    /// Where requests that came by a relay stream run.
+    pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
 }
 
+/// The future of an answer.
+type Answering = dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send;
+
 impl Stack {
+    /// As [`Stack::handle`], for requests that come by a relay stream.
+    pub(super) fn handle_boxed(self: Arc<Self>, request: Request<Body>) -> Pin<Box<Answering>> {
+        Box::pin(self.handle(request))
+    }
+
     /// Answers one request; refusals are answers.
     pub(super) async fn handle(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<Body>,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let rpc = methods::find(request.uri().path());
         let method = rpc.map_or("unknown", |rpc| rpc.name.as_str());
-        let span = info_span!(
-            "rpc",
-            service = self.name,
-            method,
-            code = tracing::field::Empty,
-            trace_id = tracing::field::Empty,
-        );
-        let context = trace::begin(&span, trace::Context::from_headers(request.headers()));
+        let parent = request.extensions().get::<trace::Context>().copied();
+        let parent = parent.or_else(|| trace::Context::from_headers(request.headers()));
+        let (span, context) = trace::start(parent, |trace_id| {
+            let code = tracing::field::Empty;
+            info_span!("rpc", service = self.name, method, code, trace_id)
+        });
         let record = Record::begin(self.name, method, span.clone(), context);
 
         let permit = if request.uri().path().starts_with(GRPC_OWN) {
@@ -62,13 +74,15 @@ impl Stack {
         } else {
             return Ok(refuse(&overloaded(), record));
         };
-        let stated = deadline::from_headers(request.headers());
-        let answering = Box::pin(self.answer(request, rpc, stated));
+        let stated = deadline::stated(&request);
+        // The streams' requests under way are still answered when the server stops.
+        let is_cut = rpc.is_some_and(|rpc| rpc.is_stream) && request.uri().path() != relay::PATH;
+        let answering = Box::pin(Arc::clone(&self).answer(request, rpc, stated));
         let answer = trace::inside(span, context, answering).await;
 
         Ok(match answer {
             Ok(response) => {
-                let stop = rpc.is_some_and(|rpc| rpc.is_stream).then(|| self.stop.clone());
+                let stop = is_cut.then(|| self.stop.clone());
                 ResponseBody::wrap(response, record, permit, stated, stop)
             }
             Err(status) => refuse(&status, record),
@@ -76,12 +90,15 @@ impl Stack {
     }
 
     async fn answer(
-        &self,
-        mut request: Request<Incoming>,
+        self: Arc<Self>,
+        mut request: Request<Body>,
         rpc: Option<&Rpc>,
         stated: Option<Instant>,
     ) -> Result<Response<Body>, Status> {
         auth::authenticate(self.verifier.as_ref(), rpc, &mut request).await?;
+        if request.uri().path() == relay::PATH {
+            return Ok(relay::serve(self, request).await);
+        }
 
         let is_stream = rpc.is_some_and(|rpc| rpc.is_stream);
         // A stream lasts until one side ends it, unless its caller said otherwise.
@@ -105,7 +122,7 @@ impl Stack {
     }
 }
 
-fn request_with(mut request: Request<Incoming>, limit: Option<Instant>) -> Request<Incoming> {
+fn request_with(mut request: Request<Body>, limit: Option<Instant>) -> Request<Body> {
     if let Some(limit) = limit {
         request.extensions_mut().insert(Deadline(limit));
     }
