@@ -24,7 +24,7 @@ pub(super) const IN_FLIGHT: usize = 4_096;
 const CANCELLED: usize = 4_096;
 
 /// Credentials that the peer keeps for one stream. Beyond it all are forgotten and given anew.
-const CREDENTIALS: usize = 32_768;
+pub(super) const CREDENTIALS: u64 = 32_768;
 
 /// One stream.
 pub(in crate::client) struct Lane {
@@ -219,7 +219,7 @@ impl Queue {
 
     /// True when the peer must forget all credentials before it is given more.
     pub(super) fn forget(&mut self) -> bool {
-        let is_full = self.given.len() >= CREDENTIALS;
+        let is_full = self.given.len() as u64 >= CREDENTIALS;
         if is_full {
             self.given.clear();
         }

@@ -10,7 +10,7 @@ use prost::Message as _;
 use proto::relay::v1::{Answer, RelayRequest};
 use tonic::Code;
 
-use super::super::lane::{IN_FLIGHT, Lane};
+use super::super::lane::{CREDENTIALS, IN_FLIGHT, Lane};
 use super::super::outgoing::Outgoing;
 use super::peer::{ask, credential_of};
 use crate::fault::reason_of;
@@ -48,6 +48,30 @@ async fn what_waits_goes_in_one_message_and_a_credential_once_a_stream() {
     let named: Vec<_> = message.calls.iter().map(|call| call.credential).collect();
     assert_eq!(named, [numbers[0], numbers[1], numbers[0], 0]);
     assert_eq!((second.credentials.len(), second.calls[0].credential), (0, numbers[1]));
+}
+
+#[tokio::test]
+async fn a_peer_that_keeps_many_credentials_forgets_them_and_is_given_anew_what_is_used() {
+    let lane = Arc::new(Lane::new("peer"));
+    let mut outgoing = Outgoing::new(Arc::clone(&lane));
+    let credential = credential_of(1);
+    let request = ask("a", Some(&credential));
+    let mut before = std::pin::pin!(lane.ask(&request));
+    assert!(futures::poll!(&mut before).is_pending());
+    assert_eq!(sent(&mut outgoing).unwrap().credentials.len(), 1);
+
+    lane.with(|queue| {
+        for number in 1..CREDENTIALS {
+            queue.give(u64::MAX - number);
+        }
+    });
+    let mut after = std::pin::pin!(lane.ask(&request));
+    assert!(futures::poll!(&mut after).is_pending());
+    let message = sent(&mut outgoing).unwrap();
+
+    assert!(message.forgets);
+    assert_eq!(message.credentials.len(), 1);
+    assert_eq!(message.calls[0].credential, message.credentials[0].number);
 }
 
 #[tokio::test]
