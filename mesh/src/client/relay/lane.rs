@@ -108,7 +108,8 @@ impl Lane {
         if queue.is_closed {
             return Err(Full::Closed);
         }
-        if queue.under_way.len() >= IN_FLIGHT {
+        // Those given up leave what waits only when it is sent.
+        if queue.under_way.len() >= IN_FLIGHT || queue.waiting.len() >= IN_FLIGHT {
             return Err(Full::Full);
         }
         queue.last_number += 1;
