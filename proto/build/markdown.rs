@@ -15,7 +15,8 @@ Made from the `.proto` files when the crate `proto` is built; change those, not 
 
 Methods are called over a WebSocket (`/ws`, JSON-RPC 2.0, params by name) or with
 `POST /rest/{Service}/{method}`. Date-times are `\"YYYY-MM-DD HH:MM:SS\"` in UTC; flags are `1`/`0`
-or `\"Y\"`/`\"N\"` and read in either form. A param that is `null` counts as absent.
+or `\"Y\"`/`\"N\"` and read in either form, as `true`/`false`, and with `1`, `0`, `true` and `false` as
+strings. Numbers are read as numbers only. A param that is `null` counts as absent.
 ";
 
 /// Returns the page.

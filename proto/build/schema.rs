@@ -75,7 +75,7 @@ fn value_schema(model: &Model, message: &Message, field: &Field) -> anyhow::Resu
     let mut schema = match &field.kind {
         Kind::Bool => json!({"type": "boolean"}),
         Kind::Flag | Kind::YesNo if message.received => {
-            json!({"enum": [1, 0, "Y", "N", "y", "n", true, false]})
+            json!({"enum": [1, 0, "Y", "N", "y", "n", "1", "0", true, false, "true", "false"]})
         }
         Kind::Flag => json!({"type": "integer", "enum": [0, 1]}),
         Kind::YesNo => json!({"type": "string", "enum": ["Y", "N"]}),

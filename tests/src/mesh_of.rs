@@ -134,6 +134,17 @@ impl Mesh {
         (process, address)
     }
 
+    /// Changes the directory, as who runs the system does: `cordboard admin …`.
+    pub fn admin(&self, args: &[&str]) {
+        let done = std::process::Command::new(crate::process::program())
+            .arg("admin")
+            .args(args)
+            .args(["--database", &self.database])
+            .output()
+            .expect("it runs");
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// Restarts a service as an orderly roll-out does, and waits until it is ready; gives whether
     /// the old process ended well.
     pub async fn restart(&mut self, instance: &'static str) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use system_tests::client::states_of;
-use system_tests::{Client, Up};
+use system_tests::{Client, Mesh, Up};
 
 pub(super) const PETER: &str = "12065550100";
 
@@ -270,4 +270,56 @@ async fn another_tenant_sees_no_conference_and_an_account_those_it_was_in() {
         let found = list["conference_list"].as_array().map_or(0, Vec::len);
         assert_eq!(found, count, "{account}");
     }
+}
+
+#[tokio::test]
+async fn a_restart_of_the_service_changes_no_roster_and_intervals_go_on() {
+    let mut mesh = Mesh::start_with(&["switch.sim.pstn_answer_ms=0"]).await;
+    let sim = mesh.sim();
+    for account in ["101", "102"] {
+        sim.at_once(account).await;
+    }
+    let mut alice = Client::subscribed(mesh.public(), "101").await;
+    let mut board = Client::log_in(mesh.public(), "easymobile").await;
+    sim.trunk_call(PETER, "101", "Peter").await;
+    let states = alice.call_states_until(|states| states_of(states, "101").len() == 3).await;
+    let params = json!({"call": {"id": states[0]["call"]["id"]}, "name": "Contract"});
+    let created = alice.must("OnSpotConference/create_on_spot_conference", params).await;
+    let id = created["conference"]["i_conference"].clone();
+    let add = json!({"i_conference": id, "account_id": "102"});
+    let added =
+        alice.must("OnSpotConference/add_on_spot_conference_participant", add.clone()).await;
+    until(&mut alice, "participant_joined", 3).await;
+    let bob = added["participant"]["participant"].clone();
+    let mute = json!({"i_conference": id, "participant": bob, "mute": 1});
+    alice.must("OnSpotConference/update_on_spot_conference_participant", mute).await;
+    let leave = json!({"i_conference": id, "account_id": "102"});
+    board.must("OnSpotConference/leave_on_spot_conference", leave.clone()).await;
+    alice.must("OnSpotConference/add_on_spot_conference_participant", add).await;
+    until(&mut alice, "participant_joined", 1).await;
+    let before = roster(&mut alice, &id).await;
+
+    assert!(mesh.restart("conference").await);
+
+    assert_eq!(roster(&mut alice, &id).await, before);
+    let told = |one: &Value| {
+        let all = one["intervals"].as_array().unwrap().iter();
+        let in_words = |it: &Value| {
+            let end = if it["end_time"].is_null() { "goes on" } else { "over" };
+            format!("{} {end}", it["kind"].as_str().unwrap())
+        };
+        all.map(in_words).collect::<Vec<_>>()
+    };
+    assert_eq!((&before[2]["participant"], &before[2]["state"]), (&bob, &json!("left")));
+    assert_eq!(told(&before[2]), ["join over", "mode over", "mute over"]);
+    assert_eq!(told(&before[3]), ["join goes on", "mode goes on"]);
+    board.must("OnSpotConference/leave_on_spot_conference", leave).await;
+    let after = roster(&mut alice, &id).await;
+    assert_eq!(after[2], before[2]);
+    assert_eq!(told(&after[3]), ["join over", "mode over"]);
+    let terminate = json!({"i_conference": id});
+    alice.must("OnSpotConference/terminate_on_spot_conference", terminate).await;
+    assert!(mesh.restart("conference").await);
+    let ended = roster(&mut alice, &id).await;
+    assert!(ended.iter().all(|it| told(it).iter().all(|it| it.ends_with("over"))), "{ended:?}");
 }

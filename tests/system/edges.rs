@@ -97,3 +97,52 @@ async fn a_session_that_is_ended_falls_silent_on_every_edge_and_its_call_goes_on
         list["calls_list"].as_array().unwrap().iter().map(|leg| leg["state"].clone()).collect();
     assert_eq!(states, ["connected", "connected"], "the call goes on");
 }
+
+#[tokio::test]
+async fn a_changed_role_narrows_the_sockets_of_every_edge_and_closes_none() {
+    let mesh = Mesh::start().await;
+    let (_edge, other) = mesh.another_edge().await;
+    let mut sockets = Vec::new();
+    for edge in [mesh.public(), other] {
+        sockets.push(Client::subscribed(edge, "102").await);
+    }
+    let mut board = Client::subscribed(other, "easymobile").await;
+
+    mesh.admin(&["role", "set", "call control", "call_control=none"]);
+    let begin = Instant::now();
+    for client in &mut sockets {
+        while client.call(LIST, json!({})).await.expect("it stays open").is_ok() {
+            // A loaded machine may take longer than the second that the contract gives.
+            assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+        }
+    }
+
+    let call_of = json!({"account_id": "101", "destination": "102"});
+    let placed = board.must("CallControl/originate_call", call_of).await;
+    let connected =
+        |states: &[Value]| states.iter().filter(|info| info["state"] == "connected").count() >= 2;
+    board.call_states_until(connected).await;
+    let call = json!({"call": placed["call"]});
+    for client in &mut sockets {
+        for method in [LIST, "CallControl/enable_api_notifications"] {
+            assert_eq!(client.refused(method, json!({})).await.code(), -32003, "{method}");
+        }
+        assert_eq!(client.refused("CallControl/hold_call", call.clone()).await.code(), -32003);
+        let data = client.must("Session/get_session_data", json!({})).await;
+        assert_eq!(data["permissions"]["call_control"], "none", "{data}");
+        client.nothing_for(Duration::from_millis(50)).await;
+    }
+
+    mesh.admin(&["role", "set", "call control", "call_control=modify"]);
+    let begin = Instant::now();
+    for client in &mut sockets {
+        while client.call("CallControl/enable_api_notifications", json!({})).await.unwrap().is_err()
+        {
+            assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+        }
+    }
+    board.must("CallControl/terminate_call", call).await;
+    for client in &mut sockets {
+        client.until_over(1).await;
+    }
+}

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use mesh::testing::eventually;
 use serde_json::{Value, json};
-use system_tests::Up;
 use system_tests::client::{Client, PATIENCE};
+use system_tests::http::text;
+use system_tests::{Mesh, Up};
 use tokio::time::{Instant, sleep};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::raw::{Answer, BINARY, FIN, Raw, TEXT, call, handshake, masked, post};
 
@@ -258,4 +261,34 @@ async fn wrong_passwords_lock_a_login_for_the_address_behind_the_proxy_and_for_n
     assert_eq!(locked, Some(json!("Server.Session.cannot_login_brute_force_activity")));
     assert_eq!(log_in_from(&up, "198.51.100.8", "101", "cordboard").await, None);
     assert_eq!(log_in_from(&up, "198.51.100.7", "102", "cordboard").await, None);
+}
+
+#[tokio::test]
+async fn who_reads_nothing_is_closed_with_4413_and_nobody_else_notices() {
+    let mesh =
+        Mesh::start_with(&["edge.outbound_max_bytes=1048576", "edge.close_timeout=30s"]).await;
+    let admin = mesh.service("edge").address("admin");
+    let mut slow = Client::log_in(mesh.public(), "101").await;
+    let mut other = Client::log_in(mesh.public(), "102").await;
+
+    for id in 0..150 {
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": "rpc.discover"});
+        slow.send_text(request.to_string()).await;
+    }
+    eventually(PATIENCE, "the slow client is given up", async || {
+        let metrics = text(admin, "/metrics").await.map_err(|error| error.to_string())?;
+        let is_told = |line: &&str| line.contains("reason=\"too_slow\"") && line.ends_with(" 1");
+        let told = metrics.lines().find(is_told).map(drop);
+        told.ok_or_else(|| "not yet".to_owned())
+    })
+    .await;
+
+    other.must("Session/ping", json!({})).await;
+    let code = loop {
+        let message = slow.next_message().await.expect("a close frame before the end");
+        if let Message::Close(frame) = message {
+            break frame.map(|frame| u16::from(frame.code));
+        }
+    };
+    assert_eq!(code, Some(4413));
 }

@@ -6,6 +6,7 @@ mod asterisk_restart;
 mod availability;
 mod benchmark;
 mod charges;
+mod conference_load;
 mod conferences;
 mod demo;
 mod directory_entries;

@@ -24,6 +24,8 @@ const SOCKETS: usize = 500;
 
 /// Who makes calls, and the pause between a call's end and the next call.
 const CALLERS: usize = 2;
+/// Calls between the restarts of the two switch nodes.
+const CALLS_BETWEEN: usize = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The restarts take well under a minute on a machine that does nothing else.
@@ -148,7 +150,12 @@ impl Subscriber {
 }
 
 /// Makes calls until told to stop, each ended before the next; gives their ids.
-async fn make_calls(edges: Edges, number: usize, stop: Arc<AtomicBool>) -> Vec<String> {
+async fn make_calls(
+    edges: Edges,
+    number: usize,
+    stop: Arc<AtomicBool>,
+    made: Arc<AtomicUsize>,
+) -> Vec<String> {
     let mut client = edges.connect(number).await;
     let mut calls = Vec::new();
     while !stop.load(Ordering::Acquire) {
@@ -160,6 +167,7 @@ async fn make_calls(edges: Edges, number: usize, stop: Arc<AtomicBool>) -> Vec<S
             "request_id": format!("end-{number}-{}", calls.len())});
         command(&edges, &mut client, "CallControl/terminate_call", params).await;
         calls.push(id);
+        made.fetch_add(1, Ordering::AcqRel);
         sleep(PAUSE).await;
     }
     calls
@@ -232,12 +240,22 @@ async fn a_roll_out_of_every_service_loses_no_call_and_no_event() {
         .map(|(subscriber, client)| tasks.spawn(subscriber.follow(client, Arc::clone(&wanted))))
         .collect();
     let stop = Arc::new(AtomicBool::new(false));
-    let calling: Vec<_> = (0..CALLERS)
-        .map(|number| tasks.spawn(make_calls(edges.clone(), number, Arc::clone(&stop))))
-        .collect();
+    let made = Arc::new(AtomicUsize::new(0));
+    let make_calls =
+        |number| make_calls(edges.clone(), number, Arc::clone(&stop), Arc::clone(&made));
+    let calling: Vec<_> = (0..CALLERS).map(|number| tasks.spawn(make_calls(number))).collect();
 
     for instance in ROLL_OUT {
         assert!(mesh.restart(instance).await, "{instance} did not end well");
+        if instance == "switch" {
+            // As in any roll-out, the next goes when everybody knows that this one is back.
+            let made_before = made.load(Ordering::Acquire);
+            eventually(PATIENCE, "calls go on", || async {
+                let since = made.load(Ordering::Acquire) - made_before;
+                if since >= CALLS_BETWEEN { Ok(()) } else { Err(since.to_string()) }
+            })
+            .await;
+        }
     }
     stop.store(true, Ordering::Release);
     let calls: Vec<String> =

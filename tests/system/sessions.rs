@@ -332,3 +332,56 @@ async fn a_session_is_named_over_rest_in_every_form() {
     let answer = post(up.public, path, &headers, "{}").await;
     assert_eq!(answer.body["faultcode"], "Server.Session.check_auth.auth_failed");
 }
+
+#[tokio::test]
+async fn a_session_lives_from_login_over_two_refreshes_to_logout_on_one_socket() {
+    let up = Up::start_with(&[
+        "--sim-speed",
+        "0",
+        "--set",
+        "auth.session.access_token_lifetime=5s",
+        "--set",
+        "auth.session.refresh_tolerance=1s",
+        "--set",
+        "edge.expiry_notice=2s",
+    ])
+    .await;
+    let mut alice = Client::connect(up.public).await.unwrap();
+    let login = json!({"login": "101", "password": "cordboard"});
+    let mut tokens = alice.must("Session/login", login).await;
+    alice.must("CallControl/enable_api_notifications", json!({})).await;
+    let expires_at = |tokens: &Value| tokens["expires_at"].as_str().unwrap().to_owned();
+
+    // Twice it is told that its time is nearly over: once it takes new tokens itself, once another
+    // connection takes them for it.
+    for is_own in [true, false] {
+        let (method, params) = alice.event().await;
+        assert_eq!(method, "Session/token_expiring");
+        assert_eq!(params["session_id"], tokens["session_id"]);
+        assert_eq!(params["expires_at"], tokens["expires_at"]);
+        assert!((1..=2).contains(&params["expires_in"].as_i64().unwrap()), "{params}");
+        let refresh = json!({"refresh_token": tokens["refresh_token"]});
+        let method = "Session/refresh_access_token";
+        let fresh = if is_own {
+            alice.must(method, refresh).await
+        } else {
+            call(up.public, method, refresh, json!({})).await.body
+        };
+        assert_eq!(fresh["session_id"], tokens["session_id"]);
+        assert!(expires_at(&fresh) > expires_at(&tokens), "{fresh}");
+        tokens = fresh;
+    }
+    // What the first refresh gave is over when the third notice comes.
+    let (method, params) = alice.event().await;
+    assert_eq!(
+        (method.as_str(), &params["expires_at"]),
+        ("Session/token_expiring", &tokens["expires_at"])
+    );
+
+    up.sim.at_once("102").await;
+    let placed = alice.must("CallControl/originate_call", json!({"destination": "102"})).await;
+    let info = alice.call_state().await;
+    assert_eq!(info["call"]["id"], placed["call"]["id"]);
+    assert_eq!(alice.must("Session/logout", json!({})).await, json!({"success": 1}));
+    assert_eq!(close_code(&mut alice).await, 4403);
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mesh::caller::Scope;
 use mesh::client::Pool;
+use mesh::clock::Timestamp;
 use mesh::conferences_index;
 use mesh::health::Readiness;
 use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
@@ -29,6 +30,7 @@ use tonic::{Code, Request};
 const PARTITIONS: u32 = 4;
 
 struct Harness {
+    clock: Clock,
     ledger: Arc<MemoryLedger>,
     client: OnSpotConferenceServiceClient<Pool>,
     written: u64,
@@ -37,10 +39,19 @@ struct Harness {
 
 impl Harness {
     fn start() -> Self {
+        let memory = MemoryConfig { partitions: PARTITIONS, ..MemoryConfig::default() };
+        let clock = Clock::system();
+        Self::over(Arc::new(MemoryLedger::new(clock.clone(), memory)), clock)
+    }
+
+    /// Another process of the service, over the same store.
+    fn another(&self) -> Self {
+        Self::over(Arc::clone(&self.ledger), self.clock.clone())
+    }
+
+    fn over(ledger: Arc<MemoryLedger>, clock: Clock) -> Self {
         let (network, tasks) = (Network::default(), TaskTracker::new());
         let stop = CancellationToken::new();
-        let memory = MemoryConfig { partitions: PARTITIONS, ..MemoryConfig::default() };
-        let ledger = Arc::new(MemoryLedger::new(Clock::system(), memory));
         let pool = |name: &str| {
             let target = vec![Target::Memory(name.to_owned())];
             Pool::new(name, target, network.clone(), tasks.clone(), stop.clone())
@@ -49,7 +60,7 @@ impl Harness {
             ledger: Arc::<MemoryLedger>::clone(&ledger),
             auth: pool("auth"),
             network: network.clone(),
-            clock: Clock::system(),
+            clock: clock.clone(),
             verifier: Verifier::with_keys(&ISSUER_OF_TESTS.jwks()),
             readiness: Readiness::new(),
         };
@@ -58,7 +69,7 @@ impl Harness {
         let serving = conference::serve(config, deps, listener, stop.clone());
         tasks.spawn(async move { serving.await.unwrap() });
         let client = OnSpotConferenceServiceClient::new(pool("conference"));
-        Self { ledger, client, written: 0, _stop: stop.drop_guard() }
+        Self { clock, ledger, client, written: 0, _stop: stop.drop_guard() }
     }
 
     /// Writes a conference as the engine does.
@@ -94,7 +105,7 @@ impl Harness {
             i_conference: id.to_owned(),
             ..Default::default()
         };
-        let request = request(scope, message);
+        let request = request_at(self.clock.now(), scope, message);
         let answer = self.client.clone().get_on_spot_conference_participant_list(request).await;
         answer
             .map(|answer| answer.into_inner().participant_list)
@@ -103,8 +114,11 @@ impl Harness {
 }
 
 fn request<T>(scope: Scope, message: T) -> Request<T> {
-    let token =
-        ISSUER_OF_TESTS.sign(&claims(scope, &["call_control:modify"], Clock::system().now()));
+    request_at(Clock::system().now(), scope, message)
+}
+
+fn request_at<T>(now: Timestamp, scope: Scope, message: T) -> Request<T> {
+    let token = ISSUER_OF_TESTS.sign(&claims(scope, &["call_control:modify"], now));
     let mut request = Request::new(message);
     let bearer = format!("Bearer {token}").parse().unwrap();
     request.metadata_mut().insert(metadata::AUTHORIZATION, bearer);
@@ -183,6 +197,25 @@ async fn a_conference_that_has_ended_is_not_listed_and_its_roster_is_read_withou
     for scope in strangers {
         let refused = harness.roster(scope, "switch-1.meeting").await;
         assert_eq!(refused.unwrap_err(), "CONFERENCE_NOT_FOUND", "{scope:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_roster_is_read_for_a_day_after_the_end_by_any_process_of_the_service() {
+    let mut harness = Harness::start();
+    let going = record("meeting", 1, 10, &[1]);
+    harness.put(&going).await;
+    harness.put(&conferences_index::ended(&going, harness.clock.now())).await;
+    let at_the_end = harness.roster(CUSTOMER, "switch-1.meeting").await.unwrap();
+
+    tokio::time::advance(Duration::from_hours(24) - Duration::from_mins(1)).await;
+    let another = harness.another();
+    assert_eq!(another.roster(CUSTOMER, "switch-1.meeting").await, Ok(at_the_end));
+
+    tokio::time::advance(Duration::from_mins(1)).await;
+    for harness in [harness, another] {
+        let refused = harness.roster(CUSTOMER, "switch-1.meeting").await;
+        assert_eq!(refused.unwrap_err(), "CONFERENCE_NOT_FOUND");
     }
 }
 

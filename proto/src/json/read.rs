@@ -175,7 +175,7 @@ pub fn double(range: Range) -> impl Fn(&Value, &Path<'_>, &mut Problems) -> Opti
     }
 }
 
-/// Reads a flag in any of its forms.
+/// Reads a flag in any of its forms, `1` and `true` as strings too: clients that build forms send them so.
 pub fn flag(value: &Value, path: &Path<'_>, problems: &mut Problems) -> Option<bool> {
     let flag = match value {
         Value::Bool(flag) => Some(*flag),
@@ -185,8 +185,8 @@ pub fn flag(value: &Value, path: &Path<'_>, problems: &mut Problems) -> Option<b
             _ => None,
         },
         Value::String(text) => match text.as_str() {
-            "Y" | "y" => Some(true),
-            "N" | "n" => Some(false),
+            "Y" | "y" | "1" | "true" => Some(true),
+            "N" | "n" | "0" | "false" => Some(false),
             _ => None,
         },
         _ => None,

@@ -233,13 +233,13 @@ fn flags_are_read_in_every_form() {
         request.mute.unwrap()
     };
 
-    for yes in [json!(1), json!("Y"), json!("y"), json!(true)] {
+    for yes in [json!(1), json!("Y"), json!("y"), json!(true), json!("1"), json!("true")] {
         assert!(read(yes.clone()), "{yes}");
     }
-    for no in [json!(0), json!("N"), json!("n"), json!(false)] {
+    for no in [json!(0), json!("N"), json!("n"), json!(false), json!("0"), json!("false")] {
         assert!(!read(no.clone()), "{no}");
     }
-    for wrong in [json!(2), json!("1"), json!("yes"), json!([]), json!(1.0)] {
+    for wrong in [json!(2), json!("2"), json!("yes"), json!(""), json!([]), json!(1.0)] {
         let params = json!({"call": {"id": "c"}, "interrupt_playback_on_input": wrong});
         assert!(!refuse::<PlayRequest>(&params).invalid().is_empty(), "{wrong}");
     }

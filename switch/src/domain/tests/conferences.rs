@@ -2,6 +2,7 @@
 
 mod acting;
 mod coming;
+mod intervals;
 mod keeping;
 mod large;
 mod random;
