@@ -259,16 +259,15 @@ impl Inner {
             book.refuse_pair(channel, reason.code);
             book.strike(channel)
         };
-        let cause = cause::of_sip(reason.code).to_string();
-        let path = Path::new(&["channels", &channel.0]).with("reason_code", &cause);
-        let ended = match self.ari.delete(&path).await {
-            Err(error) if error.status() == Some(404) => Ok(()),
-            ended => Ok(ended?),
-        };
         if let Some((line, debris)) = struck {
             self.gone(&line, debris);
         }
-        ended
+        let cause = cause::of_sip(reason.code).to_string();
+        let path = Path::new(&["channels", &channel.0]).with("reason_code", &cause);
+        match self.ari.delete(&path).await {
+            Err(error) if error.status() == Some(404) => Ok(()),
+            ended => Ok(ended?),
+        }
     }
 
     /// A channel is gone: strikes it out of the book, and looks after what it leaves behind.

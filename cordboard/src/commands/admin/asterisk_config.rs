@@ -138,7 +138,7 @@ fn http_conf(args: &AsteriskConfig) -> String {
     let (ip, port) = (args.ari_listen.ip(), args.ari_listen.port());
     format!(
         "; Plain HTTP: on the same machine, or in a network that nobody else reads.\n\
-         [general]\nenabled = yes\nenablestatic = no\nbindaddr = {ip}\nbindport = {port}\n"
+         [general]\nenabled = yes\nenablestatic = no\nbindaddr = {ip}\nbindport = {port}\nsessionlimit = 1000\n"
     )
 }
 

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use futures::future;
-
 use super::Inner;
 use super::ari::{AriError, Path};
 use super::lines::{Debris, Ear, Mouth, Tap};
-use super::media::over;
+use super::media::{all, over};
 use super::plan::{Feed, RoomId};
 use super::snoop::{SnoopId, Use};
 use crate::driver::ChannelId;
@@ -63,13 +61,13 @@ impl Inner {
         }
         let listeners = speakers.into_iter();
         let laid = listeners.map(|(listener, speakers)| self.lay_all(listener, speakers));
-        future::try_join_all(laid).await.map(drop)
+        all(laid).await
     }
 
     async fn lay_all(&self, listener: ChannelId, speakers: Vec<ChannelId>) -> Result<(), AriError> {
         let opened = self.open_ear(&listener).await;
         if !matches!(opened, Ok(Some(_))) {
-            let debris = self.book.lock().scrap_unready(&listener);
+            let debris = self.book.lock().scrap_idle(&listener);
             self.take_down(debris);
         }
         let Some(room) = opened? else { return Ok(()) };
@@ -77,7 +75,10 @@ impl Inner {
             let feed = Feed { listener: listener.clone(), speaker };
             self.lay_one(feed, &room)
         });
-        future::try_join_all(laid).await.map(drop)
+        let laid = all(laid).await;
+        let debris = self.book.lock().scrap_idle(&listener);
+        self.take_down(debris);
+        laid
     }
 
     /// The bridge of a party's ear, which is made when there is none; `None` when the party is gone.

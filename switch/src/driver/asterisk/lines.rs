@@ -217,11 +217,13 @@ impl Lines {
         debris.snoops.extend(ear.snoops());
     }
 
-    /// Takes an ear out of the book that does not whisper.
-    pub(super) fn scrap_unready(&mut self, id: &ChannelId) -> Debris {
+    /// Takes an ear out of the book that does not whisper, or has nobody to hear.
+    pub(super) fn scrap_idle(&mut self, id: &ChannelId) -> Debris {
         let mut debris = Debris::default();
         let line = self.lines.get_mut(id);
-        if let Some(ear) = line.and_then(|line| line.ear.take_if(|ear| !ear.is_ready)) {
+        if let Some(ear) =
+            line.and_then(|line| line.ear.take_if(|ear| !ear.is_ready || ear.mouths.is_empty()))
+        {
             self.scrap(ear, &mut debris);
         }
         debris

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tracing::{debug, warn};
 
 use super::Inner;
@@ -101,15 +101,14 @@ impl Inner {
         let Plan { untapped, cut, outside, new_rooms, across, inside, tapped, laid, is_rough } =
             plan;
         self.cut(&untapped, &cut).await.map_err(Failed::Ari)?;
-        future::try_join_all(outside.iter().map(|one| self.make_move(one))).await?;
+        all(outside.into_iter().map(|one| self.make_move(one))).await?;
         for room in &new_rooms {
             self.make_room(room).await.map_err(Failed::Ari)?;
         }
-        future::try_join_all(across.iter().map(|one| self.make_move(one))).await?;
-        future::try_join_all(inside.iter().map(|one| self.make_move(one))).await?;
-        future::try_join_all(tapped.into_iter().map(|(listener, room)| self.tap(listener, room)))
-            .await
-            .map_err(Failed::Ari)?;
+        all(across.into_iter().map(|one| self.make_move(one))).await?;
+        all(inside.into_iter().map(|one| self.make_move(one))).await?;
+        let tapped = tapped.into_iter().map(|(listener, room)| self.tap(listener, room));
+        all(tapped).await.map_err(Failed::Ari)?;
         self.lay(laid).await.map_err(Failed::Ari)?;
         Ok(is_rough)
     }
@@ -118,6 +117,9 @@ impl Inner {
     /// some of it.
     fn claim(&self, channel: &ChannelId, pace: Pace) -> Option<(Claim<'_>, Plan)> {
         let mut book = self.book.lock();
+        if book.lines.get(channel).is_some_and(|line| line.is_claimed) {
+            return None;
+        }
         let seats = together(&book, channel);
         if seats.keys().any(|id| book.lines.get(id).is_some_and(|line| line.is_claimed)) {
             return None;
@@ -139,8 +141,8 @@ impl Inner {
     }
 
     /// Moves one channel. Until it is known to be where it should, it may be anywhere.
-    async fn make_move(&self, one: &Move) -> Result<(), Failed> {
-        let Move { channel, from, to } = one;
+    async fn make_move(&self, one: Move) -> Result<(), Failed> {
+        let Move { channel, from, to } = &one;
         let may_be_in = to.room().or(from.room()).cloned();
         self.note_place(channel, Placed::Unknown(may_be_in));
         self.leave(channel, from, to).await.map_err(Failed::Ari)?;
@@ -250,6 +252,16 @@ impl Inner {
             }
         }
     }
+}
+
+/// Requests that one arrangement has under way at once: Asterisk takes no more than a hundred connections.
+const AT_ONCE: usize = 8;
+
+/// Does everything, some at a time.
+pub(super) async fn all<E>(
+    work: impl IntoIterator<Item = impl Future<Output = Result<(), E>>>,
+) -> Result<(), E> {
+    stream::iter(work).map(Ok).try_for_each_concurrent(AT_ONCE, |one| one).await
 }
 
 /// Why an arrangement was not made.

@@ -29,6 +29,8 @@ pub(super) struct Playback {
     round: u32,
     /// How many there are; 0 until stopped.
     rounds: u32,
+    /// Asterisk has said that it plays this round.
+    is_confirmed: bool,
 }
 
 impl Playback {
@@ -37,8 +39,29 @@ impl Playback {
         format!("{}.{}", self.id.0, self.round)
     }
 
+    fn advance(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        self.is_confirmed = false;
+    }
+
     fn has_more(&self) -> bool {
         self.rounds == 0 || self.round + 1 < self.rounds
+    }
+}
+
+/// A playback that is no longer in the book: ended beside whatever goes on, should the operation be
+/// abandoned half way.
+struct Ended<'a> {
+    switch: &'a Inner,
+    channel: &'a ChannelId,
+    playback: Option<Playback>,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        if let Some(playback) = self.playback.take() {
+            self.switch.abandon(playback, self.channel.clone());
+        }
     }
 }
 
@@ -76,7 +99,8 @@ impl Inner {
         };
         let files = spool.write(clips).await;
         let files = files.map_err(|error| DriverError::Refused(error.to_string()))?.into();
-        let fresh = Playback { id: playback.clone(), files, round: 0, rounds: repeat };
+        let fresh =
+            Playback { id: playback.clone(), files, round: 0, rounds: repeat, is_confirmed: false };
         let old = match self.book.lock().lines.get_mut(channel) {
             Some(line) => line.playback.replace(fresh),
             None => return Ok(()),
@@ -97,7 +121,11 @@ impl Inner {
         playback: &PlaybackId,
     ) -> Result<(), DriverError> {
         let Some(taken) = self.take(channel, playback) else { return Ok(()) };
-        self.end(&taken).await?;
+        let mut ended = Ended { switch: self, channel, playback: Some(taken) };
+        if let Some(taken) = &ended.playback {
+            self.end(taken).await?;
+        }
+        ended.playback = None;
         Ok(self.arrange(channel).await?)
     }
 
@@ -110,7 +138,7 @@ impl Inner {
             let (id, line) = lines.find(|(_, line)| line.playback.as_ref().is_some_and(is_it))?;
             let playback = line.playback.as_mut()?;
             let has_more = played.state == "done" && playback.has_more();
-            playback.round = playback.round.wrapping_add(1);
+            playback.advance();
             (id.clone(), playback.id.clone(), has_more)
         };
         if played.state == "failed" {
@@ -123,13 +151,7 @@ impl Inner {
             return None;
         }
         if has_more {
-            let switch = Arc::clone(self);
-            self.tasks.spawn(async move {
-                if let Err(error) = switch.play_round(&channel).await {
-                    warn!(%error, "a playback does not go on");
-                    switch.over(channel, id, PlaybackEnd::Failed).await;
-                }
-            });
+            self.go_on(channel, id);
             return None;
         }
         self.take(&channel, &id)?;
@@ -142,7 +164,8 @@ impl Inner {
         let under_way: Vec<_> = {
             let book = self.book.lock();
             let playback = |(id, line): (&ChannelId, &super::lines::Line)| {
-                line.playback.as_ref().map(|it| (id.clone(), it.id.clone(), it.name()))
+                let playback = line.playback.as_ref().filter(|it| it.is_confirmed)?;
+                Some((id.clone(), playback.id.clone(), playback.name()))
             };
             book.lines.iter().filter_map(playback).collect()
         };
@@ -150,7 +173,9 @@ impl Inner {
             let path = Path::new(&["playbacks", &name]);
             match self.ari.get::<message::Playback>(&path).await {
                 Err(error) if error.status() == Some(404) => {
-                    if self.take(&channel, &id).is_some() {
+                    if self.has_next_round(&channel, &name) {
+                        self.go_on(channel, id);
+                    } else if self.take(&channel, &id).is_some() {
                         let end = PlaybackEnd::Completed;
                         self.correct(Event::PlaybackEnded { channel, playback: id, end }).await;
                     }
@@ -159,6 +184,26 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// Advances a playback whose round of this name is over; false when that was the last.
+    fn has_next_round(&self, channel: &ChannelId, name: &str) -> bool {
+        let mut book = self.book.lock();
+        let line = book.lines.get_mut(channel);
+        let playback = line.and_then(|line| line.playback.as_mut());
+        let playback = playback.filter(|it| it.name() == name && it.has_more());
+        playback.map(Playback::advance).is_some()
+    }
+
+    /// Plays the next round, beside whatever goes on.
+    fn go_on(self: &Arc<Self>, channel: ChannelId, playback: PlaybackId) {
+        let switch = Arc::clone(self);
+        self.tasks.spawn(async move {
+            if let Err(error) = switch.play_round(&channel).await {
+                warn!(%error, "a playback does not go on");
+                switch.over(channel, playback, PlaybackEnd::Failed).await;
+            }
+        });
     }
 
     async fn over(self: &Arc<Self>, channel: ChannelId, playback: PlaybackId, end: PlaybackEnd) {
@@ -180,10 +225,11 @@ impl Inner {
         let begun = self.ari.post(&path).await;
         self.unless_gone(channel, begun).await?;
         let is_wanted = {
-            let book = self.book.lock();
-            let line = book.lines.get(channel);
-            let playback = line.and_then(|line| line.playback.as_ref());
-            playback.is_some_and(|playback| playback.name() == name)
+            let mut book = self.book.lock();
+            let line = book.lines.get_mut(channel);
+            let playback = line.and_then(|line| line.playback.as_mut());
+            let playback = playback.filter(|playback| playback.name() == name);
+            playback.map(|playback| playback.is_confirmed = true).is_some()
         };
         if is_wanted {
             return Ok(());

@@ -19,6 +19,8 @@ use crate::driver::{ChannelId, DriverError, Event, RecordingId};
 pub(super) struct Recorder {
     channel: ChannelId,
     pub(super) snoop: SnoopId,
+    /// Asterisk has said that it records.
+    is_confirmed: bool,
     /// True when Asterisk has all of it.
     is_whole: watch::Sender<bool>,
 }
@@ -55,6 +57,7 @@ impl Inner {
         let recorder = Recorder {
             channel: channel.clone(),
             snoop: snoop.clone(),
+            is_confirmed: false,
             is_whole: watch::Sender::new(false),
         };
         self.recorders.lock().insert(recording.clone(), recorder);
@@ -68,6 +71,9 @@ impl Inner {
             .with("ifExists", "overwrite");
         self.ari.post(&path).await?;
         begun.is_so = true;
+        if let Some(recorder) = self.recorders.lock().get_mut(recording) {
+            recorder.is_confirmed = true;
+        }
         Ok(())
     }
 
@@ -125,7 +131,11 @@ impl Inner {
 
     /// Tells which recordings have failed while nothing was heard.
     pub(super) async fn compare_recordings(self: &Arc<Self>) -> Result<(), AriError> {
-        let under_way: Vec<_> = self.recorders.lock().keys().cloned().collect();
+        let under_way: Vec<_> = {
+            let recorders = self.recorders.lock();
+            let confirmed = recorders.iter().filter(|(_, recorder)| recorder.is_confirmed);
+            confirmed.map(|(recording, _)| recording.clone()).collect()
+        };
         for recording in under_way {
             let live = Path::new(&["recordings", "live", &recording.0]);
             let stored = Path::new(&["recordings", "stored", &recording.0]);

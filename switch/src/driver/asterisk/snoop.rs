@@ -5,6 +5,7 @@ use std::fmt;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -118,30 +119,35 @@ impl Inner {
         made
     }
 
-    /// Takes down what nobody is in or heard by any more.
+    /// Takes down what nobody is in or heard by any more, and waits for it. It goes on when nobody
+    /// waits any longer.
     pub(super) async fn remove(&self, debris: Debris) -> Result<(), AriError> {
-        let snoops = debris.snoops.iter().map(|snoop| Path::new(&["channels", &snoop.0]));
-        let rooms = debris.rooms.iter().map(|room| Path::new(&["bridges", &room.0]));
-        let mut outcome = Ok(());
-        for path in snoops.chain(rooms) {
-            if let Err(error) = over(self.ari.delete(&path).await) {
-                self.tidy_later();
-                outcome = Err(error);
-            }
+        match self.removing(debris) {
+            // A task that is gone has been stopped with everything else.
+            Some(removing) => removing.await.unwrap_or(Ok(())),
+            None => Ok(()),
         }
-        outcome
     }
 
-    /// The same, beside whatever goes on.
+    /// The same, and nobody waits.
     pub(super) fn take_down(&self, debris: Debris) {
-        if debris.is_empty() {
-            return;
-        }
-        let Some(switch) = self.own.upgrade() else { return };
-        self.tasks.spawn(async move {
-            if let Err(error) = switch.remove(debris).await {
-                debug!(%error, "something was not taken down");
+        drop(self.removing(debris));
+    }
+
+    fn removing(&self, debris: Debris) -> Option<JoinHandle<Result<(), AriError>>> {
+        let switch = self.own.upgrade().filter(|_| !debris.is_empty())?;
+        Some(self.tasks.spawn(async move {
+            let snoops = debris.snoops.iter().map(|snoop| Path::new(&["channels", &snoop.0]));
+            let rooms = debris.rooms.iter().map(|room| Path::new(&["bridges", &room.0]));
+            let mut outcome = Ok(());
+            for path in snoops.chain(rooms) {
+                if let Err(error) = over(switch.ari.delete(&path).await) {
+                    debug!(%error, "something was not taken down");
+                    switch.tidy_later();
+                    outcome = Err(error);
+                }
             }
-        });
+            outcome
+        }))
     }
 }

@@ -53,9 +53,8 @@ impl Spool {
     pub(super) async fn write(&self, clips: &[Clip]) -> io::Result<Vec<Spooled>> {
         let mut files = Vec::new();
         for clip in clips {
-            let name = format!("{}{}", self.prefix, uuid::Uuid::now_v7().simple());
-            let file = self.folder.join(name).with_extension(clip.content.extension());
-            let spooled = Spooled(file);
+            let (unique, extension) = (uuid::Uuid::now_v7().simple(), clip.content.extension());
+            let spooled = Spooled(self.folder.join(format!("{}{unique}.{extension}", self.prefix)));
             tokio::fs::write(&spooled.0, clip.content.bytes()).await?;
             files.push(spooled);
         }
@@ -77,17 +76,22 @@ mod tests {
         std::fs::write(folder.path().join("a-clip-left.au"), "left").unwrap();
         std::fs::write(folder.path().join("b-clip-other.au"), "another application's").unwrap();
         let spool = Spool::open(folder.path(), "a").unwrap();
+        let dotted = Spool::open(folder.path(), "a.b").unwrap();
         assert_eq!(there(), 1);
         let content = Content::new(b".snd and so on".to_vec());
         let (name, duration) = ("x".to_owned(), Duration::from_secs(1));
         let clip = Clip { name, duration, is_fetched: false, content };
 
-        let files = spool.write(&[clip]).await.unwrap();
+        let files = spool.write(std::slice::from_ref(&clip)).await.unwrap();
 
         let media = files[0].media();
         let path = media.strip_prefix("sound:").unwrap().to_owned() + ".au";
         assert_eq!(std::fs::read(path).unwrap(), b".snd and so on");
         drop(files);
+        assert_eq!(there(), 1);
+        let two = dotted.write(&[clip.clone(), clip]).await.unwrap();
+        assert_eq!(there(), 3, "each has a file of its own, whatever the application's name");
+        drop(two);
         assert_eq!(there(), 1);
     }
 }
