@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
+use mesh::testing::eventually;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -126,6 +127,19 @@ impl Client {
             .await
             .unwrap_or_else(|error| panic!("{method}: {error:#}"))
             .unwrap_or_else(|fault| panic!("{method} was refused: {fault:?}"))
+    }
+
+    /// Calls a method that has to succeed as soon as its service, which has just been started again, is
+    /// reached.
+    pub async fn must_in_time(&mut self, method: &str, params: Value) -> Value {
+        eventually(Duration::from_secs(10), method, async || {
+            let answer = self.call(method, params.clone()).await;
+            answer.unwrap_or_else(|error| panic!("{method}: {error:#}")).map_err(|fault| {
+                assert_eq!(fault.0["data"]["retryable"], json!(true), "{method}: {fault:?}");
+                format!("{fault:?}")
+            })
+        })
+        .await
     }
 
     /// Calls a method that has to be refused.

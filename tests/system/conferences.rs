@@ -36,8 +36,8 @@ fn names(events: &[Value]) -> Vec<&str> {
 
 async fn roster(client: &mut Client, id: &Value) -> Vec<Value> {
     let params = json!({"i_conference": id});
-    let answer =
-        client.must("OnSpotConference/get_on_spot_conference_participant_list", params).await;
+    let list = "OnSpotConference/get_on_spot_conference_participant_list";
+    let answer = client.must_in_time(list, params).await;
     answer["participant_list"].as_array().unwrap().clone()
 }
 
