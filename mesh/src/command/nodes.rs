@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::ledger::{Ledger, NodeLease, StoreError};
 use crate::net::Target;
 use parking_lot::RwLock;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::placement::Candidate;
@@ -78,11 +78,15 @@ struct Shared {
     ledger: Arc<dyn Ledger>,
     grace: Duration,
     known: RwLock<Known>,
+    /// Held by whoever looks for a name that is not known; when the last look began that failed,
+    /// and why.
+    looking: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     nodes: BTreeMap<String, (Arc<Node>, Instant)>,
+    /// When the newest reading began.
     read_at: Option<Instant>,
 }
 
@@ -90,7 +94,12 @@ impl Nodes {
     /// No nodes yet; a node that the store no longer lists is kept for `grace`.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>, grace: Duration) -> Self {
-        Self(Arc::new(Shared { ledger, grace, known: RwLock::default() }))
+        Self(Arc::new(Shared {
+            ledger,
+            grace,
+            known: RwLock::default(),
+            looking: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// Reads the list every `period` until `stop`, and tells `read` of each attempt.
@@ -116,10 +125,11 @@ impl Nodes {
     /// When the store does not answer; the list stays as it was.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let late = |_elapsed| StoreError { message: "no answer in time".to_owned() };
+        let began = Instant::now();
         let leases = timeout(STORE_TIMEOUT, self.0.ledger.leases()).await.map_err(late)??;
         let now = Instant::now();
         let mut known = self.0.known.write();
-        known.read_at = Some(now);
+        known.read_at = known.read_at.max(Some(began));
         for node in leases.into_iter().filter_map(Node::of) {
             known.nodes.insert(node.name.clone(), (Arc::new(node), now));
         }
@@ -130,8 +140,9 @@ impl Nodes {
         Ok(())
     }
 
-    /// The node of this name; when it is not known, after a look at the store. Names that nobody
-    /// has do not make for more than ten looks a second.
+    /// The node of this name; when it is not known, after a look at the store that is newer than the
+    /// question: a node may have come a moment ago. Names that nobody has do not make for more
+    /// than ten looks a second; who asks in between waits for the next one.
     ///
     /// # Errors
     /// When it is not known and the store does not answer.
@@ -139,9 +150,24 @@ impl Nodes {
         if let Some(node) = self.known(name) {
             return Ok(Some(node));
         }
-        let is_fresh = |read_at: Instant| Instant::now().duration_since(read_at) < LOOK_AGAIN_AFTER;
-        if !self.0.known.read().read_at.is_some_and(is_fresh) {
-            self.refresh().await?;
+        let asked_at = Instant::now();
+        let read_at = || self.0.known.read().read_at;
+        if let Some(last) = read_at() {
+            sleep_until(last + LOOK_AGAIN_AFTER).await;
+        }
+        let mut failed = self.0.looking.lock().await;
+        // Somebody who waited as well may have looked, and begun later than this was asked.
+        if read_at().is_none_or(|last| last <= asked_at) {
+            if let Some((began, message)) = failed.as_ref()
+                && *began > asked_at
+            {
+                return Err(StoreError { message: message.clone() });
+            }
+            let began = Instant::now();
+            if let Err(error) = self.refresh().await {
+                *failed = Some((began, error.message.clone()));
+                return Err(error);
+            }
         }
         Ok(self.known(name))
     }
@@ -226,6 +252,23 @@ mod tests {
         assert_eq!(nodes.known("a"), None);
         assert_eq!(nodes.find("a").await.unwrap().unwrap().target, "memory:a".parse().unwrap());
         assert_eq!(nodes.find("b").await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_came_a_moment_ago_is_found_by_all_who_ask_with_one_look() {
+        let (ledger, nodes) = fixture();
+        nodes.refresh().await.unwrap();
+        lease(&ledger, "a").await;
+        let began = Instant::now();
+
+        let found = futures::future::join_all((0..100).map(|_| nodes.find("a"))).await;
+
+        assert!(found.iter().all(|found| found.as_ref().unwrap().is_some()));
+        assert_eq!(began.elapsed(), LOOK_AGAIN_AFTER);
+        ledger.set_reachable(false);
+        let lost = futures::future::join_all((0..100).map(|_| nodes.find("b"))).await;
+        assert!(lost.iter().all(Result::is_err));
+        assert!(began.elapsed() <= 3 * LOOK_AGAIN_AFTER, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
