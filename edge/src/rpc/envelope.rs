@@ -118,9 +118,10 @@ fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
+/// An id goes back as it was written, so it has to be one that whoever reads the answer can read: no
+/// number out of range, no text that is not Unicode.
 fn is_id(raw: &str) -> bool {
-    raw.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
-        || raw == "null"
+    matches!(serde_json::from_str(raw), Ok(Value::Null | Value::Number(_) | Value::String(_)))
 }
 
 /// The id of something that is no request otherwise.
@@ -188,6 +189,22 @@ mod tests {
     fn the_id_of_a_wrong_request_is_kept() {
         assert_eq!(single(r#"{"id":"a","method":"m"}"#).unwrap_err().id, Some("\"a\""));
         assert_eq!(single(r#"{"jsonrpc":2,"id":7}"#).unwrap_err().id, Some("7"));
+    }
+
+    #[test]
+    fn an_id_that_could_not_be_read_in_the_answer_is_none() {
+        for id in ["1e777777777777777773", r#""\ud800""#, "true", "[1]", &"9".repeat(400)] {
+            for version in ["2.0", "4.0"] {
+                let text = format!(r#"{{"jsonrpc":"{version}","id":{id},"method":"m"}}"#);
+                let refused = single(&text).unwrap_err();
+                assert_eq!(refused.id, None, "{id}");
+                assert!(matches!(refused.problem, Problem::NotARequest(_)), "{id}");
+            }
+        }
+        for id in ["1", "-7.5e3", "null", r#""\u00e4""#, r#""""#] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
+            assert_eq!(single(&text).unwrap().id, Some(id));
+        }
     }
 
     #[test]
