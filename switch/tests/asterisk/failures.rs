@@ -6,7 +6,9 @@ use std::sync::Arc;
 use mesh::health;
 use mesh::testing::eventually;
 use switch::driver::asterisk::{Asterisk, Config, Deps, Url};
-use switch::driver::{Cause, Driver as _, DriverError, Endpoint, Event, Op, Origin, Source};
+use switch::driver::{
+    Cause, Driver as _, DriverError, Endpoint, Event, Op, Origin, Reason, Source,
+};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -305,5 +307,31 @@ async fn whoever_takes_the_application_over_is_outlived() {
     fixture.connect("b", "102").await;
     fixture.phones.alice.hang_up().await;
     assert_eq!(fixture.next().await, ended("a", Cause::HungUp));
+    assert_eq!(fixture.rest(), []);
+}
+
+#[tokio::test]
+async fn a_hang_up_that_is_refused_once_leaves_nothing() {
+    needs_asterisk!();
+    let mut fixture =
+        Fixture::refusing(|request| request.starts_with("DELETE /ari/channels/a?")).await;
+    for (channel, account) in [("a", "101"), ("b", "102"), ("c", "103")] {
+        fixture.connect(channel, account).await;
+    }
+    // c hears a, and a hears nobody: so there is an ear to take down.
+    fixture.hear_each_other(&["a", "b"]).await;
+    fixture.hear("c", Source::Parties([id("a")].into())).await;
+    fixture.phones.carol.hears(fixture.phones.alice.tone).await;
+
+    let reason = Reason { code: 487, text: "over".to_owned() };
+    let hang_up = Op::Hangup { channel: id("a"), reason };
+    assert!(fixture.driver.run(hang_up.clone()).await.is_err());
+    fixture.run(hang_up).await;
+
+    fixture.phones.alice.sees("BYE", 1).await;
+    for channel in ["b", "c"] {
+        fixture.hang_up(channel, 487).await;
+    }
+    fixture.until_empty().await;
     assert_eq!(fixture.rest(), []);
 }

@@ -1,6 +1,7 @@
 //! The driver alone, on a real Asterisk with phones.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mesh::health::Readiness;
 use switch::driver::asterisk::{Asterisk, Config, Deps, Url};
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::faulty;
 use crate::pbx::Pbx;
 use crate::phone::{PATIENCE, Phone};
 
@@ -69,6 +71,25 @@ impl Fixture {
         let phones = Phones::start().await;
         let pbx = phones.pbx().await;
         let url = pbx.url();
+        Self::with(phones, pbx, &url).await
+    }
+
+    /// Alice and Bob talk, as channels `a` and `b`.
+    pub(crate) async fn two_talk() -> Self {
+        let mut fixture = Self::start().await;
+        fixture.connect("a", "101").await;
+        fixture.connect("b", "102").await;
+        fixture.hear_each_other(&["a", "b"]).await;
+        fixture
+    }
+
+    /// The first request for which `fails` says so, by its method and path, is answered 503.
+    pub(crate) async fn refusing(fails: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        let phones = Phones::start().await;
+        let pbx = phones.pbx().await;
+        let is_done = AtomicBool::new(false);
+        let fails = move |request: &str| fails(request) && !is_done.swap(true, Ordering::AcqRel);
+        let url = faulty::way_to(pbx.http_port, &phones, Arc::new(fails)).await;
         Self::with(phones, pbx, &url).await
     }
 

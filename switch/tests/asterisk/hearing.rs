@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use mesh::testing::eventually;
-use serde_json::Value;
-use switch::driver::{Cause, ChannelId, MixId, Op, Source};
+use switch::driver::{Cause, ChannelId, Driver as _, MixId, Op, Source};
 
 use crate::fixture::{Fixture, ended, id};
 use crate::needs_asterisk;
@@ -13,7 +12,10 @@ use crate::phone::{PATIENCE, Phone};
 
 /// Three phones on the line, as channels `a`, `b` and `c`.
 async fn three() -> (Fixture, [Phone; 3]) {
-    let mut fixture = Fixture::start().await;
+    three_in(Fixture::start().await).await
+}
+
+async fn three_in(mut fixture: Fixture) -> (Fixture, [Phone; 3]) {
     for (channel, account) in [("a", "101"), ("b", "102"), ("c", "103")] {
         fixture.connect(channel, account).await;
     }
@@ -47,10 +49,8 @@ async fn are_heard(phones: &[Phone; 3], wishes: [&[&str]; 3]) {
 /// Waits until Asterisk has so many snoop channels.
 async fn snoops_are(fixture: &Fixture, count: usize) {
     eventually(PATIENCE, &format!("{count} snoop channels"), || async {
-        let channels = fixture.pbx.get("channels").await;
-        let is_snoop = |channel: &&Value| channel["name"].as_str().unwrap().starts_with("Snoop/");
-        let there = channels.as_array().unwrap().iter().filter(is_snoop).count();
-        if there == count { Ok(()) } else { Err(channels.to_string()) }
+        let there = fixture.pbx.snoops().await;
+        if there == count { Ok(()) } else { Err(there.to_string()) }
     })
     .await;
 }
@@ -146,5 +146,20 @@ async fn a_whisper_that_somebody_cuts_at_the_console_comes_back() {
         are_heard(&phones, [&["b"], &["a", "c"], &["a", "b"]]).await;
     }
 
+    end(&mut fixture).await;
+}
+
+#[tokio::test]
+async fn a_whisper_whose_end_is_refused_once_ends_all_the_same() {
+    needs_asterisk!();
+    let is_end = |request: &str| request.starts_with("DELETE") && request.contains("-snoop-");
+    let (mut fixture, phones) = three_in(Fixture::refusing(is_end).await).await;
+    hear(&fixture, &phones, [&["b"], &["a", "c"], &["a", "b"]]).await;
+
+    let wish = Op::Hear { channel: id("b"), source: parties(&["a"]) };
+    assert!(fixture.driver.run(wish.clone()).await.is_err());
+    fixture.run(wish).await;
+
+    are_heard(&phones, [&["b"], &["a"], &["a", "b"]]).await;
     end(&mut fixture).await;
 }

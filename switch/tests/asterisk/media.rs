@@ -31,10 +31,7 @@ async fn two_that_hear_each_other_share_a_bridge() {
 #[tokio::test]
 async fn the_held_hears_music_and_the_holder_silence() {
     needs_asterisk!();
-    let mut fixture = Fixture::start().await;
-    fixture.connect("a", "101").await;
-    fixture.connect("b", "102").await;
-    fixture.hear_each_other(&["a", "b"]).await;
+    let fixture = Fixture::two_talk().await;
     let (alice, bob) = (fixture.phones.alice.clone(), fixture.phones.bob.clone());
 
     fixture.hear("a", Source::Silence).await;
@@ -115,10 +112,7 @@ async fn wishes_that_come_at_once_end_as_the_last_ones_say() {
 #[tokio::test]
 async fn keys_and_hold_of_a_phone_are_told() {
     needs_asterisk!();
-    let mut fixture = Fixture::start().await;
-    fixture.connect("a", "101").await;
-    fixture.connect("b", "102").await;
-    fixture.hear_each_other(&["a", "b"]).await;
+    let mut fixture = Fixture::two_talk().await;
     let (alice, bob) = (fixture.phones.alice.clone(), fixture.phones.bob.clone());
 
     for digit in ['5', '#', '*'] {

@@ -265,6 +265,13 @@ impl Pbx {
         channels.collect()
     }
 
+    /// How many snoop channels it has.
+    pub(crate) async fn snoops(&self) -> usize {
+        let channels = self.get("channels").await;
+        let names = channels.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+        names.filter(|name| name.starts_with("Snoop/")).count()
+    }
+
     async fn launch(&mut self) -> Result<(), String> {
         let output = fs::File::create(self.folder.path().join("output"));
         let process = Command::new(home().join("bin/asterisk"))

@@ -1,7 +1,5 @@
 //! Recordings on a real Asterisk have both sides of what is said.
 
-use std::time::Duration;
-
 use switch::driver::{Driver as _, DriverError, Op, RecordingId};
 
 use crate::audio::level;
@@ -23,38 +21,43 @@ fn samples(wav: &[u8]) -> Vec<f64> {
     samples.map(|sample| f64::from(sample) / 32_768.0).collect()
 }
 
-/// Waits, and has two parties talk for so long: what is recorded takes its time.
+/// Two parties talk until each has heard more than a second of the other: a fifth at a time.
 async fn talk(fixture: &Fixture) {
     let (alice, bob) = (&fixture.phones.alice, &fixture.phones.bob);
-    alice.until_heard(&[(bob.tone, true)]).await;
-    bob.until_heard(&[(alice.tone, true)]).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    for _ in 0..7 {
+        alice.until_heard(&[(bob.tone, true)]).await;
+        bob.until_heard(&[(alice.tone, true)]).await;
+    }
+}
+
+/// What was recorded.
+async fn collected(fixture: &Fixture) -> Vec<f64> {
+    let file = fixture.media.path().join("whole.part");
+    fixture.driver.collect(&recording(), &file).await.unwrap();
+    let heard = samples(&std::fs::read(&file).unwrap());
+    assert!(heard.len() > 8_000, "{} samples", heard.len());
+    heard
 }
 
 #[tokio::test]
 async fn both_sides_are_recorded_until_it_is_stopped() {
     needs_asterisk!();
-    let mut fixture = Fixture::start().await;
-    fixture.connect("a", "101").await;
-    fixture.connect("b", "102").await;
-    fixture.hear_each_other(&["a", "b"]).await;
+    let mut fixture = Fixture::two_talk().await;
 
     fixture.run(record()).await;
     talk(&fixture).await;
     assert_eq!(fixture.listed().await, ["a", "b"]);
     fixture.run(Op::StopRecord { channel: id("a"), recording: recording() }).await;
 
-    let file = fixture.media.path().join("whole.part");
-    fixture.driver.collect(&recording(), &file).await.unwrap();
-    let heard = samples(&std::fs::read(&file).unwrap());
-    assert!(heard.len() > 8_000, "{} samples", heard.len());
+    let heard = collected(&fixture).await;
     let middle = &heard[heard.len() / 2 - 2_000..heard.len() / 2 + 2_000];
     for phone in [&fixture.phones.alice, &fixture.phones.bob] {
         assert!(level(middle.iter().copied(), phone.tone) > 0.05, "{}", phone.user);
     }
     assert!(level(middle.iter().copied(), fixture.phones.carol.tone) < 0.01);
     assert_eq!(fixture.pbx.get("recordings/stored").await, serde_json::json!([]));
-    let again = fixture.driver.collect(&recording(), &file).await;
+    let again = fixture.media.path().join("again.part");
+    let again = fixture.driver.collect(&recording(), &again).await;
     assert!(matches!(again, Err(DriverError::Refused(_))), "{again:?}");
     for channel in ["a", "b"] {
         fixture.hang_up(channel, 487).await;
@@ -66,19 +69,13 @@ async fn both_sides_are_recorded_until_it_is_stopped() {
 #[tokio::test]
 async fn a_recording_ends_with_its_party() {
     needs_asterisk!();
-    let mut fixture = Fixture::start().await;
-    fixture.connect("a", "101").await;
-    fixture.connect("b", "102").await;
-    fixture.hear_each_other(&["a", "b"]).await;
+    let fixture = Fixture::two_talk().await;
     fixture.run(record()).await;
     talk(&fixture).await;
 
     fixture.hang_up("a", 487).await;
 
-    let file = fixture.media.path().join("whole.part");
-    fixture.driver.collect(&recording(), &file).await.unwrap();
-    let heard = samples(&std::fs::read(&file).unwrap());
-    assert!(heard.len() > 8_000, "{} samples", heard.len());
+    collected(&fixture).await;
     fixture.hang_up("b", 487).await;
     fixture.until_empty().await;
 }

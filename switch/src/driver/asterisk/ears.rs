@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Inner;
 use super::ari::{AriError, Path};
-use super::lines::{Debris, Ear, Mouth, Tap};
+use super::lines::{Debris, Ear, Lines, Mouth, Tap};
 use super::media::{all, over};
 use super::plan::{Feed, RoomId};
 use super::snoop::{SnoopId, Use};
@@ -41,15 +41,11 @@ impl Inner {
             return Ok(());
         }
         self.enter(&room, &snoop).await?;
-        let is_wanted = {
-            let mut book = self.book.lock();
-            let tap = book.lines.get_mut(&listener).and_then(|line| line.tap.as_mut());
-            let tap = tap.filter(|tap| tap.snoop == snoop);
-            tap.map(|tap| tap.is_ready = true).is_some()
-        };
-        if !is_wanted {
-            self.take_down(Debris { snoops: vec![snoop], rooms: Vec::new() });
-        }
+        let made = Debris { snoops: vec![snoop.clone()], ..Debris::default() };
+        self.confirm(made, |book| {
+            let tap = book.lines.get_mut(&listener)?.tap.as_mut()?;
+            (tap.snoop == snoop).then_some(&mut tap.is_ready)
+        });
         Ok(())
     }
 
@@ -83,7 +79,7 @@ impl Inner {
 
     /// The bridge of a party's ear, which is made when there is none; `None` when the party is gone.
     async fn open_ear(&self, listener: &ChannelId) -> Result<Option<RoomId>, AriError> {
-        let room = RoomId(format!("{}-{}", self.app, uuid::Uuid::now_v7().simple()));
+        let room = self.fresh_room();
         let snoop = self.fresh_snoop();
         let old = {
             let mut book = self.book.lock();
@@ -107,17 +103,12 @@ impl Inner {
             return Ok(None);
         }
         self.enter(&room, &snoop).await?;
-        let is_wanted = {
-            let mut book = self.book.lock();
-            let ear = book.lines.get_mut(listener).and_then(|line| line.ear.as_mut());
-            let ear = ear.filter(|ear| ear.snoop == snoop);
-            ear.map(|ear| ear.is_ready = true).is_some()
-        };
-        if !is_wanted {
-            self.take_down(Debris { snoops: vec![snoop], rooms: vec![room] });
-            return Ok(None);
-        }
-        Ok(Some(room))
+        let made = Debris { snoops: vec![snoop.clone()], rooms: vec![room.clone()] };
+        let is_wanted = self.confirm(made, |book| {
+            let ear = book.lines.get_mut(listener)?.ear.as_mut()?;
+            (ear.snoop == snoop).then_some(&mut ear.is_ready)
+        });
+        Ok(is_wanted.then_some(room))
     }
 
     async fn lay_one(&self, feed: Feed, room: &RoomId) -> Result<(), AriError> {
@@ -138,17 +129,23 @@ impl Inner {
             return Ok(());
         }
         self.enter(room, &snoop).await?;
-        let is_wanted = {
-            let mut book = self.book.lock();
-            let ear = book.lines.get_mut(listener).and_then(|line| line.ear.as_mut());
-            let mouth = ear.and_then(|ear| ear.mouths.get_mut(speaker));
-            let mouth = mouth.filter(|mouth| mouth.snoop == snoop);
-            mouth.map(|mouth| mouth.is_heard = true).is_some()
-        };
-        if !is_wanted {
-            self.take_down(Debris { snoops: vec![snoop], rooms: Vec::new() });
-        }
+        let made = Debris { snoops: vec![snoop.clone()], ..Debris::default() };
+        self.confirm(made, |book| {
+            let ear = book.lines.get_mut(listener)?.ear.as_mut()?;
+            let mouth = ear.mouths.get_mut(speaker)?;
+            (mouth.snoop == snoop).then_some(&mut mouth.is_heard)
+        });
         Ok(())
+    }
+
+    /// Notes that what was made does what it is for; false when nobody wants it any more: then it is
+    /// taken down.
+    fn confirm(&self, made: Debris, flag: impl FnOnce(&mut Lines) -> Option<&mut bool>) -> bool {
+        let is_wanted = flag(&mut self.book.lock()).map(|flag| *flag = true).is_some();
+        if !is_wanted {
+            self.take_down(made);
+        }
+        is_wanted
     }
 
     /// Puts a snoop channel into a bridge. One that has gone meanwhile went with its channel.

@@ -50,7 +50,10 @@ impl Inner {
                 None
             }
             Message::PlaybackFinished { playback } => self.played(&playback),
-            Message::RecordingFinished { recording } => self.recorded(&recording.name),
+            Message::RecordingFinished { recording } => {
+                self.recorded(&recording.name);
+                None
+            }
             Message::RecordingFailed { recording } => self.not_recorded(&recording.name),
             Message::BridgeDestroyed { bridge } => {
                 self.lost_room(&RoomId(bridge.id));

@@ -168,9 +168,7 @@ impl Lines {
             // Whoever is moving it looks after the room.
             _ if line.is_claimed => {}
             Placed::Room(room, _) | Placed::Unknown(Some(room)) => {
-                let empty = self.take_if_empty(room);
-                debris.rooms.extend(empty.rooms);
-                debris.snoops.extend(empty.snoops);
+                self.take_if_empty(room, &mut debris);
             }
             _ => {}
         }
@@ -261,17 +259,15 @@ impl Lines {
     }
 
     /// Takes a room out of the book when nobody is in it, and with it the taps into it.
-    pub(super) fn take_if_empty(&mut self, room: &RoomId) -> Debris {
-        let mut debris = Debris::default();
+    pub(super) fn take_if_empty(&mut self, room: &RoomId, debris: &mut Debris) {
         if self.lines.values().any(|line| line.placed.room() == Some(room)) {
-            return debris;
+            return;
         }
         debris.rooms.extend(self.rooms.take(room));
         for line in self.lines.values_mut() {
             let tap = line.tap.take_if(|tap| tap.room == *room);
             debris.snoops.extend(tap.map(|tap| tap.snoop));
         }
-        debris
     }
 
     /// A party listens no longer from outside.

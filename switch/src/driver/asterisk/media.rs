@@ -43,9 +43,7 @@ impl Drop for Claim<'_> {
                 }
             }
             for room in &self.rooms {
-                let empty = book.take_if_empty(room);
-                debris.rooms.extend(empty.rooms);
-                debris.snoops.extend(empty.snoops);
+                book.take_if_empty(room, &mut debris);
             }
         }
         self.switch.take_down(debris);
@@ -77,16 +75,15 @@ impl Inner {
 
     /// True when something is left for a settled plan.
     async fn arranged(&self, channel: &ChannelId, pace: Pace) -> Result<bool, AriError> {
-        match self.try_arrange(channel, pace).await {
+        let mut arranged = self.try_arrange(channel, pace).await;
+        if let Err(Failed::RoomGone) = arranged {
             // A room was taken down behind our back: once more, with a new one.
-            Err(Failed::RoomGone) => match self.try_arrange(channel, pace).await {
-                Err(Failed::Ari(error)) => Err(error),
-                Err(Failed::RoomGone) => Err(AriError::Timeout),
-                Ok(is_rough) => Ok(is_rough),
-            },
-            Err(Failed::Ari(error)) => Err(error),
-            Ok(is_rough) => Ok(is_rough),
+            arranged = self.try_arrange(channel, pace).await;
         }
+        arranged.map_err(|failed| match failed {
+            Failed::Ari(error) => error,
+            Failed::RoomGone => AriError::Timeout,
+        })
     }
 
     async fn try_arrange(&self, channel: &ChannelId, pace: Pace) -> Result<bool, Failed> {
@@ -124,9 +121,7 @@ impl Inner {
         if seats.keys().any(|id| book.lines.get(id).is_some_and(|line| line.is_claimed)) {
             return None;
         }
-        let plan = plan::plan(&seats, pace, || {
-            RoomId(format!("{}-{}", self.app, uuid::Uuid::now_v7().simple()))
-        });
+        let plan = plan::plan(&seats, pace, || self.fresh_room());
         let mut rooms: BTreeSet<_> =
             seats.values().filter_map(|seat| seat.placed.room().cloned()).collect();
         rooms.extend(plan.new_rooms.iter().cloned());

@@ -125,8 +125,9 @@ impl Inner {
         if let Some(taken) = &ended.playback {
             self.end(taken).await?;
         }
+        self.arrange(channel).await?;
         ended.playback = None;
-        Ok(self.arrange(channel).await?)
+        Ok(())
     }
 
     /// Something has been played, or cannot be.

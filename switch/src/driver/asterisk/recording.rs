@@ -107,12 +107,11 @@ impl Inner {
     }
 
     /// A recording is whole.
-    pub(super) fn recorded(&self, name: &str) -> Option<Event> {
+    pub(super) fn recorded(&self, name: &str) {
         let recorders = self.recorders.lock();
         if let Some(recorder) = recorders.get(&RecordingId(name.to_owned())) {
             recorder.is_whole.send_replace(true);
         }
-        None
     }
 
     /// Nothing is recorded, or nothing more.

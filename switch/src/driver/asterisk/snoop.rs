@@ -54,6 +54,11 @@ impl Drop for Waiting<'_> {
 }
 
 impl Inner {
+    /// A name for a bridge; by its beginning one's own are known.
+    pub(super) fn fresh_room(&self) -> RoomId {
+        RoomId(format!("{}-{}", self.app, uuid::Uuid::now_v7().simple()))
+    }
+
     /// A name for a snoop channel; by its beginning one's own are known.
     pub(super) fn fresh_snoop(&self) -> SnoopId {
         SnoopId(format!("{}{}", self.snoop_prefix(), uuid::Uuid::now_v7().simple()))

@@ -122,9 +122,7 @@ impl Stage {
     /// How many snoop channels Asterisk has.
     pub(crate) async fn snoops(&self) -> usize {
         let People::Sip(sip) = &self.people else { return 0 };
-        let channels = sip.pbx.get("channels").await;
-        let names = channels.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
-        names.filter(|name| name.starts_with("Snoop/")).count()
+        sip.pbx.snoops().await
     }
 
     /// Waits until nothing is left on the switch itself.
