@@ -17,8 +17,6 @@ use opentelemetry::trace::{
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-mod ids;
-
 /// Name of the header that carries the context.
 pub const HEADER: &str = "traceparent";
 
@@ -46,8 +44,8 @@ impl Context {
     /// Begins a trace.
     #[must_use]
     pub fn root() -> Self {
-        let (high, low) = (ids::next(), ids::next());
-        let trace_id = (u128::from(high) << 64) | u128::from(low);
+        // Unlike all others, and no secret: no system call for each.
+        let trace_id = fastrand::u128(..);
         Self { trace_id: trace_id.max(1), span_id: random_span_id(), is_sampled: true }
     }
 
@@ -161,7 +159,7 @@ fn hexadecimal(text: &str, digits: usize) -> Option<u128> {
 }
 
 fn random_span_id() -> u64 {
-    ids::next().max(1)
+    fastrand::u64(1..)
 }
 
 /// The context of the work that this task does: that of the innermost exported span, else that
