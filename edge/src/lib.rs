@@ -134,6 +134,7 @@ pub async fn serve(
         tasks.spawn(Arc::clone(&edge.live).run(notifications)),
         tasks.spawn(until(end.clone(), socket::tick::run(Arc::clone(&edge)))),
         tasks.spawn(until(end.clone(), revocation::run(Arc::clone(&edge)))),
+        tasks.spawn(until(end.clone(), renewal::follow_refusals(Arc::clone(&edge)))),
     ]);
     watch_backlog(&edge);
     info!(target = %listener.local_target(), "edge serves");

@@ -24,6 +24,7 @@ pub(crate) mod scope;
 mod state;
 mod stream;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -61,6 +62,9 @@ pub(crate) struct Live {
     current: AtomicUsize,
     is_ok: AtomicBool,
     replays: Semaphore,
+    /// Sockets for which the notifier accepts no token, by number, until somebody looks after them.
+    refused: Mutex<HashMap<u64, Arc<Socket>>>,
+    is_refused: Notify,
     silence: Duration,
     slow_reader_timeout: Duration,
     clock: Clock,
@@ -141,6 +145,8 @@ impl Live {
             current: AtomicUsize::new(0),
             is_ok: AtomicBool::new(false),
             replays: Semaphore::new(config.max_replays),
+            refused: Mutex::default(),
+            is_refused: Notify::new(),
             silence: config.notifier_silence,
             slow_reader_timeout: config.slow_reader_timeout,
             clock,
@@ -238,6 +244,18 @@ impl Live {
         self.unsubscribe(socket, None);
     }
 
+    /// Waits for sockets for which the notifier accepts no token: it may have heard earlier than
+    /// this edge that their session has ended, or what it may now.
+    pub(crate) async fn refused(&self) -> Vec<Arc<Socket>> {
+        loop {
+            let refused = std::mem::take(&mut *self.refused.lock());
+            if !refused.is_empty() {
+                return refused.into_values().collect();
+            }
+            self.is_refused.notified().await;
+        }
+    }
+
     /// The scopes that a socket is subscribed to.
     pub(crate) fn scopes_of(&self, socket: u64) -> Vec<Scope> {
         self.state.lock().scopes_of(socket)
@@ -262,9 +280,10 @@ impl Live {
         for socket in &turn.dirty {
             socket.outbound.flush();
         }
-        for socket in turn.refused {
-            // The notifier accepts no token for what the socket subscribed to.
-            socket.close(crate::socket::close::Reason::NotAuthenticated);
+        if !turn.refused.is_empty() {
+            let refused = turn.refused.into_iter().map(|socket| (socket.id, socket));
+            self.refused.lock().extend(refused);
+            self.is_refused.notify_one();
         }
         for who in turn.behind {
             let live = Arc::clone(self);

@@ -55,21 +55,53 @@ pub(crate) async fn run(edge: &Arc<Edge>, socket: &Arc<Socket>) {
 /// The same; with `refused`, the epoch of a token that a service has refused, also when the edge has
 /// not heard yet that it is outdated.
 async fn run_after(edge: &Arc<Edge>, socket: &Arc<Socket>, refused: Option<i64>) {
-    let deadline = Instant::now() + RENEW_WITHIN;
-    let renewing = renew(edge, socket, refused, deadline);
-    let failure = match timeout_at(deadline, renewing).await {
-        Ok(Ok(())) => return,
-        Ok(Err(Failure::Over)) => Reason::Revoked,
-        Ok(Err(Failure::Unavailable(status))) => {
-            debug!(code = ?status.code(), "rights were not renewed");
-            Reason::NotAuthenticated
-        }
-        Err(_elapsed) => Reason::NotAuthenticated,
-    };
+    let Some(failure) = failure_of(edge, socket, refused).await else { return };
     let is_outdated = |session: Arc<Session>| edge.verifier.still_good(&session.caller).is_err();
     if socket.session().is_some_and(is_outdated) {
         edge.live.leave(socket.id);
         socket.close(failure);
+    }
+}
+
+/// Why the rights of a socket could not be brought up to date, if they could not.
+async fn failure_of(
+    edge: &Arc<Edge>,
+    socket: &Arc<Socket>,
+    refused: Option<i64>,
+) -> Option<Reason> {
+    let deadline = Instant::now() + RENEW_WITHIN;
+    let renewing = renew(edge, socket, refused, deadline);
+    match timeout_at(deadline, renewing).await {
+        Ok(Ok(())) => None,
+        Ok(Err(Failure::Over)) => Some(Reason::Revoked),
+        Ok(Err(Failure::Unavailable(status))) => {
+            debug!(code = ?status.code(), "rights were not renewed");
+            Some(Reason::NotAuthenticated)
+        }
+        Err(_elapsed) => Some(Reason::NotAuthenticated),
+    }
+}
+
+/// Looks after sockets for which the notifier accepts no token, for ever. Auth says whether their
+/// session has ended or what it may now; one that may what it could is closed, as nothing would come.
+pub(crate) async fn follow_refusals(edge: Arc<Edge>) {
+    loop {
+        for socket in edge.live.refused().await {
+            let edge = Arc::clone(&edge);
+            edge.tasks.clone().spawn(async move { after_refusal(&edge, &socket).await });
+        }
+    }
+}
+
+async fn after_refusal(edge: &Arc<Edge>, socket: &Arc<Socket>) {
+    let Some(refused) = socket.session() else { return };
+    let failure = failure_of(edge, socket, Some(refused.caller.epoch)).await;
+    let Some(present) = socket.session().filter(|present| present.id() == refused.id()) else {
+        return;
+    };
+    if failure.is_some() || present.caller.epoch <= refused.caller.epoch {
+        edge.live.leave(socket.id);
+        socket.close(failure.unwrap_or(Reason::NotAuthenticated));
     }
 }
 

@@ -160,7 +160,7 @@ impl Entry {
         self.round += 1;
     }
 
-    /// A new live stream begins: every token may be tried again.
+    /// A new live stream begins, or there is a new token: every token may be tried again.
     pub(super) const fn forgive(&mut self) {
         self.refusals = 0;
     }

@@ -225,6 +225,10 @@ impl State {
     pub(super) fn renewed(&mut self, socket: u64) {
         let ids: Vec<u64> = self.scope_ids_of(socket).collect();
         for id in ids {
+            // What was refused before says nothing of the new one.
+            if let Some(entry) = self.scopes.get_mut(&id) {
+                entry.forgive();
+            }
             if !self.to_subscribe.contains(&id) {
                 self.to_subscribe.push(id);
             }

@@ -110,3 +110,46 @@ async fn who_cannot_be_told_its_rights_is_closed_within_a_second() {
     assert_eq!(client.closed().await.0, 4401);
     assert!(begin.elapsed() < Duration::from_secs(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_end_the_notifier_hears_first_has_ended_and_not_expired() {
+    let harness = Harness::start().await;
+    let token = harness.token(ACCOUNT);
+    let mut client = harness.client_with(&token).await;
+    client.enable(json!({})).await;
+
+    harness.auth.end_sessions_unheard();
+    harness.log.refuse_token(&token);
+
+    assert_eq!(client.closed().await.0, 4403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_rights_that_the_notifier_hears_first_closes_nobody_and_loses_nothing() {
+    let harness = Harness::start().await;
+    let token = harness.token(ACCOUNT);
+    let mut client = harness.client_with(&token).await;
+    client.enable(json!({})).await;
+
+    harness.auth.change_rights_unheard(5, &["call_control:read"]);
+    harness.log.refuse_token(&token);
+    harness.log.call(1, "amid it", State::Connected);
+    assert_eq!(client.tracking_ids(1).await, ["amid it"]);
+    harness.log.call(1, "afterwards", State::Connected);
+
+    assert_eq!(client.tracking_ids(1).await, ["afterwards"]);
+    assert_eq!(harness.auth.renewed(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_what_it_could_and_is_refused_all_the_same_is_closed() {
+    let harness = Harness::start().await;
+    let token = harness.token(ACCOUNT);
+    let mut client = harness.client_with(&token).await;
+    client.enable(json!({})).await;
+
+    harness.auth.change_rights_unheard(0, &["call_control:read"]);
+    harness.log.refuse_token(&token);
+
+    assert_eq!(client.closed().await.0, 4401);
+}

@@ -34,6 +34,8 @@ struct State {
     /// Epoch and scopes that outdated sessions get; without them auth does not answer.
     renewal: Option<(i64, Vec<String>)>,
     renewed: usize,
+    /// Every session has ended.
+    is_over: bool,
     /// Accounts that nobody else may see any more.
     left: Vec<i64>,
 }
@@ -77,10 +79,20 @@ impl Auth {
 
     /// Changes the rights of everybody: outdated sessions get these.
     pub(crate) fn change_rights(&self, epoch: i64, scopes: &[&str]) {
-        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        self.state.lock().renewal = Some((epoch, scopes));
+        self.change_rights_unheard(epoch, scopes);
         let subject = Subject::Role("test".to_owned());
         self.verifier.revoke(Revocation { subject, epoch, ends: false });
+    }
+
+    /// The same, and nobody has been told yet.
+    pub(crate) fn change_rights_unheard(&self, epoch: i64, scopes: &[&str]) {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        self.state.lock().renewal = Some((epoch, scopes));
+    }
+
+    /// Ends every session, and nobody has been told yet.
+    pub(crate) fn end_sessions_unheard(&self) {
+        self.state.lock().is_over = true;
     }
 
     /// Takes an account out of everybody's scope.
@@ -185,6 +197,9 @@ impl AuthenticationService for Auth {
         &self,
         request: Request<RenewSessionRequest>,
     ) -> Result<Response<RenewSessionResponse>, Status> {
+        if self.state.lock().is_over {
+            return Err(refuse(Code::Unauthenticated, "AUTH_FAILED"));
+        }
         let renewal = self.state.lock().renewal.clone();
         let Some((epoch, scopes)) = renewal else { return std::future::pending().await };
         let holder = self.verifier.holder(&request.into_inner().access_token);

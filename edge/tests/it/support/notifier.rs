@@ -31,6 +31,7 @@ pub(crate) struct Log(Shared<LogState>);
 
 #[derive(Debug, Default)]
 struct LogState {
+    refused_token: Option<String>,
     epoch: u64,
     entries: Vec<LogEntry>,
     /// Entries up to here are gone.
@@ -165,6 +166,13 @@ impl Log {
         self.write(&call(2, 20, tracking_id, CallState::Connected, 0));
     }
 
+    /// Refuses all scopes, and this token from now on, as a notifier that hears first of what has
+    /// become of its session.
+    pub(crate) fn refuse_token(&self, token: &str) {
+        self.0.lock().refused_token = Some(token.to_owned());
+        self.refuse_all();
+    }
+
     /// Refuses all scopes, as when the tokens that they came with were revoked.
     pub(crate) fn refuse_all(&self) {
         let mut log = self.0.lock();
@@ -290,6 +298,7 @@ impl Notifier {
         let mut log = self.log.0.lock();
         let end = log.end();
         log.subscribes += usize::from(matches!(request, Ask::Subscribe(_)));
+        let refused_token = log.refused_token.clone();
         let Some(live) = log.streams.get_mut(id) else { return };
         match request {
             Ask::Subscribe(subscribe) => {
@@ -297,6 +306,7 @@ impl Notifier {
                 let is_refused = subscribe.scope.as_ref().is_some_and(
                     |scope| matches!(&scope.of, Some(Of::Queue(queue)) if queue.i_c_queue == 9),
                 );
+                let is_refused = is_refused || refused_token.as_ref() == Some(&subscribe.token);
                 let say = if is_refused {
                     Say::Refused(Refused { scope_id, reason: "ACCESS_DENIED".to_owned() })
                 } else {
