@@ -10,6 +10,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// The system's own allocator grows slower with the heap: docs/performance.md, "A thousand conferences on one node".
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
