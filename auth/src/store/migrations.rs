@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, text: include_str!("../../migrations/0002_sessions.sql") },
     Migration { version: 3, text: include_str!("../../migrations/0003_queues.sql") },
     Migration { version: 4, text: include_str!("../../migrations/0004_accounting.sql") },
+    Migration { version: 5, text: include_str!("../../migrations/0005_held_credit.sql") },
 ];
 
 /// Remembers which steps were taken.

@@ -88,10 +88,45 @@ impl Accounting for SqlDirectory {
     }
 
     async fn release_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
-        transaction!(self.pool, Isolation::RowLocks, tx, {
-            query(sql::RELEASE_EXPIRED).bind(now.as_micros()).execute(tx).await
-        })
+        let customers: Vec<i64> =
+            query_scalar(sql::EXPIRED).bind(now.as_micros()).fetch_all(&self.pool).await?;
+        let mut released = 0;
+        for i_customer in customers {
+            released += transaction!(self.pool, Isolation::RowLocks, tx, {
+                release_expired(tx, i_customer, now).await
+            })?;
+        }
+        Ok(released)
     }
+}
+
+/// Of one customer, which is locked before its reservations, as everywhere else.
+async fn release_expired(
+    tx: &mut Transaction,
+    i_customer: i64,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    query(sql::LOCK_CUSTOMER).bind(i_customer).execute(&mut *tx).await?;
+    let expired = query(sql::EXPIRED_OF_CUSTOMER).bind(i_customer).bind(now.as_micros());
+    for row in expired.fetch_all(&mut *tx).await? {
+        let amount: i64 = row.get("amount")?;
+        hold(tx, row.get("i_account")?, i_customer, Money(-amount)).await?;
+    }
+    query(sql::RELEASE_EXPIRED).bind(i_customer).bind(now.as_micros()).execute(tx).await
+}
+
+/// Takes an amount off what is left of both limits, or gives it back when it is negative.
+async fn hold(
+    tx: &mut Transaction,
+    i_account: i64,
+    i_customer: i64,
+    amount: Money,
+) -> Result<(), StoreError> {
+    if amount.0 != 0 {
+        query(sql::HOLD_OF_ACCOUNT).bind(i_account).bind(amount.0).execute(&mut *tx).await?;
+        query(sql::HOLD_OF_CUSTOMER).bind(i_customer).bind(amount.0).execute(tx).await?;
+    }
+    Ok(())
 }
 
 async fn listed(
@@ -130,10 +165,8 @@ async fn write(
         return Ok(());
     };
     let i_customer: i64 = payer.get("i_customer")?;
-    let rate = match reserved(tx, &charge.key).await? {
-        Some((rate, _)) => rate,
-        None => rate_of(tx, &charge.key, &charge.terms, payer.get("currency")?).await?,
-    };
+    let Held { rate, amount: held, .. } =
+        held(tx, &charge.key, &charge.terms, payer.get("currency")?).await?;
     let priced = rate.price(rating::seconds(charge.duration));
     let i_xdr: i64 = query_scalar(NEXT_ID).bind(XDR).fetch_one(&mut *tx).await?;
     query(sql::ADD_XDR)
@@ -168,6 +201,7 @@ async fn write(
         .bind(charge.key.service.as_str())
         .execute(&mut *tx)
         .await?;
+    hold(tx, charge.key.i_account.0, i_customer, Money(-held.0)).await?;
     written.new += 1;
     Ok(())
 }
@@ -178,18 +212,10 @@ async fn reserve(
 ) -> Result<Option<Granted>, StoreError> {
     let key = &reservation.key;
     lock_payer(tx, key).await?;
-    let credit = query(sql::CREDIT)
-        .bind(key.i_account.0)
-        .bind(&key.tag)
-        .bind(key.service.as_str())
-        .fetch_optional(&mut *tx)
-        .await?;
+    let credit = query(sql::CREDIT).bind(key.i_account.0).fetch_optional(&mut *tx).await?;
     let Some(credit) = credit else { return Ok(None) };
-    let (rate, before) = if let Some(reserved) = reserved(tx, key).await? {
-        reserved
-    } else {
-        (rate_of(tx, key, &reservation.terms, credit.get("currency")?).await?, 0)
-    };
+    let Held { rate, seconds: before, amount: held } =
+        held(tx, key, &reservation.terms, credit.get("currency")?).await?;
     if rate.is_free() {
         return Ok(Some(Granted::Unlimited));
     }
@@ -197,22 +223,25 @@ async fn reserve(
         // It came after the end: there is nothing left to hold.
         return Ok(Some(Granted::Seconds(0)));
     }
-    let left = credit.get::<i64>("own")?.min(credit.get("of_customer")?);
+    let left = credit.get::<i64>("own")?.min(credit.get("of_customer")?).saturating_add(held.0);
     let seconds = rate.affordable(Money(left), reservation.seconds).max(before);
+    let amount = rate.price(seconds).amount;
+    let i_customer = credit.get("i_customer")?;
     query(sql::PUT_RESERVATION)
         .bind(&key.tag)
         .bind(key.i_account.0)
         .bind(key.service.as_str())
-        .bind(credit.get::<i64>("i_customer")?)
+        .bind(i_customer)
         .bind(rate.price_per_minute.0)
         .bind(rate.free_seconds)
         .bind(rate.minimum_seconds)
         .bind(&rate.currency)
         .bind(seconds)
-        .bind(rate.price(seconds).amount.0)
+        .bind(amount.0)
         .bind(reservation.expires_at.as_micros())
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    hold(tx, key.i_account.0, i_customer, Money(amount.0 - held.0)).await?;
     Ok(Some(Granted::Seconds(seconds)))
 }
 
@@ -231,15 +260,32 @@ async fn is_accounted(executor: impl Executor, key: &Key) -> Result<bool, StoreE
     Ok(row.is_some())
 }
 
-/// The rate at which credit is held for a charge, and for how many seconds.
-async fn reserved(tx: &mut Transaction, key: &Key) -> Result<Option<(Rate, i64)>, StoreError> {
+/// What is held for a charge: nothing yet, at its first reservation.
+struct Held {
+    rate: Rate,
+    seconds: i64,
+    amount: Money,
+}
+
+/// What is held for a charge, at the rate of its first reservation.
+async fn held(
+    tx: &mut Transaction,
+    key: &Key,
+    terms: &Terms,
+    currency: String,
+) -> Result<Held, StoreError> {
     let row = query(sql::RESERVED)
         .bind(&key.tag)
         .bind(key.i_account.0)
         .bind(key.service.as_str())
-        .fetch_optional(tx)
+        .fetch_optional(&mut *tx)
         .await?;
-    row.map(|row| Ok((rate(&row)?, row.get("seconds")?))).transpose()
+    let Some(row) = row else {
+        let rate = rate_of(tx, key, terms, currency).await?;
+        return Ok(Held { rate, seconds: 0, amount: Money(0) });
+    };
+    let amount = Money(row.get("amount")?);
+    Ok(Held { rate: rate(&row)?, seconds: row.get("seconds")?, amount })
 }
 
 /// The rate of the longest prefix in the tariff of the payer's rating entry. What has no price

@@ -5,16 +5,10 @@ pub(in crate::store) const LOCK_PAYER: &str = "
     UPDATE customers SET balance = balance
     WHERE i_customer = (SELECT i_customer FROM accounts WHERE i_account = $1)";
 
-/// What is left of both limits, without what is held for this charge itself.
+/// What is left of both limits, with all that is held taken off.
 pub(in crate::store) const CREDIT: &str = "
-    SELECT a.i_customer, cu.currency,
-        a.credit_limit - a.balance - CAST(COALESCE((
-            SELECT SUM(r.amount) FROM reservations r WHERE r.i_account = a.i_account
-                AND NOT (r.tag = $2 AND r.service = $3)), 0) AS BIGINT) AS own,
-        cu.credit_limit - cu.balance - CAST(COALESCE((
-            SELECT SUM(r.amount) FROM reservations r WHERE r.i_customer = a.i_customer
-                AND NOT (r.tag = $2 AND r.i_account = $1 AND r.service = $3)), 0) AS BIGINT)
-            AS of_customer
+    SELECT a.i_customer, cu.currency, a.credit_limit - a.balance - a.held AS own,
+        cu.credit_limit - cu.balance - cu.held AS of_customer
     FROM accounts a JOIN customers cu ON cu.i_customer = a.i_customer
     WHERE a.i_account = $1";
 
@@ -30,7 +24,8 @@ pub(in crate::store) const RATE: &str = "
     ORDER BY LENGTH(ra.prefix) DESC LIMIT 1";
 
 pub(in crate::store) const RESERVED: &str = "
-    SELECT price_per_minute, free_seconds, minimum_seconds, currency, seconds FROM reservations
+    SELECT price_per_minute, free_seconds, minimum_seconds, currency, seconds, amount
+    FROM reservations
     WHERE tag = $1 AND i_account = $2 AND service = $3";
 pub(in crate::store) const PUT_RESERVATION: &str = "
     INSERT INTO reservations (tag, i_account, service, i_customer, price_per_minute, free_seconds,
@@ -40,7 +35,22 @@ pub(in crate::store) const PUT_RESERVATION: &str = "
         amount = excluded.amount, expires_at = excluded.expires_at";
 pub(in crate::store) const RELEASE: &str =
     "DELETE FROM reservations WHERE tag = $1 AND i_account = $2 AND service = $3";
-pub(in crate::store) const RELEASE_EXPIRED: &str = "DELETE FROM reservations WHERE expires_at < $1";
+pub(in crate::store) const HOLD_OF_ACCOUNT: &str =
+    "UPDATE accounts SET held = held + $2 WHERE i_account = $1";
+pub(in crate::store) const HOLD_OF_CUSTOMER: &str =
+    "UPDATE customers SET held = held + $2 WHERE i_customer = $1";
+
+/// Customers for whose charges credit was held until before `$1`.
+pub(in crate::store) const EXPIRED: &str =
+    "SELECT DISTINCT i_customer FROM reservations WHERE expires_at < $1 ORDER BY i_customer";
+/// As [`LOCK_PAYER`], of a customer.
+pub(in crate::store) const LOCK_CUSTOMER: &str =
+    "UPDATE customers SET balance = balance WHERE i_customer = $1";
+pub(in crate::store) const EXPIRED_OF_CUSTOMER: &str = "
+    SELECT i_account, CAST(SUM(amount) AS BIGINT) AS amount FROM reservations
+    WHERE i_customer = $1 AND expires_at < $2 GROUP BY i_account";
+pub(in crate::store) const RELEASE_EXPIRED: &str =
+    "DELETE FROM reservations WHERE i_customer = $1 AND expires_at < $2";
 
 pub(in crate::store) const IS_ACCOUNTED: &str =
     "SELECT i_xdr FROM xdrs WHERE tag = $1 AND i_account = $2 AND service = $3";

@@ -101,10 +101,7 @@ pub(in crate::store) const APPLICATION_CUSTOMER: &str = "
 pub(in crate::store) const STANDING: &str = "
     SELECT CASE WHEN a.is_blocked + cu.is_blocked + COALESCE(r.is_blocked, 0) > 0
             THEN 1 ELSE 0 END AS is_blocked,
-        CASE WHEN a.balance + COALESCE((SELECT SUM(h.amount) FROM reservations h
-                WHERE h.i_account = a.i_account), 0) < a.credit_limit
-            AND cu.balance + COALESCE((SELECT SUM(h.amount) FROM reservations h
-                WHERE h.i_customer = cu.i_customer), 0) < cu.credit_limit
+        CASE WHEN a.balance + a.held < a.credit_limit AND cu.balance + cu.held < cu.credit_limit
             THEN 1 ELSE 0 END AS has_credit
     FROM accounts a JOIN customers cu ON cu.i_customer = a.i_customer
     LEFT JOIN resellers r ON r.i_reseller = cu.i_reseller
