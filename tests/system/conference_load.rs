@@ -57,15 +57,14 @@ impl Bench {
     async fn start() -> Self {
         let (redis, folder) = (RedisServer::start().await, TempDir::new().unwrap());
         let database = format!("sqlite://{}", folder.path().join("directory.db").display());
-        let directory = folder.path().join("free.toml");
-        // Nothing costs anything: the credit that four thousand legs hold is renewed all the time, which is work of the
-        // directory's database beside any command, and is more than the demo has.
-        let price = |line: &str| {
-            let is_price = line.starts_with("price_per_minute");
-            format!("{}\n", if is_price { "price_per_minute = \"0.00\"" } else { line })
+        let directory = folder.path().join("rich.toml");
+        // Everything has its price, and four thousand legs need more credit than the demo has.
+        let rich = |line: &str| {
+            let is_limit = line.starts_with("credit_limit");
+            format!("{}\n", if is_limit { "credit_limit = \"1000000.00\"" } else { line })
         };
-        let free: String = include_str!("../../cordboard/demo.toml").lines().map(price).collect();
-        std::fs::write(&directory, free).unwrap();
+        let rich: String = include_str!("../../cordboard/demo.toml").lines().map(rich).collect();
+        std::fs::write(&directory, rich).unwrap();
         let import = Command::new(system_tests::process::program())
             .args(["admin", "import"])
             .arg(&directory)
