@@ -156,10 +156,16 @@ impl Conference {
         changed
     }
 
+    /// Accounts that are in it, or invited.
+    pub(super) fn present(&self) -> BTreeSet<i64> {
+        self.living().filter_map(|it| it.party.i_account).collect()
+    }
+
     /// Who may see what happens to `subject`: the owner, and everybody who is in.
     pub(super) fn audience(&self, subject: Option<&Participant>) -> Seen {
-        let living = self.living().chain(subject).filter_map(|it| it.party.i_account);
-        let i_accounts = living.chain([self.owner.i_account]).collect();
+        let mut i_accounts = self.present();
+        i_accounts.extend(subject.and_then(|it| it.party.i_account));
+        i_accounts.insert(self.owner.i_account);
         Seen { i_accounts, ..Seen::default() }
     }
 
@@ -187,6 +193,7 @@ impl Conference {
         };
         let tags = |channels: &BTreeSet<ChannelId>| channels.iter().filter_map(tag_of).collect();
         let ear = match &participant.row.ear {
+            _ if participant.hears_prompt => Ear::Silence,
             Ear::Room { beside, except } if is_living => {
                 Ear::Room { beside: tags(beside), except: tags(except) }
             }

@@ -111,6 +111,11 @@ pub(super) struct Dialogue {
 }
 
 impl Dialogue {
+    /// True while the switch plays something to the leg.
+    pub(super) fn is_heard(&self) -> bool {
+        self.playback.as_ref().is_some_and(|playback| playback.is_heard)
+    }
+
     /// Plays something, in place of what is played now.
     pub(super) fn play(&mut self, id: PlaybackId, play: Play) -> Vec<Act> {
         let mut acts = Vec::new();

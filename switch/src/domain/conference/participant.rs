@@ -130,7 +130,7 @@ pub(in crate::domain) struct Participant {
     pub(in crate::domain) party: Party,
     pub(super) mode: JoinMode,
     pub(super) stage: Stage,
-    pub(super) is_muted: bool,
+    pub(in crate::domain) is_muted: bool,
     /// The command that muted it, for the interval that begins when it joins.
     muted_by: Option<Cause>,
     /// A command holds it.
@@ -151,8 +151,10 @@ pub(in crate::domain) struct Participant {
     /// False until it has been told of.
     pub(in crate::domain) is_told: bool,
     pub(super) join_time: Option<Timestamp>,
-    pub(super) leave_time: Option<Timestamp>,
+    pub(in crate::domain) leave_time: Option<Timestamp>,
     pub(super) intervals: Vec<Interval>,
+    /// A prompt is played to it, in place of the others; they hear it as before.
+    pub(in crate::domain) hears_prompt: bool,
     pub(in crate::domain) row: Row<ChannelId>,
 }
 
@@ -185,6 +187,7 @@ impl Participant {
             join_time: None,
             leave_time: None,
             intervals: Vec::new(),
+            hears_prompt: false,
             row: Row::default(),
         }
     }
@@ -251,6 +254,7 @@ impl Participant {
         moved.holds = self.holds;
         moved.hold_cause.clone_from(&self.hold_cause);
         moved.was_talking = self.was_talking;
+        moved.hears_prompt = self.hears_prompt;
         moved.brought_by = Some(cause.clone());
         if self.stage == Stage::In {
             moved.join(now, Some(cause));
@@ -282,17 +286,13 @@ impl Participant {
         self.is_in() || (self.stage == Stage::Invited && self.is_listening)
     }
 
-    pub(in crate::domain) fn leave_time(&self) -> Option<Timestamp> {
-        self.leave_time
-    }
-
     /// A command holds it, or the party that held it before the conference.
     pub(in crate::domain) fn is_held(&self) -> bool {
         self.is_held || self.held_by.is_some()
     }
 
     /// It is held, or holds.
-    fn is_away(&self) -> bool {
+    pub(in crate::domain) fn is_away(&self) -> bool {
         self.is_held() || self.holds
     }
 

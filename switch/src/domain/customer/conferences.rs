@@ -17,7 +17,7 @@ mod telling;
 use std::collections::BTreeSet;
 
 use super::Customer;
-use crate::domain::call::Plan;
+use crate::domain::call::{Call, Plan};
 use crate::domain::command::{
     Action, CallerScope, Cause, ConferenceAction, CreateConference, Done, NewOwner, Refusal, Whom,
 };
@@ -186,8 +186,10 @@ impl Customer {
         }
         let id = self.names.conference();
         let conference = Conference::new(id.clone(), name.clone(), owner.account.clone(), self.now);
+        let parties = self.calls.get(call_id).into_iter().flat_map(Call::living);
+        let parties = parties.filter_map(|leg| leg.i_account).collect();
+        self.effects.push(telling::news(&conference, &parties, None, "created", Some(cause)));
         self.conferences.insert(id.clone(), conference);
-        self.tell_of_conference(&id, None, "created", Some(cause));
         self.take_call_in(&id, call_id, prompts, cause);
         let conference = self.conferences.get(&id).map(|it| Box::new(it.view(None)));
         Ok(Done { conference, ..Done::default() })
@@ -393,13 +395,19 @@ impl Customer {
         let now = self.now;
         let Some(mut source) = self.conferences.remove(from) else { return };
         let Some(target) = self.conferences.get_mut(id) else { return };
+        let present = source.present();
         let mut left = Vec::new();
         let mut came = Vec::new();
         for participant in source.participants.iter_mut().filter(|it| it.is_living()) {
             let mut moved = participant.moved(now, cause);
             moved.is_told = true;
             let happened = if moved.is_in() { Happened::Joined } else { Happened::Invited };
-            came.push((moved.tag.clone(), happened));
+            let goes_on = [
+                moved.is_muted.then_some(Happened::Muted),
+                moved.is_away().then_some(Happened::Held),
+            ];
+            let all = std::iter::once(happened).chain(goes_on.into_iter().flatten());
+            came.extend(all.map(|happened| (moved.tag.clone(), happened)));
             target.add(moved);
             if let Some(happened) = participant.goes_elsewhere(now, cause) {
                 left.push((participant.tag.clone(), happened));
@@ -417,14 +425,16 @@ impl Customer {
             }
         }
         for (tag, happened) in left {
+            let (subject, event) = (source.latest(&tag), happened.name());
             self.effects.push(telling::news(
                 &source,
-                source.latest(&tag),
-                happened.name(),
+                &BTreeSet::new(),
+                subject,
+                event,
                 Some(cause),
             ));
         }
-        self.finish_conference(&source, Some(cause));
+        self.finish_conference(&source, &present, Some(cause));
         let moved: Vec<Tag> = came.iter().map(|(tag, _)| tag.clone()).collect();
         self.pass_on(id, &moved);
         self.conference_changed(id, &came, &moved, Some(cause));
@@ -439,13 +449,14 @@ impl Customer {
     ) {
         let Some(conference) = self.conferences.get_mut(id) else { return };
         conference.is_ending = true;
+        let present = conference.present();
         let mut calls: BTreeSet<CallId> = conference.asking.clone();
         calls.extend(conference.living().map(|it| it.call_id.clone()));
         for call_id in calls {
             self.end_call(&call_id, reason, cause);
         }
         if let Some(conference) = self.conferences.remove(id) {
-            self.finish_conference(&conference, cause);
+            self.finish_conference(&conference, &present, cause);
         }
     }
 }

@@ -64,6 +64,7 @@ impl Customer {
                 Act::Stop(playback) => Effect::Drive(Op::StopPlay { channel, playback }),
             });
         }
+        self.prompt_in_conference(call, tag);
     }
 
     /// A party that has waited and is put through hears the other one, and no prompt any more.

@@ -6,7 +6,7 @@ use super::bench::{Bench, CUSTOMER, account_scope, support, to_account, to_group
 use crate::domain::{Action, CallId, DigitRules, Input, Media, Play, State, Tag};
 use crate::driver::{Clip, Event, Op, PlaybackEnd, PlaybackId};
 
-fn play(call: &CallId, tag: Option<&Tag>) -> Action {
+pub(super) fn play(call: &CallId, tag: Option<&Tag>) -> Action {
     let clip = Clip {
         name: "a.au".to_owned(),
         duration: Duration::from_secs(2),

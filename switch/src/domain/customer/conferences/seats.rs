@@ -99,6 +99,19 @@ impl Customer {
         Some(Followed { id: id.clone(), happened, others })
     }
 
+    /// Notes in the conference whether a participant hears a prompt in place of the others.
+    pub(in crate::domain::customer) fn prompt_in_conference(&mut self, call: &Call, tag: &Tag) {
+        let Plan::Conferring(id) = &call.plan else { return };
+        let hears_prompt = call.leg(tag).is_some_and(|leg| leg.dialogue.is_heard());
+        let conference = self.conferences.get_mut(id);
+        if let Some(participant) = conference.and_then(|it| it.participant_mut(tag))
+            && participant.hears_prompt != hears_prompt
+        {
+            participant.hears_prompt = hears_prompt;
+            self.changed_conferences.insert(id.clone());
+        }
+    }
+
     /// A participant's leg could not go on after a restart.
     pub(in crate::domain::customer) fn participant_lost(&mut self, id: &ConferenceId, tag: &Tag) {
         let now = self.now;

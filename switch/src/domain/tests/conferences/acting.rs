@@ -1,6 +1,8 @@
 //! What is done to conferences and to those who are in.
 
 use super::*;
+use crate::domain::Ear;
+use crate::domain::tests::prompts::play;
 
 #[test]
 fn mute_hold_and_a_hold_of_the_phone_show_in_the_roster_and_in_the_ears() {
@@ -125,6 +127,78 @@ fn two_conferences_become_one_and_the_owner_of_that_pays() {
     assert_eq!(room.act(gone), Err(Refusal::ConferenceNotFound(second)));
     let itself = ConferenceAction::Merge { id: room.id.clone(), from: room.id.clone() };
     assert_eq!(room.act(itself), Err(Refusal::SameConference));
+}
+
+#[test]
+fn who_is_held_or_muted_when_two_conferences_become_one_is_told_to_be_so_in_the_new_one() {
+    let mut room = joined();
+    let other = room.bench.phone_dials("103", "12065550188");
+    room.bench.resolve(&other, Ok(to_pstn("12065550188")));
+    let (carol, far) = (room.bench.tag(2), room.bench.tag(3));
+    room.bench.answers(&far);
+    let second = room.act(create(&other, "103", true)).unwrap().conference.unwrap().id;
+    room.bench.pass(1_000);
+    let update = |tag: &Tag, mute, hold| ConferenceAction::Update {
+        id: second.clone(),
+        participant: tag.clone(),
+        mute,
+        hold,
+    };
+    room.act(update(&carol, Some(true), None)).unwrap();
+    room.act(update(&far, None, Some(true))).unwrap();
+    room.bench.events();
+
+    room.act(ConferenceAction::Merge { id: room.id.clone(), from: second }).unwrap();
+
+    let events = room.bench.events();
+    assert_eq!(
+        events[3..],
+        [
+            "participant_joined 103",
+            "participant_muted 103",
+            "participant_joined 12065550188",
+            "participant_held 12065550188",
+        ]
+    );
+}
+
+#[test]
+fn accounts_that_are_in_are_told_of_the_beginning_and_the_end() {
+    let mut bench = Bench::new();
+    let call = bench.phone_dials("102", "101");
+    bench.resolve(&call, Ok(to_account("101")));
+    let alice = bench.tag(1);
+    bench.answers(&alice);
+    let done = bench.confer(CUSTOMER, create(&call, "101", true)).unwrap().unwrap();
+    let id = done.conference.unwrap().id;
+    bench.pass(1_000);
+    bench.confer(CUSTOMER, ConferenceAction::Terminate(id)).unwrap().unwrap();
+
+    let told = |event| {
+        let news = bench.news.iter().find(|news| news.event == event).unwrap();
+        news.seen_by.i_accounts.iter().copied().collect::<Vec<_>>()
+    };
+    assert_eq!(told("created"), [1, 2]);
+    assert_eq!(told("ended"), [1, 2]);
+}
+
+#[test]
+fn who_hears_a_prompt_hears_nobody_meanwhile_and_is_heard() {
+    let mut room = joined();
+    let hears = |room: &Room| {
+        let all = &room.bench.newest().participants;
+        let ears = all.iter().map(|it| (it.row.speaks, matches!(it.row.ear, Ear::Room { .. })));
+        ears.collect::<Vec<_>>()
+    };
+    assert_eq!(hears(&room), [(true, true), (true, true)]);
+
+    let playing = play(&room.call, Some(&room.alice));
+    room.bench.command(CUSTOMER, "play", playing).unwrap().unwrap();
+    assert_eq!(hears(&room), [(true, true), (true, false)]);
+
+    let stopping = Action::StopPlay(room.call.clone(), Some(room.alice.clone()));
+    room.bench.command(CUSTOMER, "stop", stopping).unwrap().unwrap();
+    assert_eq!(hears(&room), [(true, true), (true, true)]);
 }
 
 #[test]
