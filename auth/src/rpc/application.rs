@@ -71,7 +71,7 @@ impl IvrApplicationsRpc {
         caller: &Caller,
         request: pb::AddIvrApplicationRequest,
     ) -> Result<IIvrApplication, LookupError> {
-        if !request.r#type.is_empty() && request.r#type != USER_APPLICATION {
+        if request.r#type != USER_APPLICATION {
             return Err(LookupError::Invalid("type"));
         }
         if request.name.trim() != request.name || request.name.chars().any(char::is_control) {

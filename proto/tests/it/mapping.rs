@@ -146,11 +146,13 @@ fn defaults_are_filled_in() {
         "first_digit_timeout": 10, "inter_digit_timeout": 3.0, "total_timeout": 60,
     }));
     let left_out: StartDtmfDetectRequest = read(&json!({"call": {"id": "c"}}));
-    let application: AddIvrApplicationRequest = read(&json!({"name": "n", "i_account": 1}));
+    let application: AddIvrApplicationRequest =
+        read(&json!({"name": "n", "type": "User Application", "i_account": 1}));
 
     assert_eq!(given, left_out);
-    assert_eq!(application.r#type, "User Application");
     assert_eq!(application.on_app_gone(), OnAppGone::Fallback);
+    let untyped = refuse::<AddIvrApplicationRequest>(&json!({"name": "n", "i_account": 1}));
+    assert_eq!(paths(untyped.missing()), ["type"]);
 }
 
 #[test]
