@@ -115,7 +115,7 @@ impl Lists {
             let account = match (named, scope.i_account()) {
                 // In the account realm only the own one.
                 (_, Some(_)) => self.directory.account(session, named, None).await?,
-                (Some(id), None) => self.directory.colleague(session, id).await?.0,
+                (Some(id), None) => self.directory.colleague(session, id).await?,
                 (None, None) => return Err(Refusal::AccountNotFound),
             };
             if asked.is_some_and(|i_customer| i_customer != account.i_customer) {

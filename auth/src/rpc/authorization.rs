@@ -61,18 +61,24 @@ impl AuthorizationService for AuthorizationRpc {
             }
         };
         let account = found.map_err(|error| status(&error))?;
-        let may_confer = match account.as_ref().filter(|_| request.with_services) {
-            Some(account) => {
-                let key = AccountKey::IAccount(account.i_account);
-                let details = self.directory.account(key).await;
+        let asked = account.as_ref().filter(|_| request.with_services);
+        let (may_confer, has_credit) = match asked.map(|account| account.i_account) {
+            Some(i_account) => {
+                let details = self.directory.account(AccountKey::IAccount(i_account)).await;
                 let details = details.map_err(|error| status(&error))?;
-                details.is_some_and(|details| details.has_conferencing)
+                let standing = self.directory.standing(i_account).await;
+                let standing = standing.map_err(|error| status(&error))?;
+                (
+                    details.is_some_and(|details| details.has_conferencing),
+                    standing.is_some_and(|standing| standing.has_credit),
+                )
             }
-            None => false,
+            None => (false, false),
         };
         Ok(Response::new(pb::GetAccountResponse {
             blocked: account.as_ref().is_some_and(|account| account.is_blocked),
             may_confer,
+            has_credit,
             may_connect_two: account.as_ref().is_some_and(|account| account.may_connect_two),
             account: account.map(wire_account),
         }))

@@ -157,6 +157,20 @@ async fn an_account_may_connect_two_when_its_product_rates_incoming() {
     assert!(!get_account(&auth, By::IAccount(99)).await.may_connect_two);
 }
 
+#[tokio::test]
+async fn an_account_may_own_a_conference_when_it_has_the_service_and_credit() {
+    use pb::get_account_request::By;
+    let auth = Auth::start().await;
+    let may = async |account_id: &str| {
+        let account = get_account(&auth, By::AccountId(account_id.to_owned())).await;
+        (account.may_confer, account.has_credit)
+    };
+
+    assert_eq!(may("101").await, (true, true));
+    assert_eq!(may("104").await, (false, true));
+    assert!(!may("105").await.1, "Erin has used up her credit");
+}
+
 async fn get_account(auth: &Auth, by: pb::get_account_request::By) -> pb::GetAccountResponse {
     let request = pb::GetAccountRequest { by: Some(by), with_services: true };
     auth.authorization().get_account(request).await.unwrap().into_inner()

@@ -33,7 +33,7 @@ pub(super) async fn handle(
         check::destination("destination", destination)?;
         Whom::Destination(destination.clone())
     } else if let Some(id) = &params.account_id {
-        Whom::Account(rpc.directory.colleague(&session, id).await?.0)
+        Whom::Account(rpc.directory.colleague(&session, id).await?)
     } else {
         Whom::Call(check::call(params.call.as_ref())?)
     };

@@ -62,13 +62,12 @@ async fn owner(
             // first: whoever has the call says so.
             Err(Refusal::Engine { .. } | Refusal::CallNotFound(_)) if may_be_gone => {
                 let account = Some(Account::default());
-                return Ok(ConferenceOwner { account, may_confer: false });
+                return Ok(ConferenceOwner { account, ..ConferenceOwner::default() });
             }
             Err(refusal) => return Err(refusal),
         },
     };
-    let (account, may_confer) = rpc.directory.colleague(session, &account_id).await?;
-    Ok(ConferenceOwner { account: Some(account), may_confer })
+    rpc.directory.conference_owner(session, &account_id).await
 }
 
 fn party_of(legs: &[CallInfo], call: &CallRef) -> Result<String, Refusal> {

@@ -2,8 +2,8 @@
 
 use mesh::command::{Session, check};
 use proto::conference::v1::{UpdateOnSpotConferenceRequest, UpdateOnSpotConferenceResponse};
+use proto::switch::v1::ChangeConference;
 use proto::switch::v1::conference_command::Command as Deed;
-use proto::switch::v1::{ChangeConference, ConferenceOwner};
 use tonic::{Request, Status};
 
 use super::{Rpc, name, needed};
@@ -22,10 +22,7 @@ pub(super) async fn handle(
     params.name.as_deref().map_or(Ok(()), name)?;
     let repeatable = check::repeatable(request.request_id.as_deref(), &params)?;
     let owner = match &params.owner_account_id {
-        Some(id) => {
-            let (account, may_confer) = rpc.directory.colleague(&session, id).await?;
-            Some(ConferenceOwner { account: Some(account), may_confer })
-        }
+        Some(id) => Some(rpc.directory.conference_owner(&session, id).await?),
         None => None,
     };
     let i_conference = params.i_conference.clone();

@@ -5,8 +5,8 @@ use crate::client::Pool;
 use proto::auth::v1::authorization_service_client::AuthorizationServiceClient;
 use proto::auth::v1::check_scope_request::Of;
 use proto::auth::v1::get_account_request::By;
-use proto::auth::v1::{CheckScopeRequest, GetAccountRequest};
-use proto::switch::v1::Account;
+use proto::auth::v1::{CheckScopeRequest, GetAccountRequest, GetAccountResponse};
+use proto::switch::v1::{Account, ConferenceOwner};
 
 use super::refusal::Refusal;
 use super::session::Session;
@@ -75,24 +75,42 @@ impl Directory {
         }
     }
 
-    /// An account of the session's environment, also another than the session's own, and whether
-    /// its service configuration includes conferencing.
+    /// An account of the session's environment, also another than the session's own.
     ///
     /// # Errors
     /// `AccountNotFound` when there is none there.
-    pub async fn colleague(
+    pub async fn colleague(&self, session: &Session, account_id: &str) -> Result<Account, Refusal> {
+        self.here(session, account_id, false).await.map(|(account, _)| account)
+    }
+
+    /// As [`Self::colleague`], with what it may as the owner of a conference.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn conference_owner(
         &self,
         session: &Session,
         account_id: &str,
-    ) -> Result<(Account, bool), Refusal> {
+    ) -> Result<ConferenceOwner, Refusal> {
+        let (account, answer) = self.here(session, account_id, true).await?;
+        let GetAccountResponse { may_confer, has_credit, .. } = answer;
+        Ok(ConferenceOwner { account: Some(account), may_confer, has_credit })
+    }
+
+    async fn here(
+        &self,
+        session: &Session,
+        account_id: &str,
+        with_services: bool,
+    ) -> Result<(Account, GetAccountResponse), Refusal> {
         let by = Some(By::AccountId(account_id.to_owned()));
-        let request = session.request(GetAccountRequest { by, with_services: true });
+        let request = session.request(GetAccountRequest { by, with_services });
         let answer = self.client.clone().get_account(request).await.map_err(Refusal::Directory)?;
-        let answer = answer.into_inner();
-        let account = answer.account.ok_or(Refusal::AccountNotFound)?;
+        let mut answer = answer.into_inner();
+        let account = answer.account.take().ok_or(Refusal::AccountNotFound)?;
         let owner = Owner { i_reseller: account.i_reseller, i_customer: account.i_customer };
         if account.account_id == account_id && session.scope().reaches(owner) {
-            Ok((account, answer.may_confer))
+            Ok((account, answer))
         } else {
             Err(Refusal::AccountNotFound)
         }

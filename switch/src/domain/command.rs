@@ -154,6 +154,19 @@ pub struct NewOwner {
     pub account: Account,
     /// True when its service configuration includes conferencing.
     pub may_confer: bool,
+    /// True when it has credit left to pay for participants.
+    pub has_credit: bool,
+}
+
+impl NewOwner {
+    /// Whether it may own one, before anything changes.
+    pub(super) const fn may_own(&self) -> Result<(), Refusal> {
+        match self {
+            Self { may_confer: false, .. } => Err(Refusal::ServiceDisabled),
+            Self { has_credit: false, .. } => Err(Refusal::NoCredit),
+            Self { .. } => Ok(()),
+        }
+    }
 }
 
 /// Who is brought into a conference.
@@ -280,6 +293,9 @@ pub enum Refusal {
     /// The owner's service configuration does not include conferencing.
     #[error("the owner's service configuration does not include conferencing")]
     ServiceDisabled,
+    /// The owner could not pay.
+    #[error("the owner has no credit left to pay for participants")]
+    NoCredit,
     /// The call is in a conference.
     #[error("the call is in a conference")]
     InConference(State),

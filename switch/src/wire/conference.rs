@@ -83,7 +83,8 @@ pub(super) fn action(
 }
 
 fn new_owner(owner: pb::ConferenceOwner) -> Result<NewOwner, Malformed> {
-    Ok(NewOwner { account: needed(owner.account)?, may_confer: owner.may_confer })
+    let pb::ConferenceOwner { account, may_confer, has_credit } = owner;
+    Ok(NewOwner { account: needed(account)?, may_confer, has_credit })
 }
 
 /// What the store is to have of a conference.

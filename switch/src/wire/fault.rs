@@ -29,6 +29,7 @@ pub(crate) fn fault(refusal: &Refusal) -> pb::Fault {
         Refusal::ServiceDisabled => {
             fault_of(tonic::Code::PermissionDenied, "SERVICE_DISABLED", message)
         }
+        Refusal::NoCredit => fault_of(tonic::Code::PermissionDenied, "NO_CREDIT", message),
         Refusal::InConference(state) => {
             let mut fault = fault_of(tonic::Code::FailedPrecondition, "IN_CONFERENCE", message);
             fault.metadata.insert("state".to_owned(), state.name().to_owned());

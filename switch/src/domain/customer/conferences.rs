@@ -181,9 +181,7 @@ impl Customer {
         let CreateConference { call_id, tag, name, owner, prompts } = create;
         self.is_talking(scope, action, call_id, tag.as_ref())?;
         self.may_use(scope, &owner.account)?;
-        if !owner.may_confer {
-            return Err(Refusal::ServiceDisabled);
-        }
+        owner.may_own()?;
         let id = self.names.conference();
         let conference = Conference::new(id.clone(), name.clone(), owner.account.clone(), self.now);
         let parties = self.calls.get(call_id).into_iter().flat_map(Call::living);
@@ -340,11 +338,9 @@ impl Customer {
         name: Option<&str>,
         cause: &Cause,
     ) -> Result<Done, Refusal> {
-        if let Some(NewOwner { account, may_confer }) = owner {
-            self.is_here(account)?;
-            if !may_confer {
-                return Err(Refusal::ServiceDisabled);
-            }
+        if let Some(owner) = owner {
+            self.is_here(&owner.account)?;
+            owner.may_own()?;
         }
         let now = self.now;
         let Some(conference) = self.conferences.get_mut(id) else {

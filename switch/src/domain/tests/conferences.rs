@@ -35,7 +35,7 @@ fn create(call: &CallId, owner: &str, may_confer: bool) -> ConferenceAction {
         call_id: call.clone(),
         tag: None,
         name: "Sales".to_owned(),
-        owner: NewOwner { account: account(owner), may_confer },
+        owner: NewOwner { account: account(owner), may_confer, has_credit: true },
         prompts: vec![clip("conference/invitation.au", 1)],
     })
 }

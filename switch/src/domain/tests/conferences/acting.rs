@@ -207,7 +207,7 @@ fn ownership_passes_on_to_an_account_that_may_confer() {
     let bob = room.bring("102");
     let change = |may_confer| ConferenceAction::Change {
         id: room.id.clone(),
-        owner: Some(NewOwner { account: account("102"), may_confer }),
+        owner: Some(NewOwner { account: account("102"), may_confer, has_credit: true }),
         name: Some("Sales and service".to_owned()),
     };
     let (refused, taken) = (change(false), change(true));

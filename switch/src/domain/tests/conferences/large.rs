@@ -85,7 +85,8 @@ fn each_command(bench: &mut Bench, id: &ConferenceId, last: &Tag) -> Vec<(&'stat
     };
     let join = |mode| ConferenceAction::Join(id.clone(), account("103"), mode);
     let change = |owner: Option<&str>, name: Option<&str>| {
-        let owner = owner.map(|it| NewOwner { account: account(it), may_confer: true });
+        let owner =
+            owner.map(|it| NewOwner { account: account(it), may_confer: true, has_credit: true });
         ConferenceAction::Change { id: id.clone(), owner, name: name.map(str::to_owned) }
     };
     let (from, _) = bench.conference_of(4);

@@ -173,7 +173,8 @@ impl World {
             Step::Delete { leg, .. } => ConferenceAction::Delete(here, tag(leg)),
             Step::Leave { number, .. } => ConferenceAction::Leave(here, account(&id(number))),
             Step::Change { owner, .. } => {
-                let owner = NewOwner { account: account(&id(owner)), may_confer: true };
+                let owner =
+                    NewOwner { account: account(&id(owner)), may_confer: true, has_credit: true };
                 ConferenceAction::Change { id: here, owner: Some(owner), name: None }
             }
             Step::Merge { from, .. } => {

@@ -51,6 +51,10 @@ fn nothing_changes_on_the_call_when_the_owner_may_not_confer() {
 
     let refused = bench.confer(account_scope("101"), create(&call, "101", false));
     assert_eq!(refused, Some(Err(Refusal::ServiceDisabled)));
+    let ConferenceAction::Create(mut poor) = create(&call, "101", true) else { unreachable!() };
+    poor.owner.has_credit = false;
+    let refused = bench.confer(account_scope("101"), ConferenceAction::Create(poor));
+    assert_eq!(refused, Some(Err(Refusal::NoCredit)));
     let absent = bench.confer(account_scope("103"), create(&call, "103", true));
     assert_eq!(absent, Some(Err(Refusal::CallNotFound(call.clone()))));
     let of_another = bench.confer(account_scope("101"), create(&call, "102", true));
@@ -168,7 +172,7 @@ fn the_owner_is_charged_for_everybody_for_its_own_time() {
     let mut room = joined();
     let bob = room.bring("102");
     room.bench.pass(10_000);
-    let owner = Some(NewOwner { account: account("103"), may_confer: true });
+    let owner = Some(NewOwner { account: account("103"), may_confer: true, has_credit: true });
     room.act(ConferenceAction::Change { id: room.id.clone(), owner, name: None }).unwrap();
     room.bench.pass(5_000);
     room.bench.hangs_up(&bob);

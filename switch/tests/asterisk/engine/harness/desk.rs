@@ -62,7 +62,11 @@ impl Desk {
 
     /// Turns a call into a conference of its leg's account; gives its id.
     pub(crate) async fn confer(&self, leg: CallRef, i_account: i64) -> String {
-        let owner = pb::ConferenceOwner { account: Some(account(i_account)), may_confer: true };
+        let owner = pb::ConferenceOwner {
+            account: Some(account(i_account)),
+            may_confer: true,
+            has_credit: true,
+        };
         let create = pb::CreateConference {
             call: Some(leg),
             name: "Round".to_owned(),
