@@ -39,6 +39,10 @@ pub(crate) const RINGBACK: f64 = 425.0;
 pub(crate) const USER: &str = "cordboard";
 pub(crate) const PASSWORD: &str = "s3cret-of-ari";
 
+/// Of the users of the manager interface: [`USER`] may do what the driver does, [`READER`] nothing.
+pub(crate) const MANAGER_PASSWORD: &str = "s3cret-of-manager";
+pub(crate) const READER: &str = "reader";
+
 /// Without an Asterisk the tests fail, unless they have been told to do without.
 pub(crate) fn is_left_out() -> bool {
     if std::env::var_os("CORDBOARD_WITHOUT_ASTERISK").is_some_and(|value| value == "1") {
@@ -161,6 +165,11 @@ impl Pbx {
         if let Some(mut process) = self.process.take() {
             process.kill().await.expect("Asterisk can be killed");
         }
+    }
+
+    /// Gives it another file of configuration for its next start.
+    pub(crate) fn set_file(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join("etc").join(name), text).unwrap();
     }
 
     /// Starts it again on the same ports.

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::ari::{AriError, Path};
 use super::lines::{Debris, Stage, Way};
 use super::media::over;
-use super::message::{self, Bridge, Message};
+use super::message::{self, Bridge, Message, Variable};
 use super::plan::{Placed, Presence, RoomId};
 use super::snoop::SnoopId;
 use super::{Inner, LABEL, read_label};
@@ -39,11 +39,6 @@ struct Module {
     status: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct Variable {
-    value: String,
-}
-
 impl Inner {
     /// Tells what was missed. `life` is that of the last time. What happens from now on comes
     /// over the socket, which is connected already.
@@ -54,6 +49,7 @@ impl Inner {
         let is_restarted = life.as_ref().is_some_and(|last| *last != info);
         if life.as_ref() != Some(&info) {
             self.warn_of_device_states().await;
+            self.warn_of_manager();
         }
         *life = Some(info);
 
