@@ -102,7 +102,9 @@ impl Inner {
         for room in &new_rooms {
             self.make_room(room).await.map_err(Failed::Ari)?;
         }
-        all(across.into_iter().map(|one| self.make_move(one))).await?;
+        // All are out before anybody comes in: who passes on the way is heard by nobody.
+        all(across.iter().cloned().map(|one| async move { self.step_out(&one).await })).await?;
+        all(across.into_iter().map(|one| async move { self.step_in(&one).await })).await?;
         all(inside.into_iter().map(|one| self.make_move(one))).await?;
         let tapped = tapped.into_iter().map(|(listener, room)| self.tap(listener, room));
         all(tapped).await.map_err(Failed::Ari)?;
@@ -135,12 +137,24 @@ impl Inner {
         Some((Claim { switch: self, channels, rooms }, plan))
     }
 
-    /// Moves one channel. Until it is known to be where it should, it may be anywhere.
     async fn make_move(&self, one: Move) -> Result<(), Failed> {
-        let Move { channel, from, to } = &one;
-        let may_be_in = to.room().or(from.room()).cloned();
-        self.note_place(channel, Placed::Unknown(may_be_in));
-        self.leave(channel, from, to).await.map_err(Failed::Ari)?;
+        self.step_out(&one).await?;
+        self.step_in(&one).await
+    }
+
+    /// Ends what a channel hears where it is. Until Asterisk has confirmed it, it may still be there.
+    async fn step_out(&self, one: &Move) -> Result<(), Failed> {
+        let Move { channel, from, .. } = one;
+        self.note_place(channel, Placed::Unknown(from.room().cloned()));
+        self.leave(channel, from).await.map_err(Failed::Ari)?;
+        self.note_place(channel, Placed::Nowhere);
+        Ok(())
+    }
+
+    /// Has a channel hear what it is to hear. Until Asterisk has confirmed it, it may be there already.
+    async fn step_in(&self, one: &Move) -> Result<(), Failed> {
+        let Move { channel, to, .. } = one;
+        self.note_place(channel, Placed::Unknown(to.room().cloned()));
         let start = match to {
             Placed::Room(room, presence) => {
                 let path = Path::new(&["bridges", &room.0, "addChannel"]);
@@ -172,8 +186,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Ends what a channel hears where it is. Going into a bridge takes it out of another.
-    async fn leave(&self, channel: &ChannelId, from: &Placed, to: &Placed) -> Result<(), AriError> {
+    async fn leave(&self, channel: &ChannelId, from: &Placed) -> Result<(), AriError> {
         let playing: &[&str] = match from {
             Placed::Nowhere | Placed::Playing | Placed::Room(..) => &[],
             Placed::Music => &["moh"],
@@ -185,9 +198,7 @@ impl Inner {
             let stop = self.ari.delete(&Path::new(&["channels", &channel.0, what])).await;
             over(stop)?;
         }
-        // How it is in a bridge is said when it comes in.
-        let is_left = |room: &&RoomId| to.room().is_none_or(|to| to == *room);
-        if let Some(room) = from.room().filter(is_left) {
+        if let Some(room) = from.room() {
             let path = Path::new(&["bridges", &room.0, "removeChannel"]);
             over(self.ari.post(&path.with("channel", &channel.0)).await)?;
         }
