@@ -79,3 +79,19 @@ async fn a_recording_ends_with_its_party() {
     fixture.hang_up("b", 487).await;
     fixture.until_empty().await;
 }
+
+#[tokio::test]
+async fn a_party_that_has_gone_is_not_recorded() {
+    needs_asterisk!();
+    let mut fixture = Fixture::start().await;
+    fixture.connect("a", "101").await;
+    fixture.hang_up("a", 487).await;
+
+    fixture.run(record()).await;
+
+    let file = fixture.media.path().join("none.part");
+    let none = fixture.driver.collect(&recording(), &file).await;
+    assert!(matches!(none, Err(DriverError::Refused(_))), "{none:?}");
+    fixture.until_empty().await;
+    assert_eq!(fixture.rest(), []);
+}
