@@ -25,6 +25,7 @@ mod lines;
 mod manager;
 mod media;
 mod message;
+mod names;
 mod phones;
 mod plan;
 mod playing;

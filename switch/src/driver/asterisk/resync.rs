@@ -146,8 +146,7 @@ impl Inner {
             return Ok(());
         }
         let bridges: Vec<Bridge> = self.ari.get(&Path::new(&["bridges"])).await?;
-        let prefix = format!("{}-", self.app);
-        let is_own = |bridge: &&Bridge| bridge.id.starts_with(&prefix);
+        let is_own = |bridge: &&Bridge| self.is_own_room(&bridge.id);
         let mut book = self.book.lock();
         for (channel, label) in survivors {
             let id = ChannelId(channel.id.clone());
@@ -205,10 +204,9 @@ impl Inner {
 
     async fn sweep_bridges(&self) -> Result<(), AriError> {
         let bridges: Vec<Bridge> = self.ari.get(&Path::new(&["bridges"])).await?;
-        let prefix = format!("{}-", self.app);
         for Bridge { id, channels } in bridges {
             let is_known = self.book.lock().rooms.iter().any(|room| room.0 == id);
-            if !is_known && channels.is_empty() && id.starts_with(&prefix) {
+            if !is_known && channels.is_empty() && self.is_own_room(&id) {
                 info!(bridge = id, "bridge without channels taken down");
                 let done = self.ari.delete(&Path::new(&["bridges", &id])).await;
                 match done {

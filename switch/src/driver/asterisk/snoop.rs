@@ -9,12 +9,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::Inner;
 use super::ari::{AriError, Path};
 use super::lines::Debris;
 use super::media::over;
 use super::message::Channel;
 use super::plan::RoomId;
+use super::{Inner, names};
 use crate::driver::ChannelId;
 
 /// Given to the application with a snoop channel.
@@ -54,14 +54,23 @@ impl Drop for Waiting<'_> {
 }
 
 impl Inner {
-    /// A name for a bridge; by its beginning one's own are known.
+    /// A name for a bridge.
     pub(super) fn fresh_room(&self) -> RoomId {
-        RoomId(format!("{}-{}", self.app, uuid::Uuid::now_v7().simple()))
+        RoomId(names::fresh(&self.room_prefix()))
     }
 
-    /// A name for a snoop channel; by its beginning one's own are known.
+    /// True for the name of a bridge that this driver, or an earlier process, has made.
+    pub(super) fn is_own_room(&self, name: &str) -> bool {
+        names::is_fresh(name, &self.room_prefix())
+    }
+
+    /// A name for a snoop channel.
     pub(super) fn fresh_snoop(&self) -> SnoopId {
-        SnoopId(format!("{}{}", self.snoop_prefix(), uuid::Uuid::now_v7().simple()))
+        SnoopId(names::fresh(&self.snoop_prefix()))
+    }
+
+    fn room_prefix(&self) -> String {
+        format!("{}-", self.app)
     }
 
     fn snoop_prefix(&self) -> String {
@@ -70,7 +79,7 @@ impl Inner {
 
     /// True for a snoop channel that this driver, or an earlier process, has made.
     pub(super) fn is_own_snoop(&self, channel: &Channel) -> bool {
-        channel.is_snoop() && channel.id.starts_with(&self.snoop_prefix())
+        channel.is_snoop() && names::is_fresh(&channel.id, &self.snoop_prefix())
     }
 
     /// A snoop channel has come under control.
