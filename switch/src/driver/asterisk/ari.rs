@@ -60,6 +60,15 @@ impl AriError {
         }
     }
 
+    /// True when Asterisk has not done it for a reason that may be over in a moment.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
+            Self::Transport(_) => true,
+            Self::Timeout | Self::Answer(_) => false,
+        }
+    }
+
     /// True when a bridge that a channel was to be added to is not there, or about to go. The
     /// second has the status of other conflicts, so that only the words tell.
     pub(super) fn says_bridge_is_gone(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -19,6 +20,9 @@ use crate::driver::ChannelId;
 
 /// Given to the application with a snoop channel.
 pub(super) const SNOOP: &str = "snoop";
+
+/// Pauses before something is taken down again.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
 
 /// Name of a snoop channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,6 +152,18 @@ impl Inner {
         drop(self.removing(debris));
     }
 
+    /// Ends something through which somebody is heard: a refusal that passes is not waited out by
+    /// those who hear too much. No answer in time leaves no time for another try.
+    async fn delete_patiently(&self, path: &Path) -> Result<(), AriError> {
+        for pause in RETRY_PAUSES {
+            match self.ari.delete(path).await {
+                Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
+                done => return done,
+            }
+        }
+        self.ari.delete(path).await
+    }
+
     fn removing(&self, debris: Debris) -> Option<JoinHandle<Result<(), AriError>>> {
         let switch = self.own.upgrade().filter(|_| !debris.is_empty())?;
         Some(self.tasks.spawn(async move {
@@ -155,7 +171,7 @@ impl Inner {
             let rooms = debris.rooms.iter().map(|room| Path::new(&["bridges", &room.0]));
             let mut outcome = Ok(());
             for path in snoops.chain(rooms) {
-                if let Err(error) = over(switch.ari.delete(&path).await) {
+                if let Err(error) = over(switch.delete_patiently(&path).await) {
                     debug!(%error, "something was not taken down");
                     switch.tidy_later();
                     outcome = Err(error);
