@@ -354,5 +354,15 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// When there is no such recording, or it cannot be had or written.
+    /// [`DriverError::Unreachable`] says that it may be had later, and is not forgotten.
     async fn collect(&self, recording: &RecordingId, file: &Path) -> Result<(), DriverError>;
+
+    /// Has the switch forget a recording that is over and that nobody will collect.
+    ///
+    /// # Errors
+    /// When the switch did not do it; one that it does not have is forgotten.
+    async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
+        let _ = recording;
+        Ok(())
+    }
 }

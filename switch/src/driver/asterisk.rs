@@ -215,6 +215,10 @@ impl Driver for Asterisk {
     ) -> Result<(), DriverError> {
         self.inner.collect(recording, file).await
     }
+
+    async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
+        self.inner.discard(recording).await
+    }
 }
 
 impl Inner {

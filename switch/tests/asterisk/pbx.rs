@@ -276,9 +276,16 @@ impl Pbx {
 
     /// How many snoop channels it has.
     pub(crate) async fn snoops(&self) -> usize {
+        self.snoop_names().await.len()
+    }
+
+    /// The ids of its snoop channels.
+    pub(crate) async fn snoop_names(&self) -> Vec<String> {
         let channels = self.get("channels").await;
-        let names = channels.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
-        names.filter(|name| name.starts_with("Snoop/")).count()
+        let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+        let snoops = channels.as_array().unwrap().iter();
+        let snoops = snoops.filter(|one| text(one, "name").starts_with("Snoop/"));
+        snoops.map(|one| text(one, "id")).collect()
     }
 
     async fn launch(&mut self) -> Result<(), String> {

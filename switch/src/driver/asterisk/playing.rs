@@ -17,8 +17,8 @@ use super::plan::Placed;
 use super::spool::Spooled;
 use crate::driver::{ChannelId, Clip, DriverError, Event, PlaybackEnd, PlaybackId};
 
-/// How long after the end of its playback Asterisk may tell that a party has hung up.
-const HANG_UP: Duration = Duration::from_millis(200);
+/// How long after the end of its playback or recording Asterisk may tell that a party has hung up.
+pub(super) const HANG_UP: Duration = Duration::from_millis(200);
 
 /// A playback under way.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use super::Inner;
 use super::ari::{AriError, Path};
 use super::lines::Debris;
 use super::media::over;
+use super::playing::HANG_UP;
 use super::snoop::{SnoopId, Use};
 use crate::driver::{ChannelId, DriverError, Event, RecordingId};
 
@@ -21,6 +22,8 @@ pub(super) struct Recorder {
     pub(super) snoop: SnoopId,
     /// Asterisk has said that it records.
     is_confirmed: bool,
+    /// It is to end, or its end has been told.
+    is_over: bool,
     /// True when Asterisk has all of it.
     is_whole: watch::Sender<bool>,
 }
@@ -58,6 +61,7 @@ impl Inner {
             channel: channel.clone(),
             snoop: snoop.clone(),
             is_confirmed: false,
+            is_over: false,
             is_whole: watch::Sender::new(false),
         };
         self.recorders.lock().insert(recording.clone(), recorder);
@@ -78,8 +82,13 @@ impl Inner {
     }
 
     pub(super) async fn stop_record(&self, recording: &RecordingId) -> Result<(), DriverError> {
-        let recorder = self.recorders.lock().get(recording).map(|it| it.snoop.clone());
-        let Some(snoop) = recorder else { return Ok(()) };
+        let snoop = match self.recorders.lock().get_mut(recording) {
+            Some(recorder) => {
+                recorder.is_over = true;
+                recorder.snoop.clone()
+            }
+            None => return Ok(()),
+        };
         let live = Path::new(&["recordings", "live", &recording.0, "stop"]);
         over(self.ari.post(&live).await)?;
         Ok(over(self.ari.delete(&Path::new(&["channels", &snoop.0])).await)?)
@@ -98,7 +107,9 @@ impl Inner {
         let stored = Path::new(&["recordings", "stored", &recording.0]);
         let body = Path::new(&["recordings", "stored", &recording.0, "file"]);
         let downloaded = self.ari.download(&body, file).await;
-        self.forget_recording(recording);
+        if !matches!(downloaded, Err(DriverError::Unreachable)) {
+            self.forget_recording(recording);
+        }
         downloaded?;
         if let Err(error) = over(self.ari.delete(&stored).await) {
             warn!(%error, "a recording was left with Asterisk");
@@ -106,12 +117,45 @@ impl Inner {
         Ok(())
     }
 
-    /// A recording is whole.
-    pub(super) fn recorded(&self, name: &str) {
-        let recorders = self.recorders.lock();
-        if let Some(recorder) = recorders.get(&RecordingId(name.to_owned())) {
-            recorder.is_whole.send_replace(true);
+    pub(super) async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
+        self.forget_recording(recording);
+        let live = Path::new(&["recordings", "live", &recording.0, "stop"]);
+        over(self.ari.post(&live).await)?;
+        Ok(over(self.ari.delete(&Path::new(&["recordings", "stored", &recording.0])).await)?)
+    }
+
+    /// A recording is whole. If that was nobody's wish, its party has gone, which will be told in a
+    /// moment; or else somebody at the console has ended it.
+    pub(super) fn recorded(self: &Arc<Self>, name: &str) {
+        let recording = RecordingId(name.to_owned());
+        let is_wished = match self.recorders.lock().get(&recording) {
+            Some(recorder) => {
+                recorder.is_whole.send_replace(true);
+                recorder.is_over
+            }
+            None => return,
+        };
+        if !is_wished {
+            let switch = Arc::clone(self);
+            self.tasks.spawn(async move {
+                tokio::time::sleep(HANG_UP).await;
+                if let Some(event) = switch.ended_by_itself(recording) {
+                    switch.tell(event).await;
+                }
+            });
         }
+    }
+
+    /// The end of a recording that nobody wished, unless its party has gone; once.
+    fn ended_by_itself(&self, recording: RecordingId) -> Option<Event> {
+        let mut recorders = self.recorders.lock();
+        let recorder = recorders.get_mut(&recording).filter(|recorder| !recorder.is_over)?;
+        let channel = recorder.channel.clone();
+        if !self.knows(&channel) {
+            return None;
+        }
+        recorder.is_over = true;
+        Some(Event::RecordingEnded { channel, recording })
     }
 
     /// Nothing is recorded, or nothing more.
@@ -153,7 +197,12 @@ impl Inner {
                 }
                 there => {
                     there?;
-                    self.recorded(&recording.0);
+                    if let Some(recorder) = self.recorders.lock().get(&recording) {
+                        recorder.is_whole.send_replace(true);
+                    }
+                    if let Some(event) = self.ended_by_itself(recording) {
+                        self.correct(event).await;
+                    }
                 }
             }
         }
