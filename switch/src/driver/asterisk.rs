@@ -216,6 +216,10 @@ impl Driver for Asterisk {
         self.inner.collect(recording, file).await
     }
 
+    async fn left_recordings(&self) -> Result<Vec<RecordingId>, DriverError> {
+        self.inner.left_recordings().await
+    }
+
     async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
         self.inner.discard(recording).await
     }

@@ -172,6 +172,19 @@ impl Pbx {
         fs::write(self.folder.path().join("etc").join(name), text).unwrap();
     }
 
+    /// Leaves a recording with it.
+    pub(crate) fn set_recording(&self, name: &str) {
+        let file = self.folder.path().join("spool/recording").join(format!("{name}.wav"));
+        fs::write(file, "RIFF").unwrap();
+    }
+
+    /// The names of the recordings that it has.
+    pub(crate) async fn recordings(&self) -> Vec<String> {
+        let stored = self.get("recordings/stored").await;
+        let names = stored.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+        names.map(ToOwned::to_owned).collect()
+    }
+
     /// Starts it again on the same ports.
     pub(crate) async fn restart(&mut self) {
         self.kill().await;

@@ -2,18 +2,22 @@
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
-use super::Inner;
 use super::ari::{AriError, Path};
 use super::lines::Debris;
 use super::media::over;
 use super::playing::HANG_UP;
 use super::snoop::{SnoopId, Use};
+use super::{Inner, message};
 use crate::driver::{ChannelId, DriverError, Event, RecordingId};
+
+/// Between two looks at a recording of an earlier process.
+const FINISH_PAUSE: Duration = Duration::from_millis(20);
 
 /// A recording that has not been collected.
 #[derive(Debug)]
@@ -103,6 +107,8 @@ impl Inner {
         if let Some(mut whole) = whole {
             // It comes when the channel has gone; should it not be told, it is looked for anyway.
             drop(timeout(self.ari.timeout(), whole.wait_for(|is_whole| *is_whole)).await);
+        } else {
+            self.finish(recording).await?;
         }
         let stored = Path::new(&["recordings", "stored", &recording.0]);
         let body = Path::new(&["recordings", "stored", &recording.0, "file"]);
@@ -115,6 +121,34 @@ impl Inner {
             warn!(%error, "a recording was left with Asterisk");
         }
         Ok(())
+    }
+
+    /// What Asterisk has stored, but what this process has recorded.
+    pub(super) async fn left_recordings(&self) -> Result<Vec<RecordingId>, DriverError> {
+        let path = Path::new(&["recordings", "stored"]);
+        let stored: Vec<message::Recording> = self.ari.get(&path).await?;
+        let stored = stored.into_iter().map(|recording| RecordingId(recording.name));
+        // After the list, so that none is taken for a stranger that has just begun.
+        let recorders = self.recorders.lock();
+        Ok(stored.filter(|recording| !recorders.contains_key(recording)).collect())
+    }
+
+    /// Ends a recording of an earlier process, and waits until Asterisk has all of it.
+    async fn finish(&self, recording: &RecordingId) -> Result<(), AriError> {
+        let live = Path::new(&["recordings", "live", &recording.0]);
+        let stop = Path::new(&["recordings", "live", &recording.0, "stop"]);
+        over(self.ari.post(&stop).await)?;
+        let deadline = Instant::now() + self.ari.timeout();
+        loop {
+            match self.ari.get::<Live>(&live).await {
+                Err(error) if error.status() == Some(404) => return Ok(()),
+                there => drop(there?),
+            }
+            if Instant::now() > deadline {
+                return Err(AriError::Timeout);
+            }
+            tokio::time::sleep(FINISH_PAUSE).await;
+        }
     }
 
     pub(super) async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
