@@ -116,13 +116,7 @@ impl Inner {
     /// some of it.
     fn claim(&self, channel: &ChannelId, pace: Pace) -> Option<(Claim<'_>, Plan)> {
         let mut book = self.book.lock();
-        if book.lines.get(channel).is_some_and(|line| line.is_claimed) {
-            return None;
-        }
-        let seats = together(&book, channel);
-        if seats.keys().any(|id| book.lines.get(id).is_some_and(|line| line.is_claimed)) {
-            return None;
-        }
+        let seats = together(&book, channel)?;
         let plan = plan::plan(&seats, pace, || self.fresh_room());
         let mut rooms: BTreeSet<_> =
             seats.values().filter_map(|seat| seat.placed.room().cloned()).collect();
@@ -286,8 +280,10 @@ pub(super) fn over(outcome: Result<(), AriError>) -> Result<(), AriError> {
     }
 }
 
-/// All channels that are connected with one by a room, or by one hearing the other.
-fn together(book: &Lines, channel: &ChannelId) -> BTreeMap<ChannelId, Seat> {
+/// All channels that are connected with one by a room, or by one hearing the other; `None` when somebody
+/// moves one of them. Of many who wait for the same claim all but one find that out: at the first
+/// such channel, not when all have been looked at.
+fn together(book: &Lines, channel: &ChannelId) -> Option<BTreeMap<ChannelId, Seat>> {
     let mut seats = BTreeMap::new();
     let mut rooms = BTreeSet::new();
     let mut next = vec![channel.clone()];
@@ -296,6 +292,9 @@ fn together(book: &Lines, channel: &ChannelId) -> BTreeMap<ChannelId, Seat> {
             continue;
         }
         let Some(line) = book.lines.get(&id) else { continue };
+        if line.is_claimed {
+            return None;
+        }
         let is_up = line.stage == Stage::Answered;
         let seat = Seat {
             wanted: is_up.then(|| book.spelt_out(&id, &line.wanted)),
@@ -316,5 +315,45 @@ fn together(book: &Lines, channel: &ChannelId) -> BTreeMap<ChannelId, Seat> {
         next.extend(seat.feeds.keys().cloned());
         seats.insert(id, seat);
     }
-    seats
+    Some(seats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::Way;
+    use super::*;
+    use crate::driver::Label;
+
+    /// Channels that are up, each with those that it is to hear.
+    fn book(wishes: &[(&str, &[&str])]) -> Lines {
+        let id = |name: &str| ChannelId(name.to_owned());
+        let mut book = Lines::default();
+        for (name, wish) in wishes {
+            book.enter(&id(name), Way::Dialled, Stage::Answered, Label::default());
+            if let Some(line) = book.lines.get_mut(&id(name)) {
+                line.wanted = Source::Parties(wish.iter().map(|name| id(name)).collect());
+            }
+        }
+        book
+    }
+
+    #[test]
+    fn those_who_hear_each_other_by_others_belong_together_unless_one_is_moved() {
+        let wishes: [(&str, &[&str]); 5] =
+            [("a", &["b"]), ("b", &["c"]), ("c", &[]), ("d", &["e"]), ("e", &[])];
+        let names = ["a", "b", "c"].map(|name| ChannelId(name.to_owned()));
+
+        for channel in &names {
+            let mut book = book(&wishes);
+            let found = together(&book, channel).unwrap();
+            assert_eq!(found.into_keys().collect::<Vec<_>>(), names);
+            for moved in &names {
+                book.lines.get_mut(moved).unwrap().is_claimed = true;
+                assert!(together(&book, channel).is_none(), "{channel}, {moved} is moved");
+                book.lines.get_mut(moved).unwrap().is_claimed = false;
+            }
+            book.lines.get_mut(&ChannelId("d".to_owned())).unwrap().is_claimed = true;
+            assert!(together(&book, channel).is_some(), "d has nothing to do with it");
+        }
+    }
 }
