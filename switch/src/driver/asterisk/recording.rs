@@ -142,7 +142,9 @@ impl Inner {
         loop {
             match self.ari.get::<Live>(&live).await {
                 Err(error) if error.status() == Some(404) => return Ok(()),
-                there => drop(there?),
+                there => {
+                    there?;
+                }
             }
             if Instant::now() > deadline {
                 return Err(AriError::Timeout);
