@@ -354,5 +354,24 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// When there is no such recording, or it cannot be had or written.
+    /// [`DriverError::Unreachable`] says that it may be had later, and is not forgotten.
     async fn collect(&self, recording: &RecordingId, file: &Path) -> Result<(), DriverError>;
+
+    /// Lists recordings that an earlier process has left with the switch; they may go on until they are
+    /// collected or discarded.
+    ///
+    /// # Errors
+    /// When the switch does not answer.
+    async fn left_recordings(&self) -> Result<Vec<RecordingId>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    /// Has the switch forget a recording that is over and that nobody will collect.
+    ///
+    /// # Errors
+    /// When the switch did not do it; one that it does not have is forgotten.
+    async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
+        let _ = recording;
+        Ok(())
+    }
 }

@@ -16,17 +16,19 @@ use std::time::Duration;
 
 use mesh::Clock;
 use mesh::caller::Scope;
+use mesh::client::Backoff;
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::fs;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use entry::Entry;
 pub use index::{Page, Wanted};
 
 use crate::domain::Recorded;
-use crate::driver::Driver;
+use crate::driver::{Driver, DriverError};
 use index::Index;
 
 /// Recordings.
@@ -56,12 +58,21 @@ impl Default for Config {
 /// How often the folder is looked through for what has to go.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
+/// Pauses while the switch cannot be reached.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long a recording is tried for. The switch has it meanwhile, as it had the call.
+const PATIENCE: Duration = Duration::from_mins(30);
+
 /// The recordings of this node.
 #[derive(Debug)]
 pub struct Recordings {
     config: Config,
     clock: Clock,
     index: Mutex<Index>,
+    /// Nothing is tried again any more.
+    closing: CancellationToken,
 }
 
 impl Recordings {
@@ -75,13 +86,14 @@ impl Recordings {
             fs::create_dir_all(folder).await?;
             read_folder(folder, &mut index).await?;
         }
-        Ok(Self { config, clock, index: Mutex::new(index) })
+        Ok(Self { config, clock, index: Mutex::new(index), closing: CancellationToken::new() })
     }
 
     /// A node without a recording folder.
     #[must_use]
     pub fn off(clock: Clock) -> Self {
-        Self { config: Config::default(), clock, index: Mutex::default() }
+        let (config, index) = (Config::default(), Mutex::default());
+        Self { config, clock, index, closing: CancellationToken::new() }
     }
 
     /// True when there is a folder to record to.
@@ -90,16 +102,33 @@ impl Recordings {
         self.config.folder.is_some()
     }
 
-    /// Takes a recording that is over from the switch.
+    /// Takes a recording that is over from the switch, and waits for a switch that is away. One
+    /// that cannot be kept the switch is to forget; one that the node has no time left for, not.
     pub(crate) async fn keep(&self, driver: &dyn Driver, recorded: Recorded) {
         let Some(folder) = &self.config.folder else { return };
         let mut entry = Entry::of(recorded);
-        match write(driver, folder, &mut entry).await {
-            Ok(()) => self.index.lock().insert(entry),
-            Err(why) => {
-                tracing::error!(error = why, recording = entry.id, "a recording was lost");
-                remove(folder, &entry).await;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let deadline = Instant::now() + PATIENCE;
+        let lost = loop {
+            let lost = match write(driver, folder, &mut entry).await {
+                Ok(()) => return self.index.lock().insert(entry),
+                Err(lost) => lost,
+            };
+            let pause = backoff.next();
+            if !lost.is_passing || Instant::now() + pause > deadline {
+                break lost;
             }
+            let pause = tokio::time::sleep(pause);
+            if self.closing.run_until_cancelled(pause).await.is_none() {
+                break lost;
+            }
+        };
+        tracing::error!(error = lost.why, recording = entry.id, "a recording was lost");
+        remove(folder, &entry).await;
+        if !self.closing.is_cancelled()
+            && let Err(error) = driver.discard(&entry.recording_id()).await
+        {
+            tracing::warn!(%error, recording = entry.id, "a recording was left with the switch");
         }
     }
 
@@ -126,7 +155,7 @@ impl Recordings {
         loop {
             self.sweep().await;
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self.closing.cancel(),
                 () = tokio::time::sleep(SWEEP_EVERY) => {}
             }
         }
@@ -144,15 +173,26 @@ impl Recordings {
     }
 }
 
+/// Why a recording cannot be had.
+struct Lost {
+    why: String,
+    /// It may be had later.
+    is_passing: bool,
+}
+
 /// Writes the two files of a recording.
-async fn write(driver: &dyn Driver, folder: &Path, entry: &mut Entry) -> Result<(), String> {
-    let said = |error: &dyn std::error::Error| mesh::fault::chain(error);
+async fn write(driver: &dyn Driver, folder: &Path, entry: &mut Entry) -> Result<(), Lost> {
+    let said =
+        |error: &dyn std::error::Error| Lost { why: mesh::fault::chain(error), is_passing: false };
     let file = folder.join(entry.path());
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).await.map_err(|error| said(&error))?;
     }
     let half = file.with_extension("part");
-    driver.collect(&entry.recording_id(), &half).await.map_err(|error| said(&error))?;
+    driver.collect(&entry.recording_id(), &half).await.map_err(|error| Lost {
+        is_passing: matches!(error, DriverError::Unreachable),
+        ..said(&error)
+    })?;
     let about = async {
         entry.bytes = fs::metadata(&half).await?.len();
         fs::rename(&half, &file).await?;

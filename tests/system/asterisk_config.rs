@@ -11,6 +11,8 @@ use mesh::testing::{eventually, ports};
 use serde_json::json;
 use system_tests::Client;
 use system_tests::process::{Process, program};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -96,10 +98,15 @@ pub(crate) fn start(home: &Path, folder: &Path) -> Asterisk {
         "pjsip_notify",
         "musiconhold",
         "indications",
-        "logger",
+        "websocket_client",
     ] {
-        fs::write(folder.join(format!("etc/{name}.conf")), "[general]\n").unwrap();
+        let file = folder.join(format!("etc/{name}.conf"));
+        if !file.exists() {
+            fs::write(file, "").unwrap();
+        }
     }
+    let logger = "[general]\n[logfiles]\nconsole => warning,error\n";
+    fs::write(folder.join("etc/logger.conf"), logger).unwrap();
     let process = Command::new(home.join("bin/asterisk"))
         .arg("-C")
         .arg(folder.join("etc/asterisk.conf"))
@@ -123,15 +130,25 @@ async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
     let peers = peers.to_str().unwrap();
     let several = ["--node", "a", "--peer", "b=127.0.0.1:9", "--peer-password-file", peers];
     let own = ["--ari-listen", &ari, "--sip-listen", &sip, "--rtp", &rtp, "--trunk", "127.0.0.1:9"];
+    let own = [&own[..], &["--talk"]].concat();
     let written = write_config(folder.path(), &[&own[..], &several].concat());
     assert!(written.status.success(), "{written:?}");
+    // The manager's own port, which others on this machine may have.
+    let manager = folder.path().join("etc/manager.conf");
+    let port = format!("\nport = {}\n\n", ports::free_tcp());
+    let text = fs::read_to_string(&manager).unwrap().replacen("\n\n", &port, 1);
+    fs::write(&manager, text).unwrap();
     let _asterisk = start(&home, folder.path());
 
     let password = folder.path().join("etc/ari-password");
     let set = format!("switch.asterisk.password_file={}", password.display());
     let url = format!("http://cordboard@{ari}");
-    let args = ["up", "--ephemeral", "--switch", "asterisk", "--ari", &url, "--set", &set];
-    let up = Process::start(&args.map(ToOwned::to_owned)).await;
+    let manager = folder.path().join("etc/manager-password");
+    let manager = format!("switch.asterisk.manager_password_file={}", manager.display());
+    let switch = ["--switch", "asterisk", "--ari", &url, "--set", &set, "--set", &manager];
+    let args = [&["up", "--ephemeral"][..], &switch].concat();
+    let args: Vec<_> = args.into_iter().map(ToOwned::to_owned).collect();
+    let up = Process::start(&args).await;
     assert_eq!(up.ready.get("sim"), None);
 
     eventually(PATIENCE, "the switch is ready", || async {
@@ -159,6 +176,40 @@ async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
     alice.must("CallControl/originate_call", json!({"destination": "102"})).await;
     let states = alice.until_over(1).await;
     assert_eq!(states.last().unwrap()["reason_code"], 480, "{states:?}");
+
+    // The manager's user may send a NOTIFY, and nobody is there to get it.
+    let user = folder.path().join("etc/manager-password");
+    let secret = fs::read_to_string(user).unwrap().trim().to_owned();
+    let login = format!("action=login&username=cordboard&secret={secret}");
+    let (session, login) = manager_says(&ari, "", &login).await;
+    assert!(login.contains("Authentication accepted"), "{login}");
+    for (action, says) in [
+        ("PJSIPNotify&Channel=PJSIP%2Fx&Variable=Event%3Dtalk", "Channel not found"),
+        (
+            "Originate&Channel=PJSIP%2F101&Exten=102&Context=cordboard&Priority=1",
+            "Permission denied",
+        ),
+        ("Command&Command=core%20show%20version", "Permission denied"),
+        ("UpdateConfig&SrcFilename=a.conf&DstFilename=a.conf", "Permission denied"),
+    ] {
+        let (_, said) = manager_says(&ari, &session, &format!("action={action}")).await;
+        assert!(said.contains(says), "{action}: {said}");
+    }
+}
+
+/// The session's cookie, and what Asterisk's manager answers.
+async fn manager_says(at: &str, session: &str, form: &str) -> (String, String) {
+    let mut socket = TcpStream::connect(at).await.unwrap();
+    let request = format!(
+        "POST /rawman HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {session}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let cookie = answer.split("Set-Cookie: ").nth(1).and_then(|rest| rest.split(';').next());
+    (cookie.unwrap_or_default().to_owned(), answer)
 }
 
 #[test]
@@ -179,6 +230,8 @@ fn a_second_run_keeps_the_passwords_and_closes_the_files() {
     let pjsip = fs::read_to_string(folder.path().join("etc/pjsip.conf")).unwrap();
     assert!(pjsip.contains("match = sip.provider.example"), "{pjsip}");
     assert_eq!(phones.lines().count(), 8);
+    let manager = fs::read_to_string(folder.path().join("etc/manager.conf")).unwrap();
+    assert_eq!(manager, "[general]\nenabled = no\n", "unless phones are to be made to answer");
 }
 
 #[test]

@@ -121,6 +121,11 @@ pub(crate) struct AsteriskConfig {
     /// one there is no trunk
     #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
     pub(crate) trunk: Option<String>,
+    /// Phones can be made to answer by `answer_call`: they follow a NOTIFY with `Event: talk`, as those of Polycom,
+    /// Snom and Yealink do when their configuration lets them. Opens Asterisk's manager interface on this machine or
+    /// address, with one user
+    #[arg(long)]
+    pub(crate) talk: bool,
     /// Name of this Asterisk's Cordboard node (`switch.node`), when there are several
     #[arg(long, value_name = "NAME", value_parser = node)]
     pub(crate) node: Option<String>,

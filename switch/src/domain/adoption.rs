@@ -11,7 +11,7 @@
 //!
 //! Of a call that goes on a leg whose channel has gone meanwhile ends as if its party had just hung up.
 //! A call of which no channel is left is released. Released is "Switch Lost" 503. What was played,
-//! collected or recorded when the process ended is over.
+//! collected or recorded when the process ended is over; a recording is kept as far as it has come.
 
 use super::call::{Call, Plan};
 use super::charge::{Charge, Rating};

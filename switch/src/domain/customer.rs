@@ -204,6 +204,9 @@ impl Customer {
             Event::Held { channel } => (channel, Happened::Held(true)),
             Event::Resumed { channel } => (channel, Happened::Held(false)),
             Event::Digit { channel, digit } => (channel, Happened::Digit(digit)),
+            Event::RecordingEnded { channel, recording } => {
+                (channel, Happened::Recorded(recording))
+            }
             Event::RecordingFailed { channel, recording } => {
                 (channel, Happened::NotRecorded(recording))
             }
@@ -223,6 +226,7 @@ impl Customer {
             Happened::Digit(digit) => {
                 self.converse(&call_id, &tag, |dialogue, now| dialogue.key(now, digit));
             }
+            Happened::Recorded(id) => self.recording_ended(&call_id, &tag, &id),
             Happened::NotRecorded(id) => self.recording_failed(&call_id, &tag, &id),
             Happened::Played(playback, end) => self.played(&call_id, &tag, &playback, end),
         }
@@ -462,6 +466,7 @@ enum Happened {
     Held(bool),
     Digit(char),
     Played(PlaybackId, PlaybackEnd),
+    Recorded(RecordingId),
     NotRecorded(RecordingId),
 }
 

@@ -7,6 +7,7 @@
 //! | is recorded | the leg that is recorded ends, and a party stays | that recording is over; when a party is through again, the next begins on its leg |
 //! | is recorded | a command stops it | the recording is over, and told of |
 //! | is recorded | the last leg ends, or the recorded one moves to another call | the recording is over |
+//! | is recorded | the switch ends it by itself | the recording is over and kept, and told of |
 //! | is recorded | the switch cannot | it is not recorded, which is told of |
 //!
 //! So a recording is of one leg: what its party says and hears, music and prompts included.

@@ -12,9 +12,7 @@
 //!   there, and `ears` whisper to a party what nobody else may hear.
 //! - `playing` plays what is in the `spool`; `recording` records. Both and the ears use `snoop`
 //!   channels.
-//!
-//! What Asterisk cannot do through ARI is refused: [`Op::PickUp`] (a phone is made to answer
-//! by a NOTIFY, which ARI does not send).
+//! - `manager` makes a phone answer, which the REST interface cannot.
 
 mod ari;
 mod cause;
@@ -24,8 +22,10 @@ mod ears;
 mod events;
 mod handover;
 mod lines;
+mod manager;
 mod media;
 mod message;
+mod names;
 mod phones;
 mod plan;
 mod playing;
@@ -54,6 +54,7 @@ pub use config::{Config, Url};
 
 use ari::{AriError, Client, Path};
 use lines::{Debris, Line, Lines, Stage};
+use manager::Manager;
 use recording::Recorder;
 use spool::Spool;
 
@@ -90,6 +91,8 @@ struct Inner {
     join_context: String,
     handover_context: String,
     music_class: String,
+    /// None when no phone is to be made to answer.
+    manager: Option<Manager>,
     /// None when nothing can be played.
     spool: Option<Spool>,
     book: Mutex<Lines>,
@@ -115,6 +118,7 @@ impl Asterisk {
     pub fn new(config: &Config, deps: Deps) -> Result<Self, String> {
         config.validate()?;
         let access = config.access()?;
+        let manager = config.manager()?.map(Manager::new);
         let spool = config.media_folder.as_deref().map(|folder| Spool::open(folder, &config.app));
         let spool = spool.transpose().map_err(|error| format!("media_folder: {error}"))?;
         let Deps { signals, health, tasks, stop } = deps;
@@ -127,6 +131,7 @@ impl Asterisk {
             join_context: config.join_context.clone(),
             handover_context: config.handover_context.clone(),
             music_class: config.music_class.clone(),
+            manager,
             spool,
             book: Mutex::default(),
             recorders: Mutex::default(),
@@ -161,10 +166,7 @@ impl Driver for Asterisk {
             }
             Op::Ring { channel } => Ok(inner.command(&channel, "ring").await?),
             Op::Answer { channel } => inner.answer(&channel).await,
-            Op::PickUp { channel } if inner.knows(&channel) => {
-                Err(DriverError::Refused("a phone on Asterisk cannot be made to answer".to_owned()))
-            }
-            Op::PickUp { .. } => Ok(()),
+            Op::PickUp { channel } => inner.pick_up(&channel).await,
             Op::Hangup { channel, reason } => inner.hang_up(&channel, &reason).await,
             Op::Hear { channel, source } => inner.hear(&channel, source).await,
             Op::Speak { channel, mix } => inner.speak(&channel, mix).await,
@@ -212,6 +214,14 @@ impl Driver for Asterisk {
         file: &std::path::Path,
     ) -> Result<(), DriverError> {
         self.inner.collect(recording, file).await
+    }
+
+    async fn left_recordings(&self) -> Result<Vec<RecordingId>, DriverError> {
+        self.inner.left_recordings().await
+    }
+
+    async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
+        self.inner.discard(recording).await
     }
 }
 

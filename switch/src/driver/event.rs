@@ -86,6 +86,13 @@ pub enum Event {
         /// Whether it can.
         is_registered: bool,
     },
+    /// A recording is over by itself; what it has can be collected.
+    RecordingEnded {
+        /// The channel.
+        channel: ChannelId,
+        /// The recording.
+        recording: RecordingId,
+    },
     /// Nothing is recorded, or nothing more.
     RecordingFailed {
         /// The channel.
@@ -109,6 +116,7 @@ impl Event {
             | Self::Resumed { channel }
             | Self::Digit { channel, .. }
             | Self::PlaybackEnded { channel, .. }
+            | Self::RecordingEnded { channel, .. }
             | Self::RecordingFailed { channel, .. } => Some(channel),
         }
     }

@@ -24,8 +24,8 @@ use tokio::time::timeout;
 
 use super::actor::News;
 use super::{Engine, HANG_UPS};
-use crate::domain::{GoesOn, Input, LeftConference, LeftLeg, Legacy};
-use crate::driver::{Cause, Channel, ChannelId, Event};
+use crate::domain::{GoesOn, Input, LeftConference, LeftLeg, Legacy, Recorded};
+use crate::driver::{Cause, Channel, ChannelId, Event, RecordingId};
 use crate::wire;
 
 /// How long the directory may take to say who owns a conference.
@@ -36,12 +36,18 @@ const LOOK_UP: Duration = Duration::from_secs(5);
 pub(super) struct Adoption {
     is_pending: watch::Sender<bool>,
     kept: Mutex<Option<Kept>>,
+    /// What was being recorded and is being fetched from the switch.
+    recordings: Mutex<HashSet<RecordingId>>,
 }
 
 impl Adoption {
     /// Pending, or over from the beginning.
     pub(super) fn new(is_pending: bool) -> Self {
-        Self { is_pending: watch::Sender::new(is_pending), kept: Mutex::default() }
+        Self {
+            is_pending: watch::Sender::new(is_pending),
+            kept: Mutex::default(),
+            recordings: Mutex::default(),
+        }
     }
 
     pub(super) fn is_pending(&self) -> bool {
@@ -72,8 +78,17 @@ impl Engine {
         if let Some(kept) = self.0.adoption.kept.lock().clone() {
             return kept;
         }
+        let recordings = self.left_recordings(&left.legs);
+        let ids = recordings.iter().map(|recorded| recorded.id.clone());
+        self.0.adoption.recordings.lock().extend(ids);
         let kept =
             if left.legs.is_empty() { Kept::default() } else { self.take_up(left, limit).await };
+        // The others end with their calls' new life.
+        for recorded in recordings {
+            if !kept.calls.contains(&recorded.call_id.0) {
+                self.0.shared.keep(recorded);
+            }
+        }
         *self.0.adoption.kept.lock() = Some(kept.clone());
         kept
     }
@@ -107,6 +122,33 @@ impl Engine {
         tracing::info!(calls = kept.calls.len(), "calls of the earlier process go on");
         self.end_gone(&taken).await;
         kept
+    }
+
+    /// What was being recorded when the process ended.
+    fn left_recordings(&self, legs: &[LegRecord]) -> Vec<Recorded> {
+        let now = self.0.shared.clock.now();
+        let recorded = |leg| wire::adoption::left_recording(leg, legs, now);
+        legs.iter().filter_map(recorded).collect()
+    }
+
+    /// Has the switch forget, once, what an earlier process has recorded and nobody can have any more.
+    async fn discard_recordings(&self) {
+        let shared = &self.0.shared;
+        let Ok(left) = shared.driver.left_recordings().await else { return };
+        let is_own = |id: &RecordingId| {
+            let (node, unique) = id.0.rsplit_once('.').unwrap_or_default();
+            node == shared.place.node && !unique.is_empty()
+        };
+        let fetched = self.0.adoption.recordings.lock().clone();
+        for recording in left.iter().filter(|id| is_own(id) && !fetched.contains(id)) {
+            tracing::info!(
+                recording = recording.0,
+                "a recording of an earlier process is given up"
+            );
+            if let Err(error) = shared.driver.discard(recording).await {
+                tracing::warn!(%error, "a recording was left with the switch");
+            }
+        }
     }
 
     /// The ids of the switch's channels, if it is heard in time.
@@ -198,6 +240,7 @@ impl Engine {
             return;
         }
         self.0.shared.driver.heard().await;
+        self.discard_recordings().await;
         let Ok(channels) = self.0.shared.driver.channels().await else { return };
         let others = self.other_nodes().await;
         let known = self.0.shared.channels();

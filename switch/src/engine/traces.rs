@@ -118,6 +118,7 @@ fn signal(input: &Input) -> Option<&'static str> {
             Event::Digit { .. } => "digit",
             Event::PlaybackEnded { .. } => "playback ended",
             Event::Registered { .. } => "registration",
+            Event::RecordingEnded { .. } => "recording ended",
             Event::RecordingFailed { .. } => "recording failed",
         },
         Input::Registered { .. } => "registration",

@@ -1,6 +1,7 @@
 //! Files come and go as they should.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use mesh::caller::Owner;
@@ -129,6 +130,81 @@ async fn a_restart_finds_what_was_whole_and_nothing_else() {
     assert!(!folder.path().join("1/node-1.half.part").exists());
     let (_, file) = after.find(&Scope::Everything, "node-1.a").unwrap();
     assert_eq!(std::fs::read(file).unwrap(), b"0123456789");
+}
+
+/// A switch that is away for so many tries.
+#[derive(Debug, Default)]
+struct Away {
+    tries: AtomicUsize,
+    left: AtomicUsize,
+    discarded: Mutex<Vec<RecordingId>>,
+}
+
+#[async_trait]
+impl Driver for Away {
+    async fn run(&self, _op: Op) -> Result<(), DriverError> {
+        Err(DriverError::Unreachable)
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>, DriverError> {
+        Err(DriverError::Unreachable)
+    }
+
+    async fn collect(&self, recording: &RecordingId, file: &Path) -> Result<(), DriverError> {
+        self.tries.fetch_add(1, Ordering::AcqRel);
+        if self.left.load(Ordering::Acquire) > 0 {
+            self.left.fetch_sub(1, Ordering::AcqRel);
+            return Err(DriverError::Unreachable);
+        }
+        Switch.collect(recording, file).await
+    }
+
+    async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
+        self.discarded.lock().push(recording.clone());
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_is_away_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = open(folder.path()).await;
+    let switch = Away { left: AtomicUsize::new(20), ..Away::default() };
+
+    recordings.keep(&switch, recorded("a", 1, 1)).await;
+
+    assert_eq!(ids(&recordings.list(&Scope::Everything, &all())), ["a"]);
+    assert_eq!(switch.tries.into_inner(), 21);
+    assert_eq!(switch.discarded.into_inner(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_is_forgotten_by_the_switch() {
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = open(folder.path()).await;
+    let switch = Away { left: AtomicUsize::new(usize::MAX), ..Away::default() };
+    let began = Instant::now();
+
+    recordings.keep(&switch, recorded("a", 1, 1)).await;
+
+    assert!(began.elapsed() <= PATIENCE, "{:?}", began.elapsed());
+    assert!(ids(&recordings.list(&Scope::Everything, &all())).is_empty());
+    assert_eq!(switch.discarded.into_inner(), [RecordingId("node-1.a".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stops_waits_for_no_switch() {
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = Arc::new(open(folder.path()).await);
+    let stop = CancellationToken::new();
+    stop.cancel();
+    Arc::clone(&recordings).run(stop).await;
+    let switch = Away { left: AtomicUsize::new(usize::MAX), ..Away::default() };
+
+    recordings.keep(&switch, recorded("a", 1, 1)).await;
+
+    assert_eq!(switch.tries.into_inner(), 1);
+    assert_eq!(switch.discarded.into_inner(), [], "the next process may find it");
 }
 
 #[tokio::test]

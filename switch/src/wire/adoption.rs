@@ -13,8 +13,8 @@ use super::party;
 use crate::domain::{
     Account, CallId, Callback, Cause, Charged, ChargedService, ConferenceId, ConferenceRef,
     ConferenceView, Direction, End, IdleCharge, Interval, IntervalKind, JoinMode, LeftConference,
-    LeftLeg, LegView, Memo, Mode, ParticipantState, ParticipantView, Party, Rating, Recording,
-    Role, Row, Seen, State, Supervision, Tag,
+    LeftLeg, LegView, Memo, Mode, ParticipantState, ParticipantView, Party, Rating, Recorded,
+    Recording, Role, Row, Seen, State, Supervision, Tag,
 };
 use crate::driver::{ChannelId, RecordingId};
 
@@ -131,6 +131,41 @@ pub(crate) fn left_leg(record: pb::LegRecord, is_there: bool) -> Option<LeftLeg>
     };
     let call_sequence = u64::try_from(record.call_sequence).unwrap_or(0);
     Some(LeftLeg { view, memo, call_sequence, is_there })
+}
+
+/// What was being recorded on a leg of a call, of all of whose legs these records tell. When it began is
+/// not told: at the latest when the leg changed last.
+pub(crate) fn left_recording(
+    record: &pb::LegRecord,
+    legs: &[pb::LegRecord],
+    now: Timestamp,
+) -> Option<Recorded> {
+    let owner = owner_of(record)?;
+    let info = record.call_info.as_ref()?;
+    let recording = info.recording.as_ref().filter(|recording| recording.active)?;
+    let call = info.call.as_ref()?;
+    let of_call = |info: &&call_pb::CallInfo| {
+        info.call.as_ref().is_some_and(|it| it.id == call.id) && info.connect_time.is_some()
+    };
+    let through = legs.iter().filter_map(|leg| leg.call_info.as_ref()).filter(of_call);
+    Some(Recorded {
+        id: RecordingId(recording.i_recording.clone()),
+        call_id: CallId(call.id.clone()),
+        tag: Tag(call.tag.clone()?),
+        tracking_id: info.tracking_id.clone(),
+        owner,
+        account_id: account_of(info),
+        i_accounts: through.filter_map(|info| info.i_account).collect(),
+        begun: Timestamp::from_micros(info.update_time),
+        ended: now,
+    })
+}
+
+/// The id of a leg's own account.
+fn account_of(info: &call_pb::CallInfo) -> Option<String> {
+    let ends = [&info.caller, &info.callee].into_iter().flatten();
+    let mut own = ends.filter(|end| end.i_account.is_some() && end.i_account == info.i_account);
+    own.next().and_then(|end| end.account_id.clone())
 }
 
 /// Whose leg a record tells of.

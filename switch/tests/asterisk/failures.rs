@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mesh::health;
 use mesh::testing::eventually;
@@ -308,6 +309,32 @@ async fn whoever_takes_the_application_over_is_outlived() {
     fixture.phones.alice.hang_up().await;
     assert_eq!(fixture.next().await, ended("a", Cause::HungUp));
     assert_eq!(fixture.rest(), []);
+}
+
+#[tokio::test]
+async fn who_does_not_come_into_another_bridge_is_no_longer_in_the_old_one() {
+    needs_asterisk!();
+    // Into the first bridge it comes, into the second not.
+    let times = AtomicUsize::new(0);
+    let mut fixture = Fixture::refusing(move |request| {
+        request.ends_with("/addChannel?channel=b") && times.fetch_add(1, Ordering::AcqRel) == 1
+    })
+    .await;
+    for (channel, account) in [("a", "101"), ("b", "102"), ("c", "103"), ("d", "trunk")] {
+        fixture.connect(channel, account).await;
+    }
+    fixture.hear_each_other(&["a", "b", "d"]).await;
+    fixture.hear("c", Source::Parties([id("b")].into())).await;
+
+    let wish = Op::Hear { channel: id("b"), source: Source::Parties([id("c")].into()) };
+    assert!(fixture.driver.run(wish.clone()).await.is_err());
+
+    let bridges = fixture.pbx.bridges().await;
+    assert!(bridges.contains(&vec!["a".to_owned(), "d".to_owned()]), "{bridges:?}");
+    fixture.run(wish).await;
+    let phones = &fixture.phones;
+    phones.bob.until_heard(&[(phones.carol.tone, true), (phones.alice.tone, false)]).await;
+    phones.carol.until_heard(&[(phones.bob.tone, true), (phones.alice.tone, false)]).await;
 }
 
 #[tokio::test]

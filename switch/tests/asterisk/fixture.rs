@@ -95,11 +95,17 @@ impl Fixture {
 
     /// The driver reaches Asterisk at `url`.
     pub(crate) async fn with(phones: Phones, pbx: Pbx, url: &str) -> Self {
+        let config = Config { url: Url::new(url), ..Config::default() };
+        Self::configured(phones, pbx, config).await
+    }
+
+    /// The driver has these settings, and a folder for what is played.
+    pub(crate) async fn configured(phones: Phones, pbx: Pbx, config: Config) -> Self {
         let readiness = Readiness::new();
         let (signals, events) = mpsc::channel(256);
         let media = tempfile::tempdir().unwrap();
         let media_folder = Some(media.path().to_owned());
-        let config = Config { url: Url::new(url), media_folder, ..Config::default() };
+        let config = Config { media_folder, ..config };
         let deps = Deps {
             signals,
             health: readiness.component("switch.asterisk"),

@@ -12,6 +12,7 @@
     reason = "a harness may panic: that is how a test fails"
 )]
 
+mod answering;
 mod audio;
 mod conformance;
 mod crowd;

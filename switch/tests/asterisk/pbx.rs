@@ -39,6 +39,10 @@ pub(crate) const RINGBACK: f64 = 425.0;
 pub(crate) const USER: &str = "cordboard";
 pub(crate) const PASSWORD: &str = "s3cret-of-ari";
 
+/// Of the users of the manager interface: [`USER`] may do what the driver does, [`READER`] nothing.
+pub(crate) const MANAGER_PASSWORD: &str = "s3cret-of-manager";
+pub(crate) const READER: &str = "reader";
+
 /// Without an Asterisk the tests fail, unless they have been told to do without.
 pub(crate) fn is_left_out() -> bool {
     if std::env::var_os("CORDBOARD_WITHOUT_ASTERISK").is_some_and(|value| value == "1") {
@@ -163,6 +167,24 @@ impl Pbx {
         }
     }
 
+    /// Gives it another file of configuration for its next start.
+    pub(crate) fn set_file(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join("etc").join(name), text).unwrap();
+    }
+
+    /// Leaves a recording with it.
+    pub(crate) fn set_recording(&self, name: &str) {
+        let file = self.folder.path().join("spool/recording").join(format!("{name}.wav"));
+        fs::write(file, "RIFF").unwrap();
+    }
+
+    /// The names of the recordings that it has.
+    pub(crate) async fn recordings(&self) -> Vec<String> {
+        let stored = self.get("recordings/stored").await;
+        let names = stored.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+        names.map(ToOwned::to_owned).collect()
+    }
+
     /// Starts it again on the same ports.
     pub(crate) async fn restart(&mut self) {
         self.kill().await;
@@ -267,9 +289,16 @@ impl Pbx {
 
     /// How many snoop channels it has.
     pub(crate) async fn snoops(&self) -> usize {
+        self.snoop_names().await.len()
+    }
+
+    /// The ids of its snoop channels.
+    pub(crate) async fn snoop_names(&self) -> Vec<String> {
         let channels = self.get("channels").await;
-        let names = channels.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
-        names.filter(|name| name.starts_with("Snoop/")).count()
+        let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+        let snoops = channels.as_array().unwrap().iter();
+        let snoops = snoops.filter(|one| text(one, "name").starts_with("Snoop/"));
+        snoops.map(|one| text(one, "id")).collect()
     }
 
     async fn launch(&mut self) -> Result<(), String> {

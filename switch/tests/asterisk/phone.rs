@@ -22,6 +22,8 @@ pub(crate) enum Manner {
     Answer,
     /// Rings until the test answers.
     Ring,
+    /// The same, and answers with this code when it is told to answer.
+    Deaf(u16),
     /// Refuses with this code; without ringing.
     Refuse(u16),
 }
@@ -272,7 +274,7 @@ impl Phone {
         let is_own = dialog.as_ref().is_some_and(|own| own.id == request.header("Call-ID"));
         let ok = request.answer(200, "OK", &self.tag());
         match method.as_str() {
-            "INVITE" if is_own && dialog.is_some_and(|own| own.is_up) => {
+            "INVITE" if is_own && dialog.as_ref().is_some_and(|own| own.is_up) => {
                 self.accept(&request).await;
             }
             // Sent once more.
@@ -282,8 +284,12 @@ impl Phone {
             "BYE" => {
                 self.note("BYE");
                 self.send(&ok).await;
-                if is_own {
+                if let Some(own) = dialog.filter(|_| is_own) {
                     self.forget_dialog();
+                    if let Some(invite) = own.invite.filter(|_| !own.is_up) {
+                        let gone = invite.answer(487, "Request Terminated", &self.tag());
+                        self.send(&gone).await;
+                    }
                 }
             }
             "CANCEL" => {
@@ -301,7 +307,26 @@ impl Phone {
                 self.note(&format!("INFO {key}"));
                 self.send(&ok).await;
             }
+            "NOTIFY" => self.told(&request).await,
             _ => self.send(&ok).await,
+        }
+    }
+
+    /// Somebody else presses its keys.
+    async fn told(&self, notify: &Message) {
+        self.note(&format!("NOTIFY {}", notify.header("Event")));
+        let manner = self.state.lock().manner;
+        if let Manner::Deaf(code) = manner {
+            self.send(&notify.answer(code, "No", &self.tag())).await;
+            return;
+        }
+        self.send(&notify.answer(200, "OK", &self.tag())).await;
+        let dialog = self.state.lock().dialog.clone();
+        let rings = dialog.filter(|own| own.id == notify.header("Call-ID") && !own.is_up);
+        if let Some(invite) = rings.and_then(|own| own.invite)
+            && notify.header("Event") == "talk"
+        {
+            self.accept(&invite).await;
         }
     }
 

@@ -81,6 +81,21 @@ async fn a_prompt_is_repeated_until_it_is_stopped() {
 }
 
 #[tokio::test]
+async fn any_number_of_prompts_is_played_in_one_go() {
+    needs_asterisk!();
+    let mut fixture = Fixture::start().await;
+    fixture.connect("a", "101").await;
+
+    // Their paths are far longer than the first line of a request may be.
+    fixture.run(play("a", "p", vec![clip("visa/enter-number.au"); 120], 1)).await;
+
+    fixture.phones.alice.until_heard(&[(ENTER_NUMBER, true)]).await;
+    assert_eq!(files(&fixture), 120);
+    fixture.run(stop("a", "p")).await;
+    assert_eq!((fixture.rest(), files(&fixture)), (Vec::new(), 0));
+}
+
+#[tokio::test]
 async fn who_is_played_to_is_heard_meanwhile() {
     needs_asterisk!();
     let mut fixture = Fixture::two_talk().await;

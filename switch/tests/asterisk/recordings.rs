@@ -1,8 +1,9 @@
 //! Recordings on a real Asterisk have both sides of what is said.
 
-use switch::driver::{Driver as _, DriverError, Op, RecordingId};
+use switch::driver::{Driver as _, DriverError, Event, Op, RecordingId};
 
 use crate::audio::level;
+use crate::failures::{cut, on_a_cable};
 use crate::fixture::{Fixture, id};
 use crate::needs_asterisk;
 
@@ -78,4 +79,80 @@ async fn a_recording_ends_with_its_party() {
     collected(&fixture).await;
     fixture.hang_up("b", 487).await;
     fixture.until_empty().await;
+}
+
+#[tokio::test]
+async fn a_party_that_has_gone_is_not_recorded() {
+    needs_asterisk!();
+    let mut fixture = Fixture::start().await;
+    fixture.connect("a", "101").await;
+    fixture.hang_up("a", 487).await;
+
+    fixture.run(record()).await;
+
+    let file = fixture.media.path().join("none.part");
+    let none = fixture.driver.collect(&recording(), &file).await;
+    assert!(matches!(none, Err(DriverError::Refused(_))), "{none:?}");
+    fixture.until_empty().await;
+    assert_eq!(fixture.rest(), []);
+}
+
+#[tokio::test]
+async fn a_recording_that_somebody_ends_at_the_console_is_told_and_kept() {
+    needs_asterisk!();
+    let mut fixture = Fixture::two_talk().await;
+    fixture.run(record()).await;
+    talk(&fixture).await;
+
+    let snoop = fixture.pbx.snoop_names().await.remove(0);
+    fixture.pbx.delete(&format!("channels/{snoop}")).await;
+
+    let ended = Event::RecordingEnded { channel: id("a"), recording: recording() };
+    assert_eq!(fixture.next().await, ended);
+    collected(&fixture).await;
+    for channel in ["a", "b"] {
+        fixture.hang_up(channel, 487).await;
+    }
+    fixture.until_empty().await;
+    assert_eq!(fixture.rest(), []);
+}
+
+#[tokio::test]
+async fn a_recording_is_not_forgotten_while_asterisk_is_away() {
+    needs_asterisk!();
+    let (mut fixture, cable) = on_a_cable().await;
+    fixture.connect("a", "101").await;
+    fixture.connect("b", "102").await;
+    fixture.hear_each_other(&["a", "b"]).await;
+    fixture.run(record()).await;
+    talk(&fixture).await;
+    fixture.run(Op::StopRecord { channel: id("a"), recording: recording() }).await;
+
+    cut(&fixture, &cable).await;
+    let file = fixture.media.path().join("whole.part");
+    let away = fixture.driver.collect(&recording(), &file).await;
+    assert!(matches!(away, Err(DriverError::Unreachable)), "{away:?}");
+    cable.is_plugged.send_replace(true);
+    fixture.until_connected(true).await;
+
+    collected(&fixture).await;
+    assert_eq!(fixture.rest(), []);
+}
+
+#[tokio::test]
+async fn a_recording_that_is_given_up_is_not_left_with_asterisk() {
+    needs_asterisk!();
+    let mut fixture = Fixture::two_talk().await;
+    fixture.run(record()).await;
+    talk(&fixture).await;
+
+    fixture.driver.discard(&recording()).await.unwrap();
+
+    assert_eq!(fixture.pbx.get("recordings/stored").await, serde_json::json!([]));
+    fixture.driver.discard(&recording()).await.unwrap();
+    for channel in ["a", "b"] {
+        fixture.hang_up(channel, 487).await;
+    }
+    fixture.until_empty().await;
+    assert_eq!(fixture.rest(), []);
 }

@@ -4,8 +4,10 @@
 //! Only what Cordboard needs is written, and no more right than it takes: every extension leads
 //! into the application, phones cannot transfer by themselves, the REST interface answers on the
 //! address given and has one user, and no module is loaded that could change the configuration,
-//! read recordings of others or send messages.
+//! read recordings of others or send messages. The manager interface is closed unless phones are to be
+//! made to answer.
 
+mod manager;
 mod peers;
 
 use std::collections::BTreeMap;
@@ -69,10 +71,8 @@ pub(super) async fn write(args: &AsteriskConfig) -> anyhow::Result<()> {
         .iter()
         .map(|id| (id.as_str(), known.get(id).cloned().unwrap_or_else(password)))
         .collect();
-    let ari = match read(&folder.join(ARI_PASSWORD))?.trim() {
-        "" => password(),
-        known => known.to_owned(),
-    };
+    let ari = kept_password(&folder.join(ARI_PASSWORD))?;
+    let manager = kept_password(&folder.join(manager::PASSWORD))?;
 
     // The passwords first: files that name them are never without them.
     let mut list = String::new();
@@ -82,7 +82,9 @@ pub(super) async fn write(args: &AsteriskConfig) -> anyhow::Result<()> {
     let files = [
         (PHONES, list),
         (ARI_PASSWORD, format!("{ari}\n")),
+        (manager::PASSWORD, format!("{manager}\n")),
         ("ari.conf", ari_conf(&ari)),
+        ("manager.conf", manager::conf(args, &manager)),
         ("pjsip.conf", pjsip_conf(args, &phones)? + &peers::endpoints(args)?),
         ("http.conf", http_conf(args)),
         ("rtp.conf", rtp_conf(args)),
@@ -99,12 +101,26 @@ pub(super) async fn write(args: &AsteriskConfig) -> anyhow::Result<()> {
         phones.len(),
         folder.join(PHONES).display()
     ));
+    let talk = if args.talk {
+        let file = folder.join(manager::PASSWORD);
+        format!(" --set switch.asterisk.manager_password_file={}", file.display())
+    } else {
+        String::new()
+    };
     say(format_args!(
-        "cordboard up --switch asterisk --ari http://cordboard@{} --set switch.asterisk.password_file={}",
+        "cordboard up --switch asterisk --ari http://cordboard@{} --set switch.asterisk.password_file={}{talk}",
         args.ari_listen,
         folder.join(ARI_PASSWORD).display()
     ));
     Ok(())
+}
+
+/// The password in a file; a new one when there is none.
+fn kept_password(file: &Path) -> anyhow::Result<String> {
+    Ok(match read(file)?.trim() {
+        "" => password(),
+        known => known.to_owned(),
+    })
 }
 
 /// A file's text; nothing when it is not there.
@@ -162,7 +178,9 @@ exten => _[0-9+*#].,1,Stasis(cordboard)
 
 fn modules_conf(args: &AsteriskConfig) -> String {
     let mut text = "[modules]\nautoload = no\n".to_owned();
-    for module in MODULES.split_whitespace().chain(peers::modules(args)) {
+    for module in
+        MODULES.split_whitespace().chain(peers::modules(args)).chain(manager::modules(args))
+    {
         text.push_str("load = ");
         text.push_str(module);
         text.push_str(".so\n");

@@ -9,7 +9,7 @@ use crate::domain::charge::{Charge, Charged};
 use crate::domain::conference::{Conference, Participant};
 use crate::domain::credit::Credit;
 use crate::domain::customer::parking::PARK_TIMEOUT;
-use crate::domain::leg::{Phase, Retold, State};
+use crate::domain::leg::{Leg, Phase, Retold, State};
 use crate::domain::names::{CallId, Tag};
 use crate::driver::Cause;
 
@@ -32,6 +32,7 @@ impl Customer {
             calls.into_iter().filter_map(|legs| self.take_up(legs)).collect();
 
         for call_id in &adopted {
+            self.end_left_recordings(call_id);
             self.settle(call_id, None);
             if let Some(mut call) = self.calls.remove(call_id) {
                 self.refresh(&mut call);
@@ -89,6 +90,21 @@ impl Customer {
         Some(id)
     }
 
+    /// What was recorded when the process ended is over, and kept.
+    fn end_left_recordings(&mut self, call_id: &CallId) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let is_recorded =
+            |leg: &&mut Leg| leg.recording.as_ref().is_some_and(|recording| recording.is_active);
+        let mut tags = Vec::new();
+        for leg in call.legs.iter_mut().filter(is_recorded) {
+            leg.retold = Some(Retold::default());
+            tags.push(leg.tag.clone());
+        }
+        for tag in tags {
+            self.end_recording(call_id, &tag, false);
+        }
+    }
+
     /// Participants whose legs could not go on have left.
     fn end_lost_participants(&mut self) {
         let lost: Vec<_> = self
@@ -132,10 +148,6 @@ impl Call {
         leg.update_time = view.update_time;
         leg.charges = charges(&view.charges, &memo.idle_charges);
         leg.recording.clone_from(&view.recording);
-        if let Some(recording) = leg.recording.as_mut().filter(|recording| recording.is_active) {
-            recording.is_active = false;
-            leg.retold = Some(Retold::default());
-        }
         leg.told = Some(Box::new(view));
     }
 }

@@ -68,6 +68,20 @@ impl Customer {
         self.settle(call_id, None);
     }
 
+    /// The switch records no longer, and has what it recorded.
+    pub(super) fn recording_ended(&mut self, call_id: &CallId, tag: &Tag, id: &RecordingId) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let is_it = |recording: &Recording| recording.is_active && recording.id == *id;
+        let Some(leg) = call.leg_mut(tag) else { return };
+        if !leg.recording.as_ref().is_some_and(is_it) {
+            return;
+        }
+        leg.retold = Some(Retold::default());
+        call.is_recorded = false;
+        self.end_recording(call_id, tag, false);
+        self.settle(call_id, None);
+    }
+
     /// What is recorded on a leg is over. `goes_on` while the leg itself is not.
     pub(super) fn end_recording(&mut self, call_id: &CallId, tag: &Tag, goes_on: bool) {
         let now = self.now;

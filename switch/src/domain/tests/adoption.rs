@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, account, support, to_account, to_group};
 use crate::domain::{Action, CallId, GoesOn, Input, LeftLeg, Legacy, Mode, Parked, State, Tag};
-use crate::driver::Source;
+use crate::driver::{Cause, Event, Source};
 use crate::wire::{self, Place};
 
 /// The legs of a call as their records tell of them; `None` when one has no memo.
@@ -34,6 +34,46 @@ fn two_who_talk_hold_or_are_held_go_on() {
 
     bench.must("hold_call", Action::Hold(call.clone(), Some(alice))).unwrap();
     assert_eq!(goes_on(&bench, &call), Some(GoesOn::Talking));
+}
+
+#[test]
+fn what_was_recorded_is_over_told_of_and_kept() {
+    let (mut bench, call, alice, bob) = Bench::talking();
+    let record = Action::Record(call.clone(), Some(alice.clone()));
+    bench.must("start_recording", record).unwrap();
+    bench.wait(7);
+
+    let mut next = next(&bench, &call);
+
+    let [kept] = &next.recorded[..] else { panic!("{:?}", next.recorded) };
+    assert_eq!((&kept.call_id, &kept.tag), (&call, &alice));
+    assert_eq!(kept.account_id.as_deref(), Some("101"));
+    assert_eq!(
+        (kept.i_accounts.clone(), kept.ended.since(kept.begun).as_secs()),
+        ([1, 2].into(), 7)
+    );
+    let told = next.of(&alice).last().unwrap().recording.clone().unwrap();
+    assert_eq!((told.id, told.is_active), (kept.id.clone(), false));
+    let (channel, cause) = (bench.channel(&bob), Cause::HungUp);
+    next.feed(Input::Channel(Event::Ended { channel, cause }));
+    assert_eq!(next.recorded.len(), 1);
+}
+
+#[test]
+fn of_a_call_that_does_not_go_on_what_was_recorded_can_be_kept_as_well() {
+    let (mut bench, call, alice, _) = Bench::talking();
+    bench.must("start_recording", Action::Record(call.clone(), Some(alice.clone()))).unwrap();
+    let place = Place { node: "n".to_owned(), site: "main".to_owned() };
+    let newest = |tag: Tag| bench.of(&tag).last().copied().cloned();
+    let views = bench.tags().into_iter().filter_map(newest);
+    let records: Vec<_> = views.map(|view| wire::record(&view, &place)).collect();
+
+    let left = records.iter();
+    let left = left.filter_map(|leg| wire::adoption::left_recording(leg, &records, bench.now));
+
+    let [kept] = &left.collect::<Vec<_>>()[..] else { panic!("one is recorded") };
+    assert_eq!((&kept.call_id, &kept.tag), (&call, &alice));
+    assert_eq!((kept.account_id.as_deref(), kept.i_accounts.clone()), (Some("101"), [1, 2].into()));
 }
 
 #[test]

@@ -110,6 +110,29 @@ fn a_leg_that_moves_to_another_call_is_recorded_no_longer() {
 }
 
 #[test]
+fn a_recording_that_ends_by_itself_is_told_of_and_kept() {
+    let (mut bench, call, alice, bob) = Bench::talking();
+    record(&mut bench, &call, &alice);
+    let (_, recording) = records(&bench).remove(0);
+    bench.look_away();
+
+    let other = RecordingId("other".to_owned());
+    bench.event(&alice, |channel| Event::RecordingEnded { channel, recording: other });
+    assert!(bench.told.is_empty());
+    for _ in 0..2 {
+        let recording = recording.clone();
+        bench.event(&alice, |channel| Event::RecordingEnded { channel, recording });
+    }
+
+    assert_eq!((bench.told.len(), is_active(&bench, &alice)), (1, Some(false)));
+    assert_eq!(bench.told[0].caused_by, None);
+    let [kept] = &bench.recorded[..] else { panic!("{:?}", bench.recorded) };
+    assert_eq!((&kept.id, &kept.tag), (&recording, &alice));
+    record(&mut bench, &call, &bob);
+    assert_eq!(is_active(&bench, &bob), Some(true), "it may be begun again");
+}
+
+#[test]
 fn a_switch_that_cannot_record_is_told_of() {
     let (mut bench, call, alice, bob) = Bench::talking();
     record(&mut bench, &call, &alice);

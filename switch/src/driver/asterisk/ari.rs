@@ -6,9 +6,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -57,6 +57,15 @@ impl AriError {
         match self {
             Self::Status { status, .. } => Some(status.as_u16()),
             Self::Transport(_) | Self::Timeout | Self::Answer(_) => None,
+        }
+    }
+
+    /// True when Asterisk has not done it for a reason that may be over in a moment.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
+            Self::Transport(_) => true,
+            Self::Timeout | Self::Answer(_) => false,
         }
     }
 
@@ -208,22 +217,66 @@ impl Client {
         path: &Path,
         body: Bytes,
     ) -> Result<Response<Incoming>, AriError> {
-        let transport =
-            |error: Box<dyn std::error::Error + Send + Sync>| AriError::Transport(error);
-        let target = PathAndQuery::try_from(path.0.as_str()).map_err(|e| transport(e.into()))?;
+        let target = PathAndQuery::try_from(path.0.as_str());
+        let target = target.map_err(|error| AriError::Transport(error.into()))?;
+        let mut request = self.request(method, target, body)?;
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.authorization.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.answered(request).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        target: PathAndQuery,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, AriError> {
         let uri = Uri::builder()
             .scheme(Scheme::HTTP)
             .authority(self.authority.clone())
             .path_and_query(target)
             .build()
-            .map_err(|error| transport(error.into()))?;
+            .map_err(|error| AriError::Transport(error.into()))?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
+        Ok(request)
+    }
+
+    async fn answered(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, AriError> {
+        self.http.request(request).await.map_err(|error| AriError::Transport(error.into()))
+    }
+
+    /// Sends a form to another part of the same HTTP server, without the login of the ARI; gives the
+    /// answer's headers and at most `limit` bytes of text.
+    pub(super) async fn submit(
+        &self,
+        place: &'static str,
+        cookie: Option<HeaderValue>,
+        form: Form,
+        limit: usize,
+    ) -> Result<(HeaderMap, String), AriError> {
+        let body = Bytes::from(form.0);
+        let mut request = self.request(Method::POST, PathAndQuery::from_static(place), body)?;
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, self.authorization.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.http.request(request).await.map_err(|error| transport(error.into()))
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, kind);
+        headers.extend(cookie.map(|cookie| (COOKIE, cookie)));
+        let exchange = async {
+            let answer = self.answered(request).await?;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, limit).collect().await.map_err(AriError::Transport)?;
+            let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+            match head.status {
+                status if status.is_success() => Ok((head.headers, text)),
+                status => Err(AriError::Status { status, text: String::new() }),
+            }
+        };
+        timeout(self.timeout, exchange).await.unwrap_or(Err(AriError::Timeout))
     }
 }
 
@@ -265,6 +318,25 @@ impl Path {
 
     pub(super) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Names and values of a form, escaped. It may hold a password, so it is not shown.
+pub(super) struct Form(String);
+
+impl Form {
+    /// All of them.
+    pub(super) fn new(fields: &[(&str, &str)]) -> Self {
+        let mut form = String::new();
+        for (name, value) in fields {
+            if !form.is_empty() {
+                form.push('&');
+            }
+            escape(&mut form, name);
+            form.push('=');
+            escape(&mut form, value);
+        }
+        Self(form)
     }
 }
 
@@ -313,6 +385,13 @@ mod tests {
         let path = Path::new(&["channels", "a/b?c", "dtmf"]).with("dtmf", "1#*").with("x", "ü");
 
         assert_eq!(path.as_str(), "/ari/channels/a%2Fb%3Fc/dtmf?dtmf=1%23%2A&x=%C3%BC");
+    }
+
+    #[test]
+    fn a_form_has_no_more_fields_than_it_was_given() {
+        let form = Form::new(&[("action", "login"), ("secret", "a&b=c\r\nx +%")]);
+
+        assert_eq!(form.0, "action=login&secret=a%26b%3Dc%0D%0Ax%20%2B%25");
     }
 
     #[test]

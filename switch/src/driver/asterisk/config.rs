@@ -20,6 +20,11 @@ pub struct Config {
     pub user: String,
     /// File with the password of the ARI, when the URL has none.
     pub password_file: Option<PathBuf>,
+    /// User of Asterisk's manager interface (AMI), which is asked over the same HTTP server to make
+    /// a phone that rings answer. Counts with `manager_password_file` alone.
+    pub manager_user: String,
+    /// File with the password of the manager's user; none: no phone is made to answer.
+    pub manager_password_file: Option<PathBuf>,
     /// Name of the Stasis application; each Cordboard node on one Asterisk needs its own.
     pub app: String,
     /// PJSIP endpoint of the trunk: numbers of the public network are dialled through it, and a
@@ -53,6 +58,8 @@ impl Default for Config {
             url: Url("http://127.0.0.1:8088".to_owned()),
             user: "cordboard".to_owned(),
             password_file: None,
+            manager_user: "cordboard".to_owned(),
+            manager_password_file: None,
             app: "cordboard".to_owned(),
             trunk: "trunk".to_owned(),
             join_context: "cordboard-join".to_owned(),
@@ -88,6 +95,10 @@ impl Config {
         if media.is_some_and(|media| media.contains([',', '&'])) {
             return Err("media_folder must have no `,` and no `&` in its path".to_owned());
         }
+        // More would be further headers of a manager's action.
+        if !is_plain_name(&self.manager_user) {
+            return Err("manager_user has to be letters, digits, `.`, `-` and `_`".to_owned());
+        }
         if self.request_timeout.is_zero() {
             return Err("request_timeout has to be above 0".to_owned());
         }
@@ -108,6 +119,13 @@ impl Config {
         };
         Ok(Access { authority, user, password })
     }
+
+    /// How to log in at the manager interface; `None` when it is not to be used.
+    pub(super) fn manager(&self) -> Result<Option<Login>, String> {
+        let Some(file) = &self.manager_password_file else { return Ok(None) };
+        let password = read_secret(file).map_err(|error| error.to_string())?;
+        Ok(Some(Login { user: self.manager_user.clone(), password }))
+    }
 }
 
 /// Names that mean the same wherever Asterisk parses them.
@@ -120,6 +138,13 @@ fn is_plain_name(name: &str) -> bool {
 pub(super) struct Access {
     /// `host:port`.
     pub(super) authority: Authority,
+    pub(super) user: String,
+    pub(super) password: Secret,
+}
+
+/// User and password of the manager interface.
+#[derive(Debug)]
+pub(super) struct Login {
     pub(super) user: String,
     pub(super) password: Secret,
 }
@@ -244,6 +269,23 @@ mod tests {
 
         assert_eq!(access.authority, "[::1]:8088");
         assert_eq!((access.user.as_str(), access.password.expose()), ("someone", "secret"));
+    }
+
+    #[test]
+    fn the_manager_is_used_when_there_is_a_password_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "secret\n").unwrap();
+        let named = Config { manager_password_file: Some(file), ..Config::default() };
+        let missing = folder.path().join("missing");
+        let missing = Config { manager_password_file: Some(missing), ..Config::default() };
+
+        let login = named.manager().unwrap().unwrap();
+
+        assert_eq!((login.user.as_str(), login.password.expose()), ("cordboard", "secret"));
+        assert!(!format!("{login:?}").contains("secret"));
+        assert!(Config::default().manager().unwrap().is_none());
+        assert!(missing.manager().unwrap_err().contains("missing"));
     }
 
     #[test]

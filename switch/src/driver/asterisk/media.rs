@@ -102,7 +102,9 @@ impl Inner {
         for room in &new_rooms {
             self.make_room(room).await.map_err(Failed::Ari)?;
         }
-        all(across.into_iter().map(|one| self.make_move(one))).await?;
+        // All are out before anybody comes in: who passes on the way is heard by nobody.
+        all(across.iter().cloned().map(|one| async move { self.step_out(&one).await })).await?;
+        all(across.into_iter().map(|one| async move { self.step_in(&one).await })).await?;
         all(inside.into_iter().map(|one| self.make_move(one))).await?;
         let tapped = tapped.into_iter().map(|(listener, room)| self.tap(listener, room));
         all(tapped).await.map_err(Failed::Ari)?;
@@ -114,13 +116,7 @@ impl Inner {
     /// some of it.
     fn claim(&self, channel: &ChannelId, pace: Pace) -> Option<(Claim<'_>, Plan)> {
         let mut book = self.book.lock();
-        if book.lines.get(channel).is_some_and(|line| line.is_claimed) {
-            return None;
-        }
-        let seats = together(&book, channel);
-        if seats.keys().any(|id| book.lines.get(id).is_some_and(|line| line.is_claimed)) {
-            return None;
-        }
+        let seats = together(&book, channel)?;
         let plan = plan::plan(&seats, pace, || self.fresh_room());
         let mut rooms: BTreeSet<_> =
             seats.values().filter_map(|seat| seat.placed.room().cloned()).collect();
@@ -135,12 +131,24 @@ impl Inner {
         Some((Claim { switch: self, channels, rooms }, plan))
     }
 
-    /// Moves one channel. Until it is known to be where it should, it may be anywhere.
     async fn make_move(&self, one: Move) -> Result<(), Failed> {
-        let Move { channel, from, to } = &one;
-        let may_be_in = to.room().or(from.room()).cloned();
-        self.note_place(channel, Placed::Unknown(may_be_in));
-        self.leave(channel, from, to).await.map_err(Failed::Ari)?;
+        self.step_out(&one).await?;
+        self.step_in(&one).await
+    }
+
+    /// Ends what a channel hears where it is. Until Asterisk has confirmed it, it may still be there.
+    async fn step_out(&self, one: &Move) -> Result<(), Failed> {
+        let Move { channel, from, .. } = one;
+        self.note_place(channel, Placed::Unknown(from.room().cloned()));
+        self.leave(channel, from).await.map_err(Failed::Ari)?;
+        self.note_place(channel, Placed::Nowhere);
+        Ok(())
+    }
+
+    /// Has a channel hear what it is to hear. Until Asterisk has confirmed it, it may be there already.
+    async fn step_in(&self, one: &Move) -> Result<(), Failed> {
+        let Move { channel, to, .. } = one;
+        self.note_place(channel, Placed::Unknown(to.room().cloned()));
         let start = match to {
             Placed::Room(room, presence) => {
                 let path = Path::new(&["bridges", &room.0, "addChannel"]);
@@ -172,8 +180,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Ends what a channel hears where it is. Going into a bridge takes it out of another.
-    async fn leave(&self, channel: &ChannelId, from: &Placed, to: &Placed) -> Result<(), AriError> {
+    async fn leave(&self, channel: &ChannelId, from: &Placed) -> Result<(), AriError> {
         let playing: &[&str] = match from {
             Placed::Nowhere | Placed::Playing | Placed::Room(..) => &[],
             Placed::Music => &["moh"],
@@ -185,9 +192,7 @@ impl Inner {
             let stop = self.ari.delete(&Path::new(&["channels", &channel.0, what])).await;
             over(stop)?;
         }
-        // How it is in a bridge is said when it comes in.
-        let is_left = |room: &&RoomId| to.room().is_none_or(|to| to == *room);
-        if let Some(room) = from.room().filter(is_left) {
+        if let Some(room) = from.room() {
             let path = Path::new(&["bridges", &room.0, "removeChannel"]);
             over(self.ari.post(&path.with("channel", &channel.0)).await)?;
         }
@@ -275,8 +280,10 @@ pub(super) fn over(outcome: Result<(), AriError>) -> Result<(), AriError> {
     }
 }
 
-/// All channels that are connected with one by a room, or by one hearing the other.
-fn together(book: &Lines, channel: &ChannelId) -> BTreeMap<ChannelId, Seat> {
+/// All channels that are connected with one by a room, or by one hearing the other; `None` when somebody
+/// moves one of them. Of many who wait for the same claim all but one find that out: at the first
+/// such channel, not when all have been looked at.
+fn together(book: &Lines, channel: &ChannelId) -> Option<BTreeMap<ChannelId, Seat>> {
     let mut seats = BTreeMap::new();
     let mut rooms = BTreeSet::new();
     let mut next = vec![channel.clone()];
@@ -285,6 +292,9 @@ fn together(book: &Lines, channel: &ChannelId) -> BTreeMap<ChannelId, Seat> {
             continue;
         }
         let Some(line) = book.lines.get(&id) else { continue };
+        if line.is_claimed {
+            return None;
+        }
         let is_up = line.stage == Stage::Answered;
         let seat = Seat {
             wanted: is_up.then(|| book.spelt_out(&id, &line.wanted)),
@@ -305,5 +315,45 @@ fn together(book: &Lines, channel: &ChannelId) -> BTreeMap<ChannelId, Seat> {
         next.extend(seat.feeds.keys().cloned());
         seats.insert(id, seat);
     }
-    seats
+    Some(seats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::Way;
+    use super::*;
+    use crate::driver::Label;
+
+    /// Channels that are up, each with those that it is to hear.
+    fn book(wishes: &[(&str, &[&str])]) -> Lines {
+        let id = |name: &str| ChannelId(name.to_owned());
+        let mut book = Lines::default();
+        for (name, wish) in wishes {
+            book.enter(&id(name), Way::Dialled, Stage::Answered, Label::default());
+            if let Some(line) = book.lines.get_mut(&id(name)) {
+                line.wanted = Source::Parties(wish.iter().map(|name| id(name)).collect());
+            }
+        }
+        book
+    }
+
+    #[test]
+    fn those_who_hear_each_other_by_others_belong_together_unless_one_is_moved() {
+        let wishes: [(&str, &[&str]); 5] =
+            [("a", &["b"]), ("b", &["c"]), ("c", &[]), ("d", &["e"]), ("e", &[])];
+        let names = ["a", "b", "c"].map(|name| ChannelId(name.to_owned()));
+
+        for channel in &names {
+            let mut book = book(&wishes);
+            let found = together(&book, channel).unwrap();
+            assert_eq!(found.into_keys().collect::<Vec<_>>(), names);
+            for moved in &names {
+                book.lines.get_mut(moved).unwrap().is_claimed = true;
+                assert!(together(&book, channel).is_none(), "{channel}, {moved} is moved");
+                book.lines.get_mut(moved).unwrap().is_claimed = false;
+            }
+            book.lines.get_mut(&ChannelId("d".to_owned())).unwrap().is_claimed = true;
+            assert!(together(&book, channel).is_some(), "d has nothing to do with it");
+        }
+    }
 }

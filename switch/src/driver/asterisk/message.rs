@@ -78,6 +78,12 @@ pub(super) struct Recording {
     pub(super) name: String,
 }
 
+/// A channel variable.
+#[derive(Debug, Deserialize)]
+pub(super) struct Variable {
+    pub(super) value: String,
+}
+
 /// A bridge as Asterisk describes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Bridge {

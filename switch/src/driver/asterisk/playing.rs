@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tracing::{debug, warn};
 
 use super::Inner;
@@ -16,8 +17,8 @@ use super::plan::Placed;
 use super::spool::Spooled;
 use crate::driver::{ChannelId, Clip, DriverError, Event, PlaybackEnd, PlaybackId};
 
-/// How long after the end of its playback Asterisk may tell that a party has hung up.
-const HANG_UP: Duration = Duration::from_millis(200);
+/// How long after the end of its playback or recording Asterisk may tell that a party has hung up.
+pub(super) const HANG_UP: Duration = Duration::from_millis(200);
 
 /// A playback under way.
 #[derive(Debug)]
@@ -220,10 +221,11 @@ impl Inner {
             let Some(line) = book.lines.get(channel) else { return Ok(()) };
             let Some(playback) = &line.playback else { return Ok(()) };
             let media: Vec<_> = playback.files.iter().map(Spooled::media).collect();
-            (playback.name(), media.join(","))
+            (playback.name(), media)
         };
-        let path = Path::new(&["channels", &channel.0, "play", &name]).with("media", &media);
-        let begun = self.ari.post(&path).await;
+        let path = Path::new(&["channels", &channel.0, "play", &name]);
+        // In the body: Asterisk takes no more than 4 KiB as a request's first line.
+        let begun = self.ari.post_json(&path, &json!({ "media": media })).await;
         self.unless_gone(channel, begun).await?;
         let is_wanted = {
             let mut book = self.book.lock();

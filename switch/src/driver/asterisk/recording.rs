@@ -2,17 +2,22 @@
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
-use super::Inner;
 use super::ari::{AriError, Path};
 use super::lines::Debris;
 use super::media::over;
+use super::playing::HANG_UP;
 use super::snoop::{SnoopId, Use};
+use super::{Inner, message};
 use crate::driver::{ChannelId, DriverError, Event, RecordingId};
+
+/// Between two looks at a recording of an earlier process.
+const FINISH_PAUSE: Duration = Duration::from_millis(20);
 
 /// A recording that has not been collected.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub(super) struct Recorder {
     pub(super) snoop: SnoopId,
     /// Asterisk has said that it records.
     is_confirmed: bool,
+    /// It is to end, or its end has been told.
+    is_over: bool,
     /// True when Asterisk has all of it.
     is_whole: watch::Sender<bool>,
 }
@@ -51,19 +58,20 @@ impl Inner {
         recording: &RecordingId,
     ) -> Result<(), DriverError> {
         if !self.knows(channel) {
-            return Err(DriverError::Refused("the party has gone".to_owned()));
+            return Ok(());
         }
         let snoop = self.fresh_snoop();
         let recorder = Recorder {
             channel: channel.clone(),
             snoop: snoop.clone(),
             is_confirmed: false,
+            is_over: false,
             is_whole: watch::Sender::new(false),
         };
         self.recorders.lock().insert(recording.clone(), recorder);
         let mut begun = Begun { switch: self, recording, is_so: false };
         if !self.snoop(channel, &snoop, Use::Both).await? {
-            return Err(DriverError::Refused("the party has gone".to_owned()));
+            return Ok(());
         }
         let path = Path::new(&["channels", &snoop.0, "record"])
             .with("name", &recording.0)
@@ -78,8 +86,13 @@ impl Inner {
     }
 
     pub(super) async fn stop_record(&self, recording: &RecordingId) -> Result<(), DriverError> {
-        let recorder = self.recorders.lock().get(recording).map(|it| it.snoop.clone());
-        let Some(snoop) = recorder else { return Ok(()) };
+        let snoop = match self.recorders.lock().get_mut(recording) {
+            Some(recorder) => {
+                recorder.is_over = true;
+                recorder.snoop.clone()
+            }
+            None => return Ok(()),
+        };
         let live = Path::new(&["recordings", "live", &recording.0, "stop"]);
         over(self.ari.post(&live).await)?;
         Ok(over(self.ari.delete(&Path::new(&["channels", &snoop.0])).await)?)
@@ -94,11 +107,15 @@ impl Inner {
         if let Some(mut whole) = whole {
             // It comes when the channel has gone; should it not be told, it is looked for anyway.
             drop(timeout(self.ari.timeout(), whole.wait_for(|is_whole| *is_whole)).await);
+        } else {
+            self.finish(recording).await?;
         }
         let stored = Path::new(&["recordings", "stored", &recording.0]);
         let body = Path::new(&["recordings", "stored", &recording.0, "file"]);
         let downloaded = self.ari.download(&body, file).await;
-        self.forget_recording(recording);
+        if !matches!(downloaded, Err(DriverError::Unreachable)) {
+            self.forget_recording(recording);
+        }
         downloaded?;
         if let Err(error) = over(self.ari.delete(&stored).await) {
             warn!(%error, "a recording was left with Asterisk");
@@ -106,12 +123,75 @@ impl Inner {
         Ok(())
     }
 
-    /// A recording is whole.
-    pub(super) fn recorded(&self, name: &str) {
+    /// What Asterisk has stored, but what this process has recorded.
+    pub(super) async fn left_recordings(&self) -> Result<Vec<RecordingId>, DriverError> {
+        let path = Path::new(&["recordings", "stored"]);
+        let stored: Vec<message::Recording> = self.ari.get(&path).await?;
+        let stored = stored.into_iter().map(|recording| RecordingId(recording.name));
+        // After the list, so that none is taken for a stranger that has just begun.
         let recorders = self.recorders.lock();
-        if let Some(recorder) = recorders.get(&RecordingId(name.to_owned())) {
-            recorder.is_whole.send_replace(true);
+        Ok(stored.filter(|recording| !recorders.contains_key(recording)).collect())
+    }
+
+    /// Ends a recording of an earlier process, and waits until Asterisk has all of it.
+    async fn finish(&self, recording: &RecordingId) -> Result<(), AriError> {
+        let live = Path::new(&["recordings", "live", &recording.0]);
+        let stop = Path::new(&["recordings", "live", &recording.0, "stop"]);
+        over(self.ari.post(&stop).await)?;
+        let deadline = Instant::now() + self.ari.timeout();
+        loop {
+            match self.ari.get::<Live>(&live).await {
+                Err(error) if error.status() == Some(404) => return Ok(()),
+                there => {
+                    there?;
+                }
+            }
+            if Instant::now() > deadline {
+                return Err(AriError::Timeout);
+            }
+            tokio::time::sleep(FINISH_PAUSE).await;
         }
+    }
+
+    pub(super) async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
+        self.forget_recording(recording);
+        let live = Path::new(&["recordings", "live", &recording.0, "stop"]);
+        over(self.ari.post(&live).await)?;
+        Ok(over(self.ari.delete(&Path::new(&["recordings", "stored", &recording.0])).await)?)
+    }
+
+    /// A recording is whole. If that was nobody's wish, its party has gone, which will be told in a
+    /// moment; or else somebody at the console has ended it.
+    pub(super) fn recorded(self: &Arc<Self>, name: &str) {
+        let recording = RecordingId(name.to_owned());
+        let is_wished = match self.recorders.lock().get(&recording) {
+            Some(recorder) => {
+                recorder.is_whole.send_replace(true);
+                recorder.is_over
+            }
+            None => return,
+        };
+        if !is_wished {
+            let switch = Arc::clone(self);
+            self.tasks.spawn(async move {
+                tokio::time::sleep(HANG_UP).await;
+                if let Some(event) = switch.ended_by_itself(recording) {
+                    switch.tell(event).await;
+                }
+            });
+        }
+    }
+
+    /// The end of a recording that nobody wished, unless its party has gone; once.
+    fn ended_by_itself(&self, recording: RecordingId) -> Option<Event> {
+        let mut recorders = self.recorders.lock();
+        let recorder = recorders.get_mut(&recording).filter(|recorder| !recorder.is_over)?;
+        let channel = recorder.channel.clone();
+        if !self.knows(&channel) {
+            return None;
+        }
+        recorder.is_over = true;
+        Some(Event::RecordingEnded { channel, recording })
     }
 
     /// Nothing is recorded, or nothing more.
@@ -153,7 +233,12 @@ impl Inner {
                 }
                 there => {
                     there?;
-                    self.recorded(&recording.0);
+                    if let Some(recorder) = self.recorders.lock().get(&recording) {
+                        recorder.is_whole.send_replace(true);
+                    }
+                    if let Some(event) = self.ended_by_itself(recording) {
+                        self.correct(event).await;
+                    }
                 }
             }
         }

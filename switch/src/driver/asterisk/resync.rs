@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::ari::{AriError, Path};
 use super::lines::{Debris, Stage, Way};
 use super::media::over;
-use super::message::{self, Bridge, Message};
+use super::message::{self, Bridge, Message, Variable};
 use super::plan::{Placed, Presence, RoomId};
 use super::snoop::SnoopId;
 use super::{Inner, LABEL, read_label};
@@ -39,11 +39,6 @@ struct Module {
     status: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct Variable {
-    value: String,
-}
-
 impl Inner {
     /// Tells what was missed. `life` is that of the last time. What happens from now on comes
     /// over the socket, which is connected already.
@@ -54,6 +49,7 @@ impl Inner {
         let is_restarted = life.as_ref().is_some_and(|last| *last != info);
         if life.as_ref() != Some(&info) {
             self.warn_of_device_states().await;
+            self.warn_of_manager();
         }
         *life = Some(info);
 
@@ -150,8 +146,7 @@ impl Inner {
             return Ok(());
         }
         let bridges: Vec<Bridge> = self.ari.get(&Path::new(&["bridges"])).await?;
-        let prefix = format!("{}-", self.app);
-        let is_own = |bridge: &&Bridge| bridge.id.starts_with(&prefix);
+        let is_own = |bridge: &&Bridge| self.is_own_room(&bridge.id);
         let mut book = self.book.lock();
         for (channel, label) in survivors {
             let id = ChannelId(channel.id.clone());
@@ -209,10 +204,9 @@ impl Inner {
 
     async fn sweep_bridges(&self) -> Result<(), AriError> {
         let bridges: Vec<Bridge> = self.ari.get(&Path::new(&["bridges"])).await?;
-        let prefix = format!("{}-", self.app);
         for Bridge { id, channels } in bridges {
             let is_known = self.book.lock().rooms.iter().any(|room| room.0 == id);
-            if !is_known && channels.is_empty() && id.starts_with(&prefix) {
+            if !is_known && channels.is_empty() && self.is_own_room(&id) {
                 info!(bridge = id, "bridge without channels taken down");
                 let done = self.ari.delete(&Path::new(&["bridges", &id])).await;
                 match done {

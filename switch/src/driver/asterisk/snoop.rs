@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -9,16 +10,19 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::Inner;
 use super::ari::{AriError, Path};
 use super::lines::Debris;
 use super::media::over;
 use super::message::Channel;
 use super::plan::RoomId;
+use super::{Inner, names};
 use crate::driver::ChannelId;
 
 /// Given to the application with a snoop channel.
 pub(super) const SNOOP: &str = "snoop";
+
+/// Pauses before something is taken down again.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
 
 /// Name of a snoop channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,14 +58,23 @@ impl Drop for Waiting<'_> {
 }
 
 impl Inner {
-    /// A name for a bridge; by its beginning one's own are known.
+    /// A name for a bridge.
     pub(super) fn fresh_room(&self) -> RoomId {
-        RoomId(format!("{}-{}", self.app, uuid::Uuid::now_v7().simple()))
+        RoomId(names::fresh(&self.room_prefix()))
     }
 
-    /// A name for a snoop channel; by its beginning one's own are known.
+    /// True for the name of a bridge that this driver, or an earlier process, has made.
+    pub(super) fn is_own_room(&self, name: &str) -> bool {
+        names::is_fresh(name, &self.room_prefix())
+    }
+
+    /// A name for a snoop channel.
     pub(super) fn fresh_snoop(&self) -> SnoopId {
-        SnoopId(format!("{}{}", self.snoop_prefix(), uuid::Uuid::now_v7().simple()))
+        SnoopId(names::fresh(&self.snoop_prefix()))
+    }
+
+    fn room_prefix(&self) -> String {
+        format!("{}-", self.app)
     }
 
     fn snoop_prefix(&self) -> String {
@@ -70,7 +83,7 @@ impl Inner {
 
     /// True for a snoop channel that this driver, or an earlier process, has made.
     pub(super) fn is_own_snoop(&self, channel: &Channel) -> bool {
-        channel.is_snoop() && channel.id.starts_with(&self.snoop_prefix())
+        channel.is_snoop() && names::is_fresh(&channel.id, &self.snoop_prefix())
     }
 
     /// A snoop channel has come under control.
@@ -139,6 +152,18 @@ impl Inner {
         drop(self.removing(debris));
     }
 
+    /// Ends something through which somebody is heard: a refusal that passes is not waited out by
+    /// those who hear too much. No answer in time leaves no time for another try.
+    async fn delete_patiently(&self, path: &Path) -> Result<(), AriError> {
+        for pause in RETRY_PAUSES {
+            match self.ari.delete(path).await {
+                Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
+                done => return done,
+            }
+        }
+        self.ari.delete(path).await
+    }
+
     fn removing(&self, debris: Debris) -> Option<JoinHandle<Result<(), AriError>>> {
         let switch = self.own.upgrade().filter(|_| !debris.is_empty())?;
         Some(self.tasks.spawn(async move {
@@ -146,7 +171,7 @@ impl Inner {
             let rooms = debris.rooms.iter().map(|room| Path::new(&["bridges", &room.0]));
             let mut outcome = Ok(());
             for path in snoops.chain(rooms) {
-                if let Err(error) = over(switch.ari.delete(&path).await) {
+                if let Err(error) = over(switch.delete_patiently(&path).await) {
                     debug!(%error, "something was not taken down");
                     switch.tidy_later();
                     outcome = Err(error);

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::names;
 use crate::driver::Clip;
 
 /// The folder.
@@ -42,7 +43,8 @@ impl Spool {
         let prefix = format!("{app}-clip-");
         for file in std::fs::read_dir(&folder)? {
             let file = file?;
-            if file.file_name().to_string_lossy().starts_with(&prefix) {
+            let path = PathBuf::from(file.file_name()).with_extension("");
+            if names::is_fresh(&path.to_string_lossy(), &prefix) {
                 std::fs::remove_file(file.path())?;
             }
         }
@@ -53,8 +55,8 @@ impl Spool {
     pub(super) async fn write(&self, clips: &[Clip]) -> io::Result<Vec<Spooled>> {
         let mut files = Vec::new();
         for clip in clips {
-            let (unique, extension) = (uuid::Uuid::now_v7().simple(), clip.content.extension());
-            let spooled = Spooled(self.folder.join(format!("{}{unique}.{extension}", self.prefix)));
+            let (name, extension) = (names::fresh(&self.prefix), clip.content.extension());
+            let spooled = Spooled(self.folder.join(format!("{name}.{extension}")));
             tokio::fs::write(&spooled.0, clip.content.bytes()).await?;
             files.push(spooled);
         }
@@ -73,11 +75,14 @@ mod tests {
     async fn a_clip_is_there_as_long_as_it_is_played() {
         let folder = tempfile::tempdir().unwrap();
         let there = || std::fs::read_dir(folder.path()).unwrap().count();
-        std::fs::write(folder.path().join("a-clip-left.au"), "left").unwrap();
-        std::fs::write(folder.path().join("b-clip-other.au"), "another application's").unwrap();
+        let left = |prefix| folder.path().join(names::fresh(prefix) + ".au");
+        std::fs::write(left("a-clip-"), "left").unwrap();
+        std::fs::write(left("b-clip-"), "another application's").unwrap();
+        // Of one with the name `a-clip`.
+        std::fs::write(left("a-clip-clip-"), "another application's").unwrap();
         let spool = Spool::open(folder.path(), "a").unwrap();
         let dotted = Spool::open(folder.path(), "a.b").unwrap();
-        assert_eq!(there(), 1);
+        assert_eq!(there(), 2);
         let content = Content::new(b".snd and so on".to_vec());
         let (name, duration) = ("x".to_owned(), Duration::from_secs(1));
         let clip = Clip { name, duration, is_fetched: false, content };
@@ -88,10 +93,10 @@ mod tests {
         let path = media.strip_prefix("sound:").unwrap().to_owned() + ".au";
         assert_eq!(std::fs::read(path).unwrap(), b".snd and so on");
         drop(files);
-        assert_eq!(there(), 1);
+        assert_eq!(there(), 2);
         let two = dotted.write(&[clip.clone(), clip]).await.unwrap();
-        assert_eq!(there(), 3, "each has a file of its own, whatever the application's name");
+        assert_eq!(there(), 4, "each has a file of its own, whatever the application's name");
         drop(two);
-        assert_eq!(there(), 1);
+        assert_eq!(there(), 2);
     }
 }

@@ -1,8 +1,11 @@
 //! The process of the switch dies and starts again; Asterisk keeps the channels.
 
+use mesh::testing::eventually;
 use proto::call::v1::CallRef;
 use proto::switch::v1::command_request::Command;
-use proto::switch::v1::{HoldCall, ParkCall, ResumeCall, RetrieveCall};
+use proto::switch::v1::{
+    HoldCall, ParkCall, ResumeCall, RetrieveCall, StartRecording, TransferCall,
+};
 
 use switch::driver::asterisk::{self, Url};
 
@@ -10,7 +13,7 @@ use super::harness::{self, ALICE, BOB, Harness, TRUNK};
 use crate::fixture::Phones;
 use crate::needs_asterisk;
 use crate::pbx::MUSIC;
-use crate::phone::Manner;
+use crate::phone::{Manner, PATIENCE};
 
 const BYE: &str = "terminated 487 BYE Received";
 const LOST: &str = "terminated 503 Switch Lost";
@@ -47,6 +50,82 @@ async fn two_parties_go_on_talking_and_their_call_can_be_commanded() {
     harness.counts(&call).await;
     harness.until_empty().await;
     assert!(harness.is_settled().await, "nothing is left in the store");
+}
+
+/// The recordings of the first customer, each with the bytes of its audio.
+fn kept(harness: &Harness) -> Vec<(String, u64)> {
+    let folder = harness.world.recordings.path().join("switch-1/1");
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let files = files.map(|file| file.unwrap().path());
+    let whole = files.filter(|path| path.extension().is_some_and(|is| is == "json"));
+    let kept = whole.map(|path| {
+        let bytes = std::fs::metadata(path.with_extension("wav")).unwrap().len();
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), bytes)
+    });
+    kept.collect()
+}
+
+#[tokio::test]
+async fn what_was_recorded_when_the_process_died_is_kept() {
+    needs_asterisk!();
+    let mut harness = Harness::start().await;
+    let call = harness.originate("101", "102").await;
+    harness.until(&call, BOB, &["trying", "ringing", "connected"]).await;
+    let whole = Some(CallRef { id: call.clone(), tag: None });
+    harness.command(Command::StartRecording(StartRecording { call: whole })).await;
+    let (alice, bob) = (harness.phones.alice.clone(), harness.phones.bob.clone());
+    for _ in 0..7 {
+        alice.until_heard(&[(bob.tone, true)]).await;
+        bob.until_heard(&[(alice.tone, true)]).await;
+    }
+    harness.pbx.set_recording("switch-1.unknown");
+    harness.pbx.set_recording("switch-2.unknown");
+
+    harness.crash().await;
+
+    eventually(PATIENCE, "the recording is kept", || async {
+        let (kept, left) = (kept(&harness), harness.pbx.recordings().await);
+        let is_so = kept.len() == 1 && left == ["switch-2.unknown"];
+        if is_so { Ok(()) } else { Err(format!("{kept:?}, {left:?}")) }
+    })
+    .await;
+    assert!(kept(&harness)[0].1 > 16_000, "a second, 8,000 samples of 16 bits");
+    alice.hears(bob.tone).await;
+    bob.hang_up().await;
+    alice.sees("BYE", 1).await;
+    harness.until_empty().await;
+    assert_eq!(kept(&harness).len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_recorded_of_a_call_that_ends_with_the_process_is_kept() {
+    needs_asterisk!();
+    let mut harness = Harness::start().await;
+    let call = harness.originate("101", "102").await;
+    harness.until(&call, BOB, &["trying", "ringing", "connected"]).await;
+    let whole = Some(CallRef { id: call.clone(), tag: None });
+    harness.command(Command::StartRecording(StartRecording { call: whole })).await;
+    let alice = harness.phones.alice.clone();
+    alice.hears(harness.phones.bob.tone).await;
+    // Being transferred, it does not go on.
+    harness.phones.trunk.set_manner(Manner::Ring);
+    let transfer = TransferCall {
+        call: Some(CallRef { id: call.clone(), tag: Some(harness.tag(&call, ALICE).await) }),
+        destination: Some("12065550100".to_owned()),
+        target_call: None,
+    };
+    harness.command(Command::TransferCall(transfer)).await;
+    harness.until(&call, TRUNK, &["trying", "ringing"]).await;
+
+    harness.crash().await;
+
+    harness.until_last(&call, BOB, LOST).await;
+    eventually(PATIENCE, "the recording is kept", || async {
+        let (kept, left) = (kept(&harness), harness.pbx.recordings().await);
+        if kept.len() == 1 && left.is_empty() { Ok(()) } else { Err(format!("{kept:?}, {left:?}")) }
+    })
+    .await;
+    harness.until_empty().await;
 }
 
 #[tokio::test]

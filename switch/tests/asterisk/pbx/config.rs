@@ -7,7 +7,10 @@ use std::path::Path;
 
 use mesh::testing::ports;
 
-use super::{MUSIC, PASSWORD, PEER_PASSWORD, Pbx, Peer, RINGBACK, RTP_PORTS, USER, home};
+use super::{
+    MANAGER_PASSWORD, MUSIC, PASSWORD, PEER_PASSWORD, Pbx, Peer, READER, RINGBACK, RTP_PORTS, USER,
+    home,
+};
 use crate::audio;
 
 impl Pbx {
@@ -58,6 +61,12 @@ impl Pbx {
             "[general]\nenabled = yes\n[{USER}]\ntype = user\nread_only = no\n\
              password = {PASSWORD}\n"
         );
+        let manager = format!(
+            "[general]\nenabled = yes\nwebenabled = yes\nbindaddr = 127.0.0.1\nport = {}\n\
+             [{USER}]\nsecret = {MANAGER_PASSWORD}\nwrite = system\n\
+             [{READER}]\nsecret = {MANAGER_PASSWORD}\nread = call\n",
+            ports::free_tcp()
+        );
         let first = ports::free_udp_range(RTP_PORTS);
         let last = first + RTP_PORTS - 1;
         let rtp = format!("[general]\nrtpstart = {first}\nrtpend = {last}\n");
@@ -81,7 +90,7 @@ impl Pbx {
             .unwrap();
         }
         // Registered nowhere, until a phone does.
-        pjsip.push_str("[109](phone)\naors = 109\n[109]\ntype = aor\nmax_contacts = 1\nremove_existing = yes\n");
+        pjsip.push_str("[109](phone)\naors = 109\nset_var = CORDBOARD_TALK=no\n[109]\ntype = aor\nmax_contacts = 1\nremove_existing = yes\n");
         pjsip.push_str("[trunk]\ntype = identify\nendpoint = trunk\nmatch = 127.0.0.1\n");
         if let Some(Peer { own, other, sip_port }) = &self.peer {
             write!(
@@ -126,6 +135,7 @@ impl Pbx {
             ("modules.conf", modules),
             ("http.conf", http),
             ("ari.conf", ari),
+            ("manager.conf", manager),
             ("rtp.conf", rtp),
             ("pjsip.conf", pjsip),
             ("extensions.conf", extensions.to_owned()),
@@ -154,8 +164,8 @@ const MODULES: &str = "
     res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_dtmf_info
     res_pjsip_registrar res_pjsip_diversion res_pjsip_rfc3326 res_pjsip_pubsub res_pjsip_dlg_options
     res_pjsip_header_funcs res_pjsip_authenticator_digest
-    res_pjsip_outbound_authenticator_digest res_pjsip_empty_info res_pjsip_nat chan_pjsip func_channel func_callerid";
+    res_pjsip_outbound_authenticator_digest res_pjsip_empty_info res_pjsip_nat res_pjsip_notify chan_pjsip func_channel func_callerid";
 
 /// Files that modules complain about when they are missing.
 const EMPTY: &str = "cdr.conf cel.conf features.conf stasis.conf pjproject.conf codecs.conf \
-    acl.conf ccss.conf udptl.conf sorcery.conf dsp.conf manager.conf pjsip_notify.conf";
+    acl.conf ccss.conf udptl.conf sorcery.conf dsp.conf pjsip_notify.conf";

@@ -9,6 +9,7 @@ use mesh::ledger::memory::{MemoryConfig, MemoryLedger};
 use mesh::net::{Listener, Network, Target};
 use mesh::testing::eventually;
 use switch::driver::asterisk;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,8 @@ use crate::phone::PATIENCE;
 pub(crate) struct World {
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) clock: Clock,
+    /// The recording folder.
+    pub(crate) recordings: Arc<TempDir>,
     network: Network,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -38,7 +41,8 @@ impl World {
         let network = Network::default();
         let (tasks, stop) = (tasks.clone(), stop.clone());
         directory::start(&network, &tasks, &stop);
-        Self { ledger, clock, network, tasks, stop }
+        let recordings = Arc::new(tempfile::tempdir().unwrap());
+        Self { ledger, clock, recordings, network, tasks, stop }
     }
 
     pub(super) fn forget_everything(&mut self) {
@@ -64,6 +68,10 @@ impl Service {
             node: node.to_owned(),
             driver: switch::Driver::Asterisk,
             asterisk: config,
+            recordings: switch::recordings::Config {
+                folder: Some(world.recordings.path().join(node)),
+                ..switch::recordings::Config::default()
+            },
             ..switch::Config::default()
         };
         Self::configured(world, config, None).await
