@@ -12,7 +12,6 @@
     reason = "a harness may panic: that is how a test fails"
 )]
 
-mod audio;
 mod conformance;
 mod crowd;
 mod dialling;
@@ -27,7 +26,6 @@ mod pbx;
 mod phone;
 mod prompts;
 mod recordings;
-mod sip;
 
 /// Leaves a test when there is to be no Asterisk.
 #[macro_export]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mesh::testing::{eventually, ports};
+use phones::sip::Message;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,7 +21,6 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 
 use crate::phone::Phone;
-use crate::sip::Message;
 
 /// How long Asterisk may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);

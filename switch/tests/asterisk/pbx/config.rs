@@ -6,9 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use mesh::testing::ports;
+use phones::audio::tone;
 
 use super::{MUSIC, PASSWORD, PEER_PASSWORD, Pbx, Peer, RINGBACK, RTP_PORTS, USER, home};
-use crate::audio;
 
 impl Pbx {
     pub(super) fn configure(&self, lines: &[(String, u16)]) {
@@ -21,13 +21,7 @@ impl Pbx {
             symlink(home.join("data").join(name), folder.join("data").join(name)).unwrap();
         }
         // Raw µ-law: one second of one tone.
-        let music: Vec<u8> = (0..8000)
-            .map(|index| {
-                audio::encode(
-                    (std::f64::consts::TAU * MUSIC * f64::from(index) / 8000.0).sin() * 0.4,
-                )
-            })
-            .collect();
+        let music: Vec<u8> = tone(MUSIC, 0, 8000).collect();
         fs::write(folder.join("music/tone.ulaw"), music).unwrap();
         for (name, text) in self.files(&home, lines) {
             fs::write(folder.join("etc").join(name), text).unwrap();
