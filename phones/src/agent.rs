@@ -45,6 +45,8 @@ pub enum Manner {
     AnswerAfter(Duration),
     /// Rings until somebody answers, or the switch has it answer.
     Ring,
+    /// The same, and refuses with this code when the switch has it answer.
+    Deaf(u16),
     /// Refuses with this code; without ringing.
     Refuse(u16),
 }

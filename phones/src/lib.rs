@@ -11,6 +11,7 @@
 //! routes, no TCP and no codec but µ-law.
 
 pub mod agent;
+pub mod asterisk;
 pub mod audio;
 pub mod digest;
 pub mod phone;

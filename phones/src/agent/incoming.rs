@@ -42,18 +42,14 @@ impl Agent {
             }
             "BYE" => {
                 self.send(&ok, from).await?;
-                self.forget(&id);
+                self.give_up(&id, from).await?;
                 self.note("BYE");
                 Ok(())
             }
             "CANCEL" => {
                 self.send(&ok, from).await?;
-                let ringing =
-                    self.of(&id, |call| if call.is_up { None } else { call.invite.clone() });
-                if let Some(Some(invite)) = ringing {
-                    let gone = invite.answer(487, "Request Terminated", &self.tag());
-                    self.forget(&id);
-                    self.send(&gone, from).await?;
+                if self.ringing(&id).is_some() {
+                    self.give_up(&id, from).await?;
                 }
                 self.note("CANCEL");
                 Ok(())
@@ -64,20 +60,41 @@ impl Agent {
                 self.note(format!("INFO {key}"));
                 self.send(&ok, from).await
             }
-            // The switch has the phone answer, as telephones with a headset know it: by an event `talk` in the
-            // call that rings.
-            "NOTIFY" if is_known && request.header("Event").eq_ignore_ascii_case("talk") => {
-                self.send(&ok, from).await?;
-                self.note("NOTIFY talk");
-                let ringing =
-                    self.of(&id, |call| if call.is_up { None } else { call.invite.clone() });
-                match ringing {
-                    Some(Some(invite)) => self.accept(&id, &invite).await,
-                    _ => Ok(()),
-                }
-            }
+            "NOTIFY" => self.notified(&id, &request, from).await,
             _ => self.send(&ok, from).await,
         }
+    }
+
+    /// The other side ends a call; one that rings is answered with 487 (section 15.1.2).
+    async fn give_up(&self, id: &str, from: SocketAddr) -> Result<(), Error> {
+        let gone =
+            self.ringing(id).map(|invite| invite.answer(487, "Request Terminated", &self.tag()));
+        self.forget(id);
+        match gone {
+            Some(gone) => self.send(&gone, from).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The switch has the phone answer, as telephones know it that follow a switchboard: by an event `talk`
+    /// in the call that rings.
+    async fn notified(&self, id: &str, notify: &Message, from: SocketAddr) -> Result<(), Error> {
+        let event = notify.header("Event");
+        self.note(format!("NOTIFY {event}"));
+        let number = self.of(id, |call| call.number.clone()).unwrap_or_default();
+        if let Manner::Deaf(code) = self.inner.conduct.manner(&number) {
+            return self.send(&notify.answer(code, "No", &self.tag()), from).await;
+        }
+        self.send(&notify.answer(200, "OK", &self.tag()), from).await?;
+        match self.ringing(id) {
+            Some(invite) if event == "talk" => self.accept(id, &invite).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The invitation of a call that rings here.
+    fn ringing(&self, id: &str) -> Option<Message> {
+        self.of(id, |call| call.invite.clone().filter(|_| !call.is_up)).flatten()
     }
 
     async fn invited(&self, id: &str, invite: Message, from: SocketAddr) -> Result<(), Error> {
@@ -111,7 +128,7 @@ impl Agent {
                     stop.run_until_cancelled(answering).await;
                 });
             }
-            Manner::Ring | Manner::Refuse(_) => {}
+            Manner::Ring | Manner::Deaf(_) | Manner::Refuse(_) => {}
         }
         Ok(())
     }
