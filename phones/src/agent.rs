@@ -249,6 +249,14 @@ impl Agent {
         state.calls.iter().rev().find(|call| call.number == number).map(|call| call.id.clone())
     }
 
+    /// The newest call that rings here.
+    #[must_use]
+    pub fn rings(&self) -> Option<String> {
+        let state = self.inner.state.lock();
+        let rings = |call: &&Call| call.invite.is_some() && !call.is_up;
+        state.calls.iter().rev().find(rings).map(|call| call.id.clone())
+    }
+
     /// Answers a call that rings.
     ///
     /// # Errors

@@ -1,13 +1,68 @@
 //! `cordboard demo` and the command line.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use system_tests::process::program;
+
+use crate::asterisk_config::home;
 
 #[test]
 fn the_demo_plays_every_scenario() {
     let output = Command::new(program()).args(["demo", "--color", "never"]).output().unwrap();
 
+    let text = plays_every_scenario(&output);
+    assert!(!text.contains("NOTIFY"), "the simulator makes a phone answer:\n{text}");
+}
+
+#[test]
+fn the_demo_plays_every_scenario_on_a_real_asterisk_with_phones_that_register_there() {
+    let Some(home) = home() else { return };
+    let temporary = tempfile::tempdir().unwrap();
+
+    let output = Command::new(program())
+        .args(["demo", "--color", "never", "--switch", "asterisk", "--asterisk"])
+        .arg(home)
+        .env("TMPDIR", temporary.path())
+        .output()
+        .unwrap();
+
+    let text = plays_every_scenario(&output);
+    assert!(text.contains("the phones have registered there"), "{text}");
+    let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn where_there_is_no_asterisk_the_demo_says_what_it_looked_for() {
+    let nothing = tempfile::tempdir().unwrap();
+    let demo = |more: &[&str]| {
+        let output = Command::new(program())
+            .args(["demo", "--switch", "asterisk"])
+            .args(more)
+            .env("PATH", nothing.path())
+            .env_remove("CORDBOARD_ASTERISK")
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+
+    let in_path = demo(&[]);
+    let folder = nothing.path().to_str().unwrap();
+    let in_folder = demo(&["--asterisk", folder]);
+
+    assert!(in_path.contains("no program `asterisk` in PATH"), "{in_path}");
+    assert!(in_folder.contains(folder) && in_folder.contains("no `bin/asterisk`"), "{in_folder}");
+    for said in [in_path, in_folder] {
+        assert!(
+            said.contains("apt install asterisk") && said.contains("scripts/asterisk"),
+            "{said}"
+        );
+    }
+}
+
+/// Checks that a demo has played all there is; gives what it said.
+fn plays_every_scenario(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
@@ -24,6 +79,7 @@ fn the_demo_plays_every_scenario() {
     ] {
         assert!(text.contains(said), "the demo does not say `{said}`:\n{text}");
     }
+    text.into_owned()
 }
 
 #[tokio::test]
