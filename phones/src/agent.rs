@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use self::call::Call;
 use crate::digest::Credentials;
+use crate::rtp::Press;
 use crate::sip::Message;
 use crate::voice::{NotHeard, Voice};
 
@@ -87,7 +88,7 @@ pub enum Error {
     /// Something else is heard.
     #[error(transparent)]
     NotHeard(#[from] NotHeard),
-    /// The key is none, or too many wait.
+    /// There is no such key, or too many wait.
     #[error("key `{0}` cannot be pressed")]
     Key(char),
 }
@@ -312,6 +313,9 @@ impl Agent {
         if events.is_some() {
             return if voice.press(key) { Ok(()) } else { Err(Error::Key(key)) };
         }
+        if Press::of(key).is_none() {
+            return Err(Error::Key(key));
+        }
         let body = format!("Signal={key}\r\nDuration=160\r\n");
         self.in_dialog(id, "INFO", |info| info.with_body("application/dtmf-relay", body)).await
     }
@@ -480,3 +484,6 @@ impl Agent {
         format!("tag-{}-{}", self.user(), self.port())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,11 +34,11 @@ impl Message {
             if line.starts_with([' ', '\t']) {
                 // A header goes on (section 7.3.1).
                 let (_, value) = message.headers.last_mut()?;
-                value.push(' ');
-                value.push_str(&one_line(line.trim()));
+                let whole = format!("{value} {}", one_line(line.trim()));
+                whole.trim().clone_into(value);
                 continue;
             }
-            if message.headers.len() == MOST_HEADERS {
+            if message.headers.len() > MOST_HEADERS {
                 return None;
             }
             let (name, value) = line.split_once(':')?;
@@ -49,8 +49,8 @@ impl Message {
             length => length.parse().ok()?,
         };
         body.get(..length)?.clone_into(&mut message.body);
-        message.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Length"));
-        Some(message)
+        let message = message.without("Content-Length");
+        (message.headers.len() <= MOST_HEADERS).then_some(message)
     }
 
     /// With one header more. Line breaks in it become spaces.
@@ -186,7 +186,7 @@ pub fn address_of(contact: &str) -> &str {
 }
 
 fn long_name(name: &str) -> &str {
-    match name {
+    match name.to_ascii_lowercase().as_str() {
         "v" => "Via",
         "f" => "From",
         "t" => "To",
@@ -195,7 +195,7 @@ fn long_name(name: &str) -> &str {
         "c" => "Content-Type",
         "l" => "Content-Length",
         "o" => "Event",
-        name => name,
+        _ => name,
     }
 }
 
@@ -205,7 +205,7 @@ fn long_name(name: &str) -> &str {
 pub struct Audio {
     /// Address and port for µ-law.
     pub at: (IpAddr, u16),
-    /// Payload type of telephone events.
+    /// Payload type of telephone events, one of those that are agreed on (96 to 127).
     pub events: Option<u8>,
 }
 
@@ -242,7 +242,10 @@ impl Audio {
             let (number, name) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
             name.starts_with("telephone-event/8000").then(|| number.parse().ok())?
         });
-        Some(Self { at: (address, port), events: events.filter(|number| *number < 128) })
+        Some(Self {
+            at: (address, port),
+            events: events.filter(|number| (96..128).contains(number)),
+        })
     }
 }
 

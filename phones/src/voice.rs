@@ -47,7 +47,7 @@ pub struct Voice {
 struct Shared {
     /// Where to speak to, while on the line.
     peer: Option<Audio>,
-    keys: VecDeque<char>,
+    keys: VecDeque<Press>,
     heard: VecDeque<(Instant, [u8; PACKET])>,
     /// How many packets were heard before those that are kept.
     forgotten: usize,
@@ -89,16 +89,16 @@ impl Voice {
         self.shared.lock().peer = Some(peer);
     }
 
-    /// Presses a key after those that wait; `false` when the peer takes no telephone events, or too many
-    /// wait.
+    /// Presses a key after those that wait; `false` when there is no such key, the peer takes no telephone
+    /// events, or too many wait.
     #[must_use]
     pub fn press(&self, key: char) -> bool {
         let mut shared = self.shared.lock();
         let takes = shared.peer.is_some_and(|peer| peer.events.is_some());
-        if !takes || shared.keys.len() == MOST_KEYS {
-            return false;
+        match Press::of(key) {
+            Some(press) if takes && shared.keys.len() < MOST_KEYS => shared.keys.push_back(press),
+            _ => return false,
         }
-        shared.keys.push_back(key);
         true
     }
 
@@ -176,7 +176,7 @@ async fn speak_and_listen(socket: UdpSocket, frequency: f64, shared: Arc<Mutex<S
                     (shared.peer, key)
                 };
                 let Some(peer) = peer else { continue };
-                if let (Some(key), Some(kind)) = (key.and_then(Press::of), peer.events) {
+                if let (Some(key), Some(kind)) = (key, peer.events) {
                     sender.press(key, kind);
                 }
                 for packet in sender.next(|start, count| tone(frequency, start, count)) {

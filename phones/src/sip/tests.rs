@@ -33,6 +33,17 @@ fn what_is_cut_short_or_has_too_many_headers_is_no_message() {
 }
 
 #[test]
+fn what_was_read_is_written_and_read_as_the_same() {
+    let folded = INVITE.replace("l: 4", "x:\r\n\ty\r\n \r\nL: 4");
+    let full = INVITE.replace("l: 4", &format!("{}l: 4", "x: y\r\n".repeat(MOST_HEADERS - 5)));
+
+    for text in [folded, full] {
+        let message = Message::parse(text.as_bytes()).unwrap();
+        assert_eq!(Message::parse(&message.to_bytes()), Some(message));
+    }
+}
+
+#[test]
 fn a_value_cannot_bring_a_header_of_its_own() {
     let message = Message::new("INFO sip:1@h SIP/2.0").with("From", "x\r\nTo: <sip:2@h>");
 
