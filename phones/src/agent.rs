@@ -272,8 +272,13 @@ impl Agent {
     /// # Errors
     /// When there is no such call.
     pub async fn hang_up(&self, id: &str) -> Result<(), Error> {
-        let (is_up, invite) =
-            self.of(id, |call| (call.is_up, call.invite.clone())).ok_or(Error::NoCall)?;
+        // At one moment, as an answer may come at the next.
+        let (is_up, invite, cancel, to) = {
+            let mut state = self.inner.state.lock();
+            let call = state.calls.iter_mut().find(|call| call.id == id).ok_or(Error::NoCall)?;
+            call.is_given_up = !call.is_up;
+            (call.is_up, call.invite.clone(), self.cancel(call), call.switch)
+        };
         match invite {
             _ if is_up => {
                 self.in_dialog(id, "BYE", |bye| bye).await?;
@@ -283,11 +288,7 @@ impl Agent {
                 self.reply(id, &invite.answer(603, "Decline", &self.tag())).await?;
                 self.forget(id);
             }
-            None => {
-                let found = self.of(id, |call| (self.cancel(call), call.switch));
-                let (cancel, to) = found.ok_or(Error::NoCall)?;
-                self.ask(cancel, to).await?;
-            }
+            None => self.ask(cancel, to).await?,
         }
         Ok(())
     }

@@ -28,6 +28,8 @@ pub(super) struct Call {
     /// Branch of the last request, which a CANCEL repeats.
     pub(super) branch: String,
     pub(super) is_up: bool,
+    /// A CANCEL was sent; an answer that crosses it is taken back by a BYE.
+    pub(super) is_given_up: bool,
     /// The own 200 has had its ACK.
     pub(super) is_acknowledged: bool,
     /// Payload type of telephone events, when the switch takes them.
@@ -58,6 +60,7 @@ impl Call {
             sequence: 1,
             branch: format!("z9hG4bK{unique}"),
             is_up: false,
+            is_given_up: false,
             is_acknowledged: true,
             events: None,
             voice,
@@ -84,6 +87,7 @@ impl Call {
             sequence: 0,
             branch: String::new(),
             is_up: false,
+            is_given_up: false,
             is_acknowledged: false,
             events: None,
             voice,

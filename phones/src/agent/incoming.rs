@@ -153,7 +153,8 @@ impl Agent {
     pub(super) async fn accept(&self, id: &str, invite: &Message) -> Result<(), Error> {
         let (answer, switch) = {
             let mut state = self.inner.state.lock();
-            let call = state.calls.iter_mut().find(|call| call.id == id).ok_or(Error::NoCall)?;
+            let call = state.calls.iter_mut().find(|call| call.id == id && !call.is_given_up);
+            let call = call.ok_or(Error::NoCall)?;
             call.is_up = true;
             call.is_acknowledged = false;
             hear(call, invite.body());
@@ -207,6 +208,11 @@ impl Agent {
             let ack = self.invite_answered(&answer, code, number, branch);
             if let Some((ack, to)) = ack {
                 self.send(&ack, to).await?;
+            }
+            let id = answer.header("Call-ID");
+            if self.of(id, |call| call.is_up && call.is_given_up) == Some(true) {
+                // It was answered just then (section 15).
+                self.hang_up(id).await?;
             }
         }
         if let Some(asked) = asked

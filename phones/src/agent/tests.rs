@@ -100,6 +100,25 @@ async fn a_call_is_refused_given_up_or_declined() {
 }
 
 #[tokio::test]
+async fn an_answer_that_crosses_the_hang_up_is_taken_back() {
+    let bench = Bench::new();
+    let [alice, bob] = bench.pair().await;
+    bob.set_manner(Manner::Ring);
+    let call = alice.dial("102", "", "101").await.unwrap();
+    let received = bob.until_called("102", PATIENCE).await.unwrap();
+    alice.sees("180", 1, PATIENCE).await.unwrap();
+
+    // On one thread: Bob's answer is on its way, and Alice has not seen it.
+    bob.answer(&received).await.unwrap();
+    assert_eq!(alice.of(&call, |call| call.is_up), Some(false));
+    alice.hang_up(&call).await.unwrap();
+
+    bob.sees("BYE", 1, PATIENCE).await.unwrap();
+    alice.sees("200 BYE", 1, PATIENCE).await.unwrap();
+    assert_eq!((alice.newest(), bob.newest()), (None, None));
+}
+
+#[tokio::test]
 async fn a_phone_that_rings_answers_when_it_is_notified_of_talk() {
     let bench = Bench::new();
     let [alice, bob] = bench.pair().await;

@@ -109,16 +109,14 @@ impl Asterisk {
     async fn until_registered(&mut self, sip: &Sip) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            let registered = sip.register(PATIENCE / 10).await;
+            if self.running.said().lines().any(is_port_taken) {
+                return Err("somebody has its port".to_owned());
+            }
             // It refuses while it starts.
-            let refusal = match sip.register(PATIENCE / 10).await {
-                Ok(()) => return Ok(()),
-                Err(refusal) => refusal,
-            };
+            let Err(refusal) = registered else { return Ok(()) };
             if let Some(status) = self.running.ended() {
                 return Err(format!("it ended with {status}"));
-            }
-            if self.running.said().contains("Address already in use") {
-                return Err("somebody has its port".to_owned());
             }
             if Instant::now() > deadline {
                 return Err(refusal.to_string());
@@ -158,6 +156,13 @@ pub(super) async fn until_heard(admin: SocketAddr) -> anyhow::Result<()> {
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Whether Asterisk says that somebody has the port of its REST interface or of SIP. It may have others that
+/// nobody asks.
+fn is_port_taken(line: &str) -> bool {
+    line.contains("Address already in use")
+        && ["http server", "Transport 'udp'"].iter().any(|what| line.contains(what))
 }
 
 /// Accounts of the demo directory.
@@ -210,4 +215,25 @@ fn rtp_ports() -> anyhow::Result<RangeInclusive<u16>> {
         }
     }
     bail!("there are no {RTP_PORTS} ports in a row for audio")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_counts_is_told_from_one_that_does_not() {
+        let rest = "tcptls.c:877 ast_tcptls_server_start: Unable to bind http server to \
+                    127.0.0.1:23111: Address already in use";
+        let sip = "res_pjsip/config_transport.c:1006 transport_apply: Transport 'udp' could not be \
+                   started: Address already in use";
+        let other = rest.replace("http server", "Manager server");
+
+        assert!(is_port_taken(rest) && is_port_taken(sip) && !is_port_taken(&other));
+    }
+
+    #[test]
+    fn every_account_of_the_demo_directory_gets_a_phone() {
+        assert_eq!(accounts().unwrap(), ["101", "102", "103", "104", "105", "201", "202", "301"]);
+    }
 }
