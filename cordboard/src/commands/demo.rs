@@ -15,7 +15,8 @@ use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +44,17 @@ const ALL: [Scenario; 9] = [
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(args: Demo) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // An Asterisk of its own ends with the play, and its folder goes.
+    tokio::select! {
+        outcome = Box::pin(play(args)) => outcome,
+        _ = terminate.recv() => bail!("stopped"),
+        _ = interrupt.recv() => bail!("stopped"),
+    }
+}
+
+async fn play(args: Demo) -> anyhow::Result<()> {
     let in_colour = match args.color {
         Color::Auto => std::io::stdout().is_terminal(),
         Color::Always => true,
