@@ -153,6 +153,12 @@ pub(crate) struct Demo {
     /// Plays this scenario alone; all of them by default
     #[arg(value_enum)]
     pub(crate) scenario: Option<Scenario>,
+    /// On which switch: `asterisk` is a real one of the demo's own, with phones that speak SIP
+    #[arg(long = "switch", value_enum, value_name = "SWITCH", default_value = "sim")]
+    pub(crate) driver: SwitchDriver,
+    /// Folder into which an Asterisk is unpacked, as `scripts/asterisk` does; without it, `asterisk` in `PATH`
+    #[arg(long, value_name = "FOLDER", env = "CORDBOARD_ASTERISK")]
+    pub(crate) asterisk: Option<PathBuf>,
     /// When to use colour
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) color: Color,

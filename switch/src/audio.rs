@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-pub use builtin::builtin_prompts;
+pub use builtin::{builtin_pitches, builtin_prompts};
 
 use crate::driver::{Clip, Content};
 use folder::Found;

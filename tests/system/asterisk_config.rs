@@ -1,13 +1,14 @@
 //! The configuration that `cordboard admin asterisk-config` writes, on a real Asterisk.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 use mesh::testing::{eventually, ports};
+use phones::asterisk::{Installation, Running};
 use serde_json::json;
 use system_tests::Client;
 use system_tests::process::{Process, program};
@@ -16,7 +17,12 @@ use tokio::net::TcpStream;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where `scripts/asterisk` has put it; `None` where the tests have been told to do without.
+/// What `scripts/asterisk` has unpacked; `None` where the tests have been told to do without.
+pub(crate) fn installation() -> Option<Installation> {
+    Some(Installation::in_folder(&home()?).expect("an Asterisk in the folder"))
+}
+
+/// Where it is.
 pub(crate) fn home() -> Option<PathBuf> {
     if std::env::var_os("CORDBOARD_WITHOUT_ASTERISK").is_some_and(|value| value == "1") {
         println!("skipped: CORDBOARD_WITHOUT_ASTERISK=1");
@@ -32,16 +38,6 @@ pub(crate) fn home() -> Option<PathBuf> {
             "there is no Asterisk: run scripts/asterisk, or set CORDBOARD_WITHOUT_ASTERISK=1",
         ),
     )
-}
-
-/// Ended when dropped.
-pub(crate) struct Asterisk(Child);
-
-impl Drop for Asterisk {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 /// Writes a configuration of the demo directory into `folder`.
@@ -66,61 +62,14 @@ pub(crate) fn write_config(folder: &Path, more: &[&str]) -> Output {
 }
 
 /// Starts Asterisk on what was written, in folders of its own.
-pub(crate) fn start(home: &Path, folder: &Path) -> Asterisk {
-    for name in ["var", "run", "log", "spool/recording", "db", "data/sounds"] {
-        fs::create_dir_all(folder.join(name)).unwrap();
-    }
-    for name in ["documentation", "rest-api", "static-http", "sounds/en"] {
-        symlink(home.join("data").join(name), folder.join("data").join(name)).unwrap();
-    }
-    let (at, home_at) = (folder.display(), home.display());
-    let directories = format!(
-        "[directories]\nastetcdir => {at}/etc\nastmoddir => {home_at}/modules\n\
-         astvarlibdir => {at}/var\nastdbdir => {at}/db\nastkeydir => {at}/var\n\
-         astdatadir => {at}/data\nastagidir => {at}/var\nastspooldir => {at}/spool\n\
-         astrundir => {at}/run\nastlogdir => {at}/log\n[options]\nnocolor = yes\n"
-    );
-    fs::write(folder.join("etc/asterisk.conf"), directories).unwrap();
-    // Files that a packaged Asterisk has, and some modules do not start without.
-    for name in [
-        "cdr",
-        "cel",
-        "features",
-        "stasis",
-        "pjproject",
-        "codecs",
-        "acl",
-        "ccss",
-        "udptl",
-        "sorcery",
-        "dsp",
-        "manager",
-        "pjsip_notify",
-        "musiconhold",
-        "indications",
-        "websocket_client",
-    ] {
-        let file = folder.join(format!("etc/{name}.conf"));
-        if !file.exists() {
-            fs::write(file, "").unwrap();
-        }
-    }
-    let logger = "[general]\n[logfiles]\nconsole => warning,error\n";
-    fs::write(folder.join("etc/logger.conf"), logger).unwrap();
-    let process = Command::new(home.join("bin/asterisk"))
-        .arg("-C")
-        .arg(folder.join("etc/asterisk.conf"))
-        .args(["-f", "-n"])
-        .stdin(Stdio::null())
-        .stdout(fs::File::create(folder.join("output")).unwrap())
-        .stderr(Stdio::null())
-        .spawn();
-    Asterisk(process.unwrap())
+pub(crate) fn start(asterisk: &Installation, folder: &Path) -> Running {
+    asterisk.furnish(folder, "test").unwrap();
+    asterisk.start(folder).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
-    let Some(home) = home() else { return };
+    let Some(asterisk) = installation() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (ari, first) = (ports::free_tcp(), ports::free_udp_range(101));
     let (ari, sip) = (format!("127.0.0.1:{ari}"), format!("127.0.0.1:{}", ports::free_udp()));
@@ -138,7 +87,7 @@ async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
     let port = format!("\nport = {}\n\n", ports::free_tcp());
     let text = fs::read_to_string(&manager).unwrap().replacen("\n\n", &port, 1);
     fs::write(&manager, text).unwrap();
-    let _asterisk = start(&home, folder.path());
+    let asterisk = start(&asterisk, folder.path());
 
     let password = folder.path().join("etc/ari-password");
     let set = format!("switch.asterisk.password_file={}", password.display());
@@ -160,15 +109,12 @@ async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
             {
                 Ok(())
             }
-            other => Err(format!(
-                "{other:?}; {}",
-                fs::read_to_string(folder.path().join("output")).unwrap_or_default()
-            )),
+            other => Err(format!("{other:?}; {}", asterisk.said())),
         }
     })
     .await;
 
-    let said = fs::read_to_string(folder.path().join("output")).unwrap_or_default();
+    let said = asterisk.said();
     assert!(!said.contains("ERROR"), "{said}");
 
     // Alice's phone has not registered: Asterisk knows the endpoint, and that nobody is there.

@@ -10,7 +10,7 @@ use mesh::testing::{eventually, ports};
 use serde_json::{Value, json};
 use system_tests::{Client, Mesh};
 
-use crate::asterisk_config::{home, start, write_config};
+use crate::asterisk_config::{installation, start, write_config};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -55,7 +55,7 @@ fn is(state: &'static str, count: usize) -> impl Fn(&[Value]) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_goes_on_over_the_death_of_the_switch_s_process() {
-    let Some(home) = home() else { return };
+    let Some(asterisk) = installation() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (ari, first) = (ports::free_tcp(), ports::free_udp_range(101));
     let (ari, sip) = (format!("127.0.0.1:{ari}"), format!("127.0.0.1:{}", ports::free_udp()));
@@ -64,7 +64,7 @@ async fn a_call_goes_on_over_the_death_of_the_switch_s_process() {
         write_config(folder.path(), &["--ari-listen", &ari, "--sip-listen", &sip, "--rtp", &rtp]);
     assert!(written.status.success(), "{written:?}");
     add_phones(folder.path(), &sip);
-    let _asterisk = start(&home, folder.path());
+    let _asterisk = start(&asterisk, folder.path());
     let password = folder.path().join("etc/ari-password");
     let mut mesh = Mesh::start_with(&[
         "switch.driver=asterisk",

@@ -1,13 +1,113 @@
 //! `cordboard demo` and the command line.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use mesh::testing::eventually;
 use system_tests::process::program;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::asterisk_config::home;
 
 #[test]
 fn the_demo_plays_every_scenario() {
     let output = Command::new(program()).args(["demo", "--color", "never"]).output().unwrap();
 
+    let text = plays_every_scenario(&output);
+    assert!(!text.contains("NOTIFY"), "the simulator makes a phone answer:\n{text}");
+}
+
+#[test]
+fn the_demo_plays_every_scenario_on_a_real_asterisk_with_phones_that_register_there() {
+    let Some(home) = home() else { return };
+    let temporary = tempfile::tempdir().unwrap();
+
+    let output = Command::new(program())
+        .args(["demo", "--color", "never", "--switch", "asterisk", "--asterisk"])
+        .arg(home)
+        .env("TMPDIR", temporary.path())
+        .output()
+        .unwrap();
+
+    let text = plays_every_scenario(&output);
+    assert!(text.contains("the phones have registered there"), "{text}");
+    assert!(!text.contains("NOTIFY"), "Asterisk makes a phone answer:\n{text}");
+    let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_demo_that_is_stopped_leaves_no_asterisk_behind() {
+    let Some(home) = home() else { return };
+    let temporary = tempfile::tempdir().unwrap();
+    let mut demo = tokio::process::Command::new(program())
+        .args(["demo", "--color", "never", "--switch", "asterisk", "--asterisk"])
+        .arg(home)
+        .env("TMPDIR", temporary.path())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("an Asterisk of its own is up") {
+            break;
+        }
+    }
+    assert!(!asterisks(temporary.path()).is_empty());
+
+    let id = demo.id().unwrap().to_string();
+    assert!(Command::new("kill").arg(id).status().unwrap().success());
+    assert_eq!(demo.wait().await.unwrap().code(), Some(1));
+
+    eventually(Duration::from_secs(10), "Asterisk has gone", || async {
+        let left = asterisks(temporary.path());
+        if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
+    })
+    .await;
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
+
+/// The command lines of processes that name a folder.
+fn asterisks(folder: &Path) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let lines = processes.filter_map(|one| std::fs::read(one.ok()?.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(folder.to_str().unwrap())).collect()
+}
+
+#[test]
+fn where_there_is_no_asterisk_the_demo_says_what_it_looked_for() {
+    let nothing = tempfile::tempdir().unwrap();
+    let demo = |more: &[&str]| {
+        let output = Command::new(program())
+            .args(["demo", "--switch", "asterisk"])
+            .args(more)
+            .env("PATH", nothing.path())
+            .env_remove("CORDBOARD_ASTERISK")
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+
+    let in_path = demo(&[]);
+    let folder = nothing.path().to_str().unwrap();
+    let in_folder = demo(&["--asterisk", folder]);
+
+    assert!(in_path.contains("no program `asterisk` in PATH"), "{in_path}");
+    assert!(in_folder.contains(folder) && in_folder.contains("no `bin/asterisk`"), "{in_folder}");
+    for said in [in_path, in_folder] {
+        assert!(
+            said.contains("apt install asterisk") && said.contains("scripts/asterisk"),
+            "{said}"
+        );
+    }
+}
+
+/// Checks that a demo has played all there is; gives what it said.
+fn plays_every_scenario(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
@@ -24,6 +124,7 @@ fn the_demo_plays_every_scenario() {
     ] {
         assert!(text.contains(said), "the demo does not say `{said}`:\n{text}");
     }
+    text.into_owned()
 }
 
 #[tokio::test]

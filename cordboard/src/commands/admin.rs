@@ -1,6 +1,6 @@
 //! `cordboard admin`: looks after the directory.
 
-mod asterisk_config;
+pub(super) mod asterisk_config;
 mod explain;
 pub(super) mod files;
 mod keys;

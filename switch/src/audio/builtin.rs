@@ -13,9 +13,10 @@ struct Prompt {
     hertz: f64,
 }
 
-const PROMPTS: [Prompt; 7] = [
+const PROMPTS: [Prompt; 8] = [
     Prompt { path: "visa/enter-number.au", seconds: 2, hertz: 440.0 },
     Prompt { path: "visa/approved.g729", seconds: 2, hertz: 0.0 },
+    Prompt { path: "visa/approved.au", seconds: 2, hertz: 560.0 },
     Prompt { path: "visa/not-found.au", seconds: 2, hertz: 330.0 },
     Prompt { path: "conference/invitation.au", seconds: 1, hertz: 520.0 },
     Prompt { path: "ivr/fallback.au", seconds: 2, hertz: 390.0 },
@@ -29,6 +30,12 @@ const RATE: u32 = 8_000;
 /// Paths and contents of all prompts that the program brings along.
 pub fn builtin_prompts() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     PROMPTS.iter().map(|prompt| (prompt.path, prompt.bytes()))
+}
+
+/// Paths and pitches, in hertz, of those that are tones.
+pub fn builtin_pitches() -> impl Iterator<Item = (&'static str, f64)> {
+    let tones = PROMPTS.iter().filter(|prompt| prompt.hertz > 0.0);
+    tones.map(|prompt| (prompt.path, prompt.hertz))
 }
 
 /// The content of one of them.

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use mesh::testing::eventually;
 use parking_lot::Mutex;
+use phones::sip::{Audio, Message};
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-use crate::sip::{Message, sdp};
 
 pub(crate) struct Crowd {
     user: String,
@@ -108,8 +107,9 @@ impl Crowd {
         let contact = format!("<sip:{}@127.0.0.1:{port}>", self.user);
         let answer = request.answer(code, "Yes", &self.user).with("Contact", contact);
         let answer = if code == 200 && request.method() == Some("INVITE") {
-            let audio = self.audio.local_addr().unwrap().port();
-            answer.with_body("application/sdp", sdp(audio, "sendrecv"))
+            let at = self.audio.local_addr().unwrap();
+            let audio = Audio { at: (at.ip(), at.port()), events: None };
+            answer.with_body("application/sdp", audio.describe("sendrecv"))
         } else {
             answer
         };

@@ -13,7 +13,6 @@
 )]
 
 mod answering;
-mod audio;
 mod conformance;
 mod crowd;
 mod dialling;
@@ -28,7 +27,6 @@ mod pbx;
 mod phone;
 mod prompts;
 mod recordings;
-mod sip;
 
 /// Leaves a test when there is to be no Asterisk.
 #[macro_export]

@@ -6,21 +6,21 @@ mod config;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mesh::testing::{eventually, ports};
+use phones::asterisk::{Installation, Running};
+use phones::sip::Message;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
 use crate::phone::Phone;
-use crate::sip::Message;
 
 /// How long Asterisk may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,12 +49,17 @@ pub(crate) fn is_left_out() -> bool {
         println!("skipped: CORDBOARD_WITHOUT_ASTERISK=1");
         return true;
     }
-    assert!(
-        home().join("bin/asterisk").is_file(),
-        "there is no Asterisk in {}: run scripts/asterisk, or set CORDBOARD_WITHOUT_ASTERISK=1",
-        home().display()
-    );
+    installation();
     false
+}
+
+fn installation() -> Installation {
+    Installation::in_folder(&home()).unwrap_or_else(|| {
+        panic!(
+            "there is no Asterisk in {}: run scripts/asterisk, or set CORDBOARD_WITHOUT_ASTERISK=1",
+            home().display()
+        )
+    })
 }
 
 /// Where `scripts/asterisk` has put it; `CORDBOARD_ASTERISK` names another folder of that form.
@@ -68,7 +73,7 @@ fn home() -> PathBuf {
 /// A running Asterisk with one endpoint for each phone, and one of them as the trunk.
 pub(crate) struct Pbx {
     folder: TempDir,
-    process: Option<Child>,
+    process: Option<Running>,
     pub(crate) sip_port: u16,
     pub(crate) http_port: u16,
     /// The Asterisk of another node, by the node's name.
@@ -162,8 +167,8 @@ impl Pbx {
 
     /// Ends it at once, as a crash would.
     pub(crate) async fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().await.expect("Asterisk can be killed");
+        if let Some(process) = self.process.take() {
+            process.end().await.expect("Asterisk can be killed");
         }
     }
 
@@ -193,7 +198,7 @@ impl Pbx {
 
     /// Stops the process where it is (SIGSTOP), or lets it go on (SIGCONT).
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.process.as_ref().and_then(Child::id).expect("Asterisk runs");
+        let id = self.process.as_ref().and_then(Running::id).expect("Asterisk runs");
         let kill = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status();
         assert!(kill.await.expect("kill runs").success());
     }
@@ -221,7 +226,8 @@ impl Pbx {
     pub(crate) async fn until_no_application(&self) {
         eventually(crate::phone::PATIENCE, "Asterisk has no application", || async {
             let applications = self.get("applications").await;
-            let is_so = applications.as_array().unwrap().is_empty();
+            // Asked just when one goes, Asterisk answers with no list.
+            let is_so = applications.as_array().is_some_and(Vec::is_empty);
             if is_so { Ok(()) } else { Err(applications.to_string()) }
         })
         .await;
@@ -240,7 +246,7 @@ impl Pbx {
     }
 
     fn said(&self) -> String {
-        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
+        self.process.as_ref().map(Running::said).unwrap_or_default()
     }
 
     /// Who it is, so that no other that has the port is taken for it.
@@ -302,22 +308,12 @@ impl Pbx {
     }
 
     async fn launch(&mut self) -> Result<(), String> {
-        let output = fs::File::create(self.folder.path().join("output"));
-        let process = Command::new(home().join("bin/asterisk"))
-            .arg("-C")
-            .arg(self.folder.path().join("etc/asterisk.conf"))
-            .args(["-f", "-n"])
-            .stdin(Stdio::null())
-            .stdout(output.map_err(|error| error.to_string())?)
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| error.to_string())?;
-        self.process = Some(process);
+        let process = installation().start(self.folder.path());
+        self.process = Some(process.map_err(|error| error.to_string())?);
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(process) = &mut self.process
-                && let Ok(Some(status)) = process.try_wait()
+                && let Some(status) = process.ended()
             {
                 return Err(format!("it ended with {status}: {}", self.said()));
             }

@@ -1,8 +1,8 @@
 //! Recordings on a real Asterisk have both sides of what is said.
 
+use phones::audio::level;
 use switch::driver::{Driver as _, DriverError, Event, Op, RecordingId};
 
-use crate::audio::level;
 use crate::failures::{cut, on_a_cable};
 use crate::fixture::{Fixture, id};
 use crate::needs_asterisk;

@@ -24,10 +24,12 @@ use super::{open, say};
 use crate::cli::AsteriskConfig;
 
 /// File with the passwords of the phones: an account and its password a line.
-const PHONES: &str = "phones.txt";
+pub(in crate::commands) const PHONES: &str = "phones.txt";
 
 /// File with the password of the REST interface, for `switch.asterisk.password_file`.
-const ARI_PASSWORD: &str = "ari-password";
+pub(in crate::commands) const ARI_PASSWORD: &str = "ari-password";
+
+pub(in crate::commands) use self::manager::PASSWORD as MANAGER_PASSWORD;
 
 /// All that Asterisk loads. Without `res_stasis_device_state`, with which it may lock up.
 const MODULES: &str = "
@@ -57,7 +59,16 @@ pub(super) async fn write(args: &AsteriskConfig) -> anyhow::Result<()> {
         );
         accounts.push(id.to_owned());
     }
+    write_files(args, &accounts)?;
+    tell(args, accounts.len());
+    Ok(())
+}
 
+/// Writes the files for these accounts.
+pub(in crate::commands) fn write_files(
+    args: &AsteriskConfig,
+    accounts: &[String],
+) -> anyhow::Result<()> {
     let nodes = args.peer.iter().map(|peer| &peer.node).chain(&args.node);
     for node in nodes {
         anyhow::ensure!(!accounts.contains(node), "node `{node}` has the name of an account");
@@ -96,9 +107,14 @@ pub(super) async fn write(args: &AsteriskConfig) -> anyhow::Result<()> {
         write_closed(&file, text)
             .with_context(|| format!("{} cannot be written", file.display()))?;
     }
+    Ok(())
+}
+
+fn tell(args: &AsteriskConfig, phones: usize) {
+    let folder = &args.folder;
     say(format_args!(
         "{} phones; passwords in {}. Copy the `.conf` files into Asterisk's folder, start it, then:",
-        phones.len(),
+        phones,
         folder.join(PHONES).display()
     ));
     let talk = if args.talk {
@@ -112,7 +128,6 @@ pub(super) async fn write(args: &AsteriskConfig) -> anyhow::Result<()> {
         args.ari_listen,
         folder.join(ARI_PASSWORD).display()
     ));
-    Ok(())
 }
 
 /// The password in a file; a new one when there is none.
@@ -132,7 +147,8 @@ fn read(file: &Path) -> anyhow::Result<String> {
     }
 }
 
-fn phones_in(list: &str) -> BTreeMap<String, String> {
+/// The accounts and passwords of a list of phones.
+pub(in crate::commands) fn phones_in(list: &str) -> BTreeMap<String, String> {
     let lines = list.lines().filter_map(|line| line.split_once(' '));
     lines.map(|(id, password)| (id.to_owned(), password.trim().to_owned())).collect()
 }

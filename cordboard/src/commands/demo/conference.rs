@@ -1,10 +1,10 @@
 //! The scenario of the conference on the spot.
 
 use anyhow::{Context as _, ensure};
-use http::Method;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::hands::{Sound, Who};
 use super::scenarios::Stage;
 
 /// `EasyMobile`'s sales managers confer with a client, one of them leaves, the others go on.
@@ -13,17 +13,19 @@ pub(super) async fn play(stage: &Stage) -> anyhow::Result<()> {
     let mut alice = stage.sign_in("101").await?;
     alice.call("CallControl/enable_api_notifications", json!({})).await?;
     stage.timeline.hand("Peter dials 101, and Alice answers");
-    let from = json!({"from": "12065550100", "to": "101", "name": "Peter"});
-    let placed = stage.sim(Method::POST, "/sim/trunk/call", from).await?;
+    let peter = stage.hands.call_in("12065550100", "Peter", "101").await?;
+    let mut call = Value::Null;
     for _ in 0..2 {
-        alice.until_state("connected").await?;
+        let connected = alice.until_state("connected").await?;
+        call = connected.pointer("/call_info/call/id").cloned().context("the call has an id")?;
     }
-    let create = json!({"call": {"id": placed.get("call_id")}, "name": "Contract with Peter"});
+    let create = json!({"call": {"id": call}, "name": "Contract with Peter"});
     let created = alice.call("CallControl/create_on_spot_conference", create).await?;
     let id = created.pointer("/conference/i_conference").cloned();
     let id = id.context("the conference has an id")?;
-    let heard = stage.hears("101").await?;
-    ensure!(heard == json!("prompt:conference/invitation.au"), "Alice hears {heard}");
+    for who in [Who::Phone("101"), Who::Caller(&peter)] {
+        stage.hears(who, Sound::Prompt("conference/invitation.au")).await?;
+    }
     stage.timeline.check("Alice and Peter hear the invitation");
     joined(&mut alice, 2).await?;
     for account in ["102", "103"] {
@@ -31,19 +33,27 @@ pub(super) async fn play(stage: &Stage) -> anyhow::Result<()> {
         alice.call("CallControl/add_on_spot_conference_participant", add).await?;
         joined(&mut alice, 1).await?;
     }
-    hears(stage, "102", &["101", "103", "12065550100"]).await?;
+    let everybody = ["101", "102", "103", "12065550100"];
+    for (who, own) in [
+        (Who::Phone("101"), 0),
+        (Who::Phone("102"), 1),
+        (Who::Phone("103"), 2),
+        (Who::Caller(&peter), 3),
+    ] {
+        let mut others = everybody.to_vec();
+        others.remove(own);
+        stage.hears(who, Sound::Parties(&others)).await?;
+    }
     stage.timeline.check("all four hear each other");
     stage.timeline.hand("Alice has another appointment and hangs up");
-    stage.sim(Method::POST, "/sim/phones/101/hangup", json!({})).await?;
+    stage.hands.hang_up("101").await?;
     alice.until("Alice leaves", |_, event| is(event, "participant_left")).await?;
-    hears(stage, "102", &["103", "12065550100"]).await?;
+    stage.hears(Who::Phone("102"), Sound::Parties(&["103", "12065550100"])).await?;
     stage.timeline.check("Bob, Carol and Peter go on");
     for account in ["102", "103"] {
-        let path = format!("/sim/phones/{account}/hangup");
-        stage.sim(Method::POST, &path, json!({})).await?;
+        stage.hands.hang_up(account).await?;
     }
-    let leg = placed.get("leg").and_then(Value::as_str).context("the leg of the trunk")?;
-    stage.sim(Method::POST, &format!("/sim/trunk/legs/{leg}/hangup"), json!({})).await?;
+    stage.hands.caller_hangs_up(&peter).await?;
     alice.until("the end", |_, event| is(event, "ended")).await?;
     let asked = json!({"i_conference": id});
     let method = "CallControl/get_on_spot_conference_participant_list";
@@ -64,13 +74,4 @@ async fn joined(client: &mut Client, count: usize) -> anyhow::Result<()> {
 
 fn is(event: &Value, name: &str) -> bool {
     event.get("event").and_then(Value::as_str) == Some(name)
-}
-
-async fn hears(stage: &Stage, account: &str, expected: &[&str]) -> anyhow::Result<()> {
-    let heard = stage.hears(account).await?;
-    let mut names: Vec<&str> =
-        heard.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    names.sort_unstable();
-    ensure!(names == expected, "{account} hears {heard}");
-    Ok(())
 }

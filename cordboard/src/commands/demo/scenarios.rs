@@ -4,21 +4,20 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
-use http::Method;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
+use super::hands::{Behaviour, Hands, Sound, Who};
 use super::timeline::Timeline;
 use super::visa_center;
 use crate::cli::Scenario;
-use crate::commands::web;
 
 /// Where the scenarios are played.
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) public: SocketAddr,
-    pub(super) sim: SocketAddr,
+    pub(super) hands: Hands,
     pub(super) timeline: Timeline,
     pub(super) tasks: TaskTracker,
 }
@@ -48,19 +47,25 @@ impl Stage {
         Ok(client)
     }
 
-    pub(super) async fn sim(
-        &self,
-        method: Method,
-        path: &str,
-        body: Value,
-    ) -> anyhow::Result<Value> {
-        let body = (!body.is_null()).then_some(body);
-        web::expect(self.sim, method, path, body.as_ref()).await
+    /// Somebody hears this, since something was done last.
+    pub(super) async fn hears(&self, who: Who<'_>, sound: Sound<'_>) -> anyhow::Result<()> {
+        self.hands.hears(who, sound, self.timeline.acted()).await
     }
 
-    pub(super) async fn hears(&self, account: &str) -> anyhow::Result<Value> {
-        let phone = self.sim(Method::GET, &format!("/sim/phones/{account}"), Value::Null).await?;
-        Ok(phone.get("hears").cloned().unwrap_or_default())
+    /// An application answers the call that rings at an account's phone; where the switch does not make the
+    /// phone answer, its owner does.
+    async fn answer(&self, account: &str, client: &mut Client, call: &Value) -> anyhow::Result<()> {
+        let mut answering =
+            std::pin::pin!(client.call("CallControl/answer_call", json!({"call": call})));
+        tokio::select! {
+            answered = &mut answering => answered?,
+            picked_up = self.hands.pick_up(account) => {
+                picked_up?;
+                self.timeline.hand("no NOTIFY comes that has the phone answer: Alice picks it up");
+                answering.await?
+            }
+        };
+        Ok(())
     }
 }
 
@@ -74,13 +79,12 @@ async fn call(stage: &Stage) -> anyhow::Result<()> {
     for _ in 0..2 {
         alice.until_state("connected").await?;
     }
-    let heard = stage.hears("101").await?;
-    ensure!(heard == json!(["102"]), "Alice hears {heard}");
+    stage.hears(Who::Phone("101"), Sound::Parties(&["102"])).await?;
+    stage.hears(Who::Phone("102"), Sound::Parties(&["101"])).await?;
     stage.timeline.check("Alice and Bob hear each other");
 
     alice.call("CallControl/hold_call", json!({"call": call})).await?;
-    let heard = stage.hears("102").await?;
-    ensure!(heard == json!("music"), "Bob hears {heard}");
+    stage.hears(Who::Phone("102"), Sound::Music).await?;
     stage.timeline.check("Bob hears music");
     alice.call("CallControl/resume_call", json!({"call": call})).await?;
     alice.call("CallControl/terminate_call", json!({"call": call})).await?;
@@ -96,24 +100,19 @@ async fn incoming(stage: &Stage) -> anyhow::Result<()> {
     let mut alice = stage.sign_in("101").await?;
     alice.call("CallControl/enable_api_notifications", json!({})).await?;
     stage.timeline.hand("Alice's phone rings until somebody answers");
-    stage.sim(Method::PUT, "/sim/phones/101", json!({"behaviour": "manual"})).await?;
+    stage.hands.set("101", Behaviour::Manual).await?;
     stage.timeline.hand("Peter dials 101");
-    let from = json!({"from": "12065550100", "to": "101", "name": "Peter"});
-    let placed = stage.sim(Method::POST, "/sim/trunk/call", from).await?;
+    let peter = stage.hands.call_in("12065550100", "Peter", "101").await?;
     let ringing = alice.until_state("ringing").await?;
     let call = json!({"id": ringing.pointer("/call_info/call/id")});
-    alice.call("CallControl/answer_call", json!({"call": call})).await?;
+    stage.answer("101", &mut alice, &call).await?;
     stage.timeline.hand("Peter presses 5");
-    let leg = placed.get("leg").and_then(Value::as_str).unwrap_or_default();
-    let keys = json!({"digits": "5"});
-    stage.sim(Method::POST, &format!("/sim/trunk/legs/{leg}/dtmf"), keys).await?;
+    stage.hands.press(&peter, "5").await?;
     alice.until("a key", |method, _| method == "CallControl/ivr_event").await?;
     stage.timeline.hand("Peter hangs up");
-    stage.sim(Method::POST, &format!("/sim/trunk/legs/{leg}/hangup"), json!({})).await?;
+    stage.hands.caller_hangs_up(&peter).await?;
     alice.until_over(2).await?;
-    let back = json!({"behaviour": "answer_after", "ms": 500});
-    stage.sim(Method::PUT, "/sim/phones/101", back).await?;
-    Ok(())
+    stage.hands.set("101", Behaviour::Usual).await
 }
 
 async fn redirect(stage: &Stage) -> anyhow::Result<()> {
@@ -122,10 +121,9 @@ async fn redirect(stage: &Stage) -> anyhow::Result<()> {
         .title("Alice is busy: the application sends Peter on to Bob, who hands him to Carol");
     let mut board = stage.sign_in("easymobile").await?;
     board.call("CallControl/enable_api_notifications", json!({})).await?;
-    stage.sim(Method::PUT, "/sim/phones/101", json!({"behaviour": "manual"})).await?;
+    stage.hands.set("101", Behaviour::Manual).await?;
     stage.timeline.hand("Peter dials 101");
-    let from = json!({"from": "12065550100", "to": "101", "name": "Peter"});
-    stage.sim(Method::POST, "/sim/trunk/call", from).await?;
+    stage.hands.call_in("12065550100", "Peter", "101").await?;
     let ringing = board.until_state("ringing").await?;
     let call = json!({"id": ringing.pointer("/call_info/call/id")});
     let on = json!({"call": call, "destination": "102"});
@@ -139,14 +137,11 @@ async fn redirect(stage: &Stage) -> anyhow::Result<()> {
     for _ in 0..2 {
         board.until_state("connected").await?;
     }
-    let heard = stage.hears("103").await?;
-    ensure!(heard == json!(["12065550100"]), "Carol hears {heard}");
+    stage.hears(Who::Phone("103"), Sound::Parties(&["12065550100"])).await?;
     stage.timeline.check("Carol hears Peter, Bob is free again");
     board.call("CallControl/terminate_call", json!({"call": call})).await?;
     board.until_over(2).await?;
-    let back = json!({"behaviour": "answer_after", "ms": 500});
-    stage.sim(Method::PUT, "/sim/phones/101", back).await?;
-    Ok(())
+    stage.hands.set("101", Behaviour::Usual).await
 }
 
 async fn queue(stage: &Stage) -> anyhow::Result<()> {
@@ -155,22 +150,22 @@ async fn queue(stage: &Stage) -> anyhow::Result<()> {
     );
     let mut board = stage.sign_in("easymobile").await?;
     board.call("CallControl/enable_api_notifications", json!({})).await?;
-    stage.sim(Method::PUT, "/sim/phones/101", json!({"behaviour": "manual"})).await?;
+    for account in ["101", "102", "103"] {
+        stage.hands.set(account, Behaviour::Manual).await?;
+    }
     stage.timeline.hand("Peter dials 101");
-    let from = json!({"from": "12065550100", "to": "101", "name": "Peter"});
-    let placed = stage.sim(Method::POST, "/sim/trunk/call", from).await?;
+    let peter = stage.hands.call_in("12065550100", "Peter", "101").await?;
     let ringing = board.until_state("ringing").await?;
     let call = json!({"id": ringing.pointer("/call_info/call/id")});
     let on = json!({"call": call, "destination": "340"});
     board.call("CallControl/redirect_call", on).await?;
     board.until_state("queued").await?;
-    let leg = placed.pointer("/leg").and_then(Value::as_str).context("the leg of the trunk")?;
-    let path = format!("/sim/trunk/legs/{leg}");
-    let heard = stage.sim(Method::GET, &path, Value::Null).await?;
-    ensure!(heard.pointer("/hears") == Some(&json!("music")), "Peter hears {heard}");
+    stage.hears(Who::Caller(&peter), Sound::Music).await?;
     stage.timeline.check("Peter hears music while an agent's phone rings");
     let waiting = figures(&mut board, "one waits", |queue| number(queue, "waiting") == 1).await?;
     stage.timeline.figures(&waiting);
+    stage.timeline.hand("the agent picks up");
+    stage.hands.answer_one(&["102", "103"]).await?;
     board.until_state("dequeued").await?;
     for _ in 0..2 {
         board.until_state("connected").await?;
@@ -182,8 +177,9 @@ async fn queue(stage: &Stage) -> anyhow::Result<()> {
     stage.timeline.figures(&answered);
     board.call("CallControl/terminate_call", json!({"call": call})).await?;
     board.until_over(2).await?;
-    let back = json!({"behaviour": "answer_after", "ms": 500});
-    stage.sim(Method::PUT, "/sim/phones/101", back).await?;
+    for account in ["101", "102", "103"] {
+        stage.hands.set(account, Behaviour::Usual).await?;
+    }
     Ok(())
 }
 
@@ -271,8 +267,7 @@ async fn resume(stage: &Stage) -> anyhow::Result<()> {
     let mut wallboard = stage.sign_in("easymobile").await?;
     wallboard.call("CallControl/enable_api_notifications", json!({})).await?;
     stage.timeline.hand("Carol dials Bob");
-    let dial = json!({"destination": "102"});
-    stage.sim(Method::POST, "/sim/phones/103/dial", dial).await?;
+    stage.hands.dial("103", "102").await?;
     let last_seen = wallboard.until_state("early").await?;
     let mut seen: BTreeSet<i64> = (1..=sequence(&last_seen)).collect();
     let since = json!({"resume_from": last_seen.get("event_id")});
@@ -281,7 +276,7 @@ async fn resume(stage: &Stage) -> anyhow::Result<()> {
     let mut carol = stage.sign_in("103").await?;
     carol.call("CallControl/enable_api_notifications", since.clone()).await?;
     carol.until_state("connected").await?;
-    stage.sim(Method::POST, "/sim/phones/103/hangup", json!({})).await?;
+    stage.hands.hang_up("103").await?;
     carol.until_over(2).await?;
     stage.timeline.hand("the cable is back");
     let mut wallboard = stage.sign_in("easymobile").await?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -12,6 +13,8 @@ use crate::commands::say;
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
     began: Arc<Instant>,
+    /// When somebody did something last: a person, or a program.
+    acted: Arc<Mutex<Instant>>,
     in_colour: bool,
 }
 
@@ -33,7 +36,13 @@ enum Ink {
 
 impl Timeline {
     pub(super) fn new(in_colour: bool) -> Self {
-        Self { began: Arc::new(Instant::now()), in_colour }
+        let now = Instant::now();
+        Self { began: Arc::new(now), acted: Arc::new(Mutex::new(now)), in_colour }
+    }
+
+    /// When something was done last.
+    pub(super) fn acted(&self) -> Instant {
+        *self.acted.lock()
     }
 
     /// A heading.
@@ -48,6 +57,7 @@ impl Timeline {
 
     /// What a person does.
     pub(super) fn hand(&self, text: &str) {
+        *self.acted.lock() = Instant::now();
         self.line(&format!("{} {text}", self.ink(Ink::Magenta, "hand ")));
     }
 
@@ -58,6 +68,7 @@ impl Timeline {
 
     /// A request of an application.
     pub(super) fn request(&self, who: &str, method: &str, params: &Value) {
+        *self.acted.lock() = Instant::now();
         let mut params = params.clone();
         if let Some(password) = params.get_mut("password") {
             *password = Value::from("***");

@@ -1,9 +1,9 @@
 //! The visa processing centre: an application takes the calls to its access number.
 
-use anyhow::{Context as _, ensure};
-use http::Method;
+use anyhow::ensure;
 use serde_json::{Value, json};
 
+use super::hands::{Sound, Who};
 use super::scenarios::Stage;
 
 const NUMBER: &str = "1733355700";
@@ -14,10 +14,7 @@ pub(super) async fn play(stage: &Stage) -> anyhow::Result<()> {
     let wanted = json!({"access_number": NUMBER});
     program.call("CallControl/enable_api_notifications", wanted).await?;
     stage.timeline.hand(&format!("Mary Smith dials {NUMBER}"));
-    let from = json!({"from": "12065550100", "to": NUMBER, "name": "Mary Smith"});
-    let placed = stage.sim(Method::POST, "/sim/trunk/call", from).await?;
-    let leg = placed.pointer("/leg").and_then(Value::as_str).context("the leg of the trunk")?;
-    let leg = format!("/sim/trunk/legs/{leg}");
+    let mary = stage.hands.call_in("12065550100", "Mary Smith", NUMBER).await?;
 
     let ringing = program.until_state("ringing").await?;
     let call = json!({"id": ringing.pointer("/call_info/call/id")});
@@ -28,31 +25,25 @@ pub(super) async fn play(stage: &Stage) -> anyhow::Result<()> {
         "interrupt_playback_on_input": "Y",
     });
     program.call("CallControl/play_prompt", ask).await?;
-    hears(stage, &leg, "prompt:visa/enter-number.au").await?;
+    stage.hears(Who::Caller(&mary), Sound::Prompt("visa/enter-number.au")).await?;
     stage.timeline.check("Mary is asked for her registration number");
     let collect = json!({"call": call, "terminators": "#"});
     program.call("CallControl/start_dtmf_detect", collect).await?;
     stage.timeline.hand("Mary types 20260117#");
-    let keys = json!({"digits": "20260117#"});
-    stage.sim(Method::POST, &format!("{leg}/dtmf"), keys).await?;
+    stage.hands.press(&mary, "20260117#").await?;
     let collected = until_event(&mut program, "input_collected").await?;
     let digits = collected.pointer("/ivr_info/digits");
     ensure!(digits == Some(&json!("20260117")), "collected {digits:?}");
     stage.timeline.check("the program has the number, and looks it up in its own database");
 
-    let tell = json!({"call": call, "prompts": ["visa/approved.g729"]});
+    let approval = stage.hands.approval();
+    let tell = json!({"call": call, "prompts": [approval]});
     program.call("CallControl/play_prompt", tell).await?;
-    hears(stage, &leg, "prompt:visa/approved.g729").await?;
+    stage.hears(Who::Caller(&mary), Sound::Prompt(approval)).await?;
     stage.timeline.check("Mary hears that her visa is approved");
     until_event(&mut program, "prompt_playback_completed").await?;
     program.call("CallControl/terminate_call", json!({"call": call})).await?;
     program.until_over(1).await
-}
-
-async fn hears(stage: &Stage, leg: &str, expected: &str) -> anyhow::Result<()> {
-    let heard = stage.sim(Method::GET, leg, Value::Null).await?;
-    ensure!(heard.pointer("/hears") == Some(&json!(expected)), "Mary hears {heard}");
-    Ok(())
 }
 
 /// The next event of that name about prompts and digits.

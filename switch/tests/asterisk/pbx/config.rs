@@ -2,53 +2,29 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use mesh::testing::ports;
+use phones::audio::tone;
 
 use super::{
     MANAGER_PASSWORD, MUSIC, PASSWORD, PEER_PASSWORD, Pbx, Peer, READER, RINGBACK, RTP_PORTS, USER,
-    home,
+    installation,
 };
-use crate::audio;
 
 impl Pbx {
     pub(super) fn configure(&self, lines: &[(String, u16)]) {
         let folder = self.folder.path();
-        let home = home().canonicalize().expect("the folder of Asterisk");
-        for name in ["etc", "var", "run", "log", "spool/recording", "db", "data/sounds", "music"] {
-            fs::create_dir_all(folder.join(name)).unwrap();
-        }
-        for name in ["documentation", "rest-api", "static-http", "sounds/en"] {
-            symlink(home.join("data").join(name), folder.join("data").join(name)).unwrap();
-        }
+        installation().furnish(folder, &self.name()).unwrap();
         // Raw µ-law: one second of one tone.
-        let music: Vec<u8> = (0..8000)
-            .map(|index| {
-                audio::encode(
-                    (std::f64::consts::TAU * MUSIC * f64::from(index) / 8000.0).sin() * 0.4,
-                )
-            })
-            .collect();
+        let music: Vec<u8> = tone(MUSIC, 0, 8000).collect();
         fs::write(folder.join("music/tone.ulaw"), music).unwrap();
-        for (name, text) in self.files(&home, lines) {
+        for (name, text) in self.files(lines) {
             fs::write(folder.join("etc").join(name), text).unwrap();
         }
     }
 
-    fn files(&self, home: &Path, lines: &[(String, u16)]) -> Vec<(&'static str, String)> {
+    fn files(&self, lines: &[(String, u16)]) -> Vec<(&'static str, String)> {
         let folder = self.folder.path().display();
-        let home = home.display();
-        let asterisk = format!(
-            "[directories]\nastetcdir => {folder}/etc\nastmoddir => {home}/modules\n\
-             astvarlibdir => {folder}/var\nastdbdir => {folder}/db\nastkeydir => {folder}/var\n\
-             astdatadir => {folder}/data\nastagidir => {folder}/var\n\
-             astspooldir => {folder}/spool\nastrundir => {folder}/run\n\
-             astlogdir => {folder}/log\n[options]\nnocolor = yes\n\
-             systemname = {}\n",
-            self.name()
-        );
         let mut modules = "[modules]\nautoload = no\n".to_owned();
         for module in MODULES.split_whitespace() {
             writeln!(modules, "load = {module}.so").unwrap();
@@ -130,8 +106,7 @@ impl Pbx {
              dial = {RINGBACK}\nring = {RINGBACK}/1000,0/200\nbusy = {RINGBACK}\n\
              congestion = {RINGBACK}\n"
         );
-        let mut files = vec![
-            ("asterisk.conf", asterisk),
+        vec![
             ("modules.conf", modules),
             ("http.conf", http),
             ("ari.conf", ari),
@@ -141,11 +116,7 @@ impl Pbx {
             ("extensions.conf", extensions.to_owned()),
             ("musiconhold.conf", music),
             ("indications.conf", tones),
-            ("logger.conf", "[general]\n[logfiles]\nconsole => notice,warning,error\n".to_owned()),
-        ];
-        let empty = EMPTY.split_whitespace().map(|name| (name, String::new()));
-        files.extend(empty);
-        files
+        ]
     }
 }
 
@@ -165,7 +136,3 @@ const MODULES: &str = "
     res_pjsip_registrar res_pjsip_diversion res_pjsip_rfc3326 res_pjsip_pubsub res_pjsip_dlg_options
     res_pjsip_header_funcs res_pjsip_authenticator_digest
     res_pjsip_outbound_authenticator_digest res_pjsip_empty_info res_pjsip_nat res_pjsip_notify chan_pjsip func_channel func_callerid";
-
-/// Files that modules complain about when they are missing.
-const EMPTY: &str = "cdr.conf cel.conf features.conf stasis.conf pjproject.conf codecs.conf \
-    acl.conf ccss.conf udptl.conf sorcery.conf dsp.conf pjsip_notify.conf";

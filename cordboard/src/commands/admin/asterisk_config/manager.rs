@@ -4,7 +4,7 @@
 use crate::cli::AsteriskConfig;
 
 /// File with the user's password, for `switch.asterisk.manager_password_file`.
-pub(super) const PASSWORD: &str = "manager-password";
+pub(in crate::commands) const PASSWORD: &str = "manager-password";
 
 /// Besides the other modules.
 const MODULE: &str = "res_pjsip_notify";
