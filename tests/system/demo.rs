@@ -14,8 +14,7 @@ use crate::asterisk_config::home;
 fn the_demo_plays_every_scenario() {
     let output = Command::new(program()).args(["demo", "--color", "never"]).output().unwrap();
 
-    let text = plays_every_scenario(&output);
-    assert!(!text.contains("NOTIFY"), "the simulator makes a phone answer:\n{text}");
+    plays_every_scenario(&output);
 }
 
 #[test]
@@ -32,7 +31,6 @@ fn the_demo_plays_every_scenario_on_a_real_asterisk_with_phones_that_register_th
 
     let text = plays_every_scenario(&output);
     assert!(text.contains("the phones have registered there"), "{text}");
-    assert!(!text.contains("NOTIFY"), "Asterisk makes a phone answer:\n{text}");
     let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -98,15 +98,6 @@ impl Hands {
         }
     }
 
-    /// Comes to an end when somebody had to pick up a phone that rings and that the switch did not make
-    /// answer.
-    pub(super) async fn pick_up(&self, account: &str) -> anyhow::Result<()> {
-        match self {
-            Self::Sim(_) => std::future::pending().await,
-            Self::Sip(sip) => sip.pick_up(account).await,
-        }
-    }
-
     /// Somebody calls from outside.
     pub(super) async fn call_in(&self, from: &str, name: &str, to: &str) -> anyhow::Result<Caller> {
         let leg = match self {

@@ -51,22 +51,6 @@ impl Stage {
     pub(super) async fn hears(&self, who: Who<'_>, sound: Sound<'_>) -> anyhow::Result<()> {
         self.hands.hears(who, sound, self.timeline.acted()).await
     }
-
-    /// An application answers the call that rings at an account's phone; where the switch does not make the
-    /// phone answer, its owner does.
-    async fn answer(&self, account: &str, client: &mut Client, call: &Value) -> anyhow::Result<()> {
-        let mut answering =
-            std::pin::pin!(client.call("CallControl/answer_call", json!({"call": call})));
-        tokio::select! {
-            answered = &mut answering => answered?,
-            picked_up = self.hands.pick_up(account) => {
-                picked_up?;
-                self.timeline.hand("no NOTIFY comes that has the phone answer: Alice picks it up");
-                answering.await?
-            }
-        };
-        Ok(())
-    }
 }
 
 async fn call(stage: &Stage) -> anyhow::Result<()> {
@@ -105,7 +89,7 @@ async fn incoming(stage: &Stage) -> anyhow::Result<()> {
     let peter = stage.hands.call_in("12065550100", "Peter", "101").await?;
     let ringing = alice.until_state("ringing").await?;
     let call = json!({"id": ringing.pointer("/call_info/call/id")});
-    stage.answer("101", &mut alice, &call).await?;
+    alice.call("CallControl/answer_call", json!({"call": call})).await?;
     stage.timeline.hand("Peter presses 5");
     stage.hands.press(&peter, "5").await?;
     alice.until("a key", |method, _| method == "CallControl/ivr_event").await?;

@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use phones::agent::{Agent, Settings};
 use phones::digest::Credentials;
 use phones::{Manner, Phone, Provider, Voice};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,9 +25,6 @@ const STEP: f64 = 80.0;
 
 /// Everybody outside who speaks in the demo.
 const OUTSIDE: [&str; 3] = ["12065550100", "12065550177", "12065550188"];
-
-/// How long a phone rings that the switch should make answer, until its owner does.
-const REACTION: Duration = Duration::from_millis(500);
 
 /// Something is heard when it fills as many fifths of a second on end: in one alone what was heard before
 /// and after could mix.
@@ -138,11 +135,6 @@ impl Sip {
         let Some(call) = phone.rings() else { return Ok(false) };
         phone.answer(&call).await?;
         Ok(true)
-    }
-
-    pub(super) async fn pick_up(&self, account: &str) -> anyhow::Result<()> {
-        sleep(REACTION).await;
-        if self.answer(account).await? { Ok(()) } else { std::future::pending().await }
     }
 
     pub(super) async fn call_in(&self, from: &str, name: &str, to: &str) -> anyhow::Result<String> {
