@@ -13,7 +13,6 @@
 )]
 
 mod conformance;
-mod crowd;
 mod dialling;
 mod engine;
 mod failures;
