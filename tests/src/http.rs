@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 /// The text that a `GET` gives, on a connection of its own.
 pub async fn text(from: SocketAddr, path: &str) -> anyhow::Result<String> {
-    let (status, bytes) = exchange(from, Method::GET, path, Bytes::new()).await?;
+    let (status, bytes) = exchange(from, Method::GET, path, None, Bytes::new()).await?;
     anyhow::ensure!(status.is_success(), "{path}: {status}");
     Ok(String::from_utf8(bytes.to_vec())?)
 }
@@ -19,7 +19,7 @@ pub async fn text(from: SocketAddr, path: &str) -> anyhow::Result<String> {
 /// Puts a text.
 pub async fn put(to: SocketAddr, path: &str, text: &str) -> anyhow::Result<StatusCode> {
     let body = Bytes::from(text.to_owned());
-    Ok(exchange(to, Method::PUT, path, body).await?.0)
+    Ok(exchange(to, Method::PUT, path, None, body).await?.0)
 }
 
 /// Fetches a file with a token; gives status, headers and content.
@@ -56,7 +56,18 @@ pub async fn send(
     body: Option<&Value>,
 ) -> anyhow::Result<(StatusCode, Value)> {
     let body = Bytes::from(body.map(Value::to_string).unwrap_or_default());
-    let (status, bytes) = exchange(to, method, path, body).await?;
+    let (status, bytes) = exchange(to, method, path, None, body).await?;
+    Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+}
+
+/// Sends a request without a body as somebody: with this `Authorization`.
+pub async fn send_as(
+    to: SocketAddr,
+    method: Method,
+    path: &str,
+    authorization: &str,
+) -> anyhow::Result<(StatusCode, Value)> {
+    let (status, bytes) = exchange(to, method, path, Some(authorization), Bytes::new()).await?;
     Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
 }
 
@@ -64,17 +75,21 @@ async fn exchange(
     to: SocketAddr,
     method: Method,
     path: &str,
+    authorization: Option<&str>,
     body: Bytes,
 ) -> anyhow::Result<(StatusCode, Bytes)> {
     let stream = TcpStream::connect(to).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(path)
         .header(header::HOST, to.to_string())
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(body))?;
+        .header(header::CONTENT_TYPE, "application/json");
+    if let Some(authorization) = authorization {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    let request = request.body(Full::new(body))?;
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();

@@ -2,6 +2,7 @@
 
 mod admin;
 mod asterisk_config;
+mod asterisk_load;
 mod asterisk_restart;
 mod availability;
 mod benchmark;

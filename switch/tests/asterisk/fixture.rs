@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mesh::health::Readiness;
+use phones::Crowd;
 use switch::driver::asterisk::{Asterisk, Config, Deps, Url};
 use switch::driver::{
     Cause, ChannelId, Driver as _, Endpoint, Event, Label, Op, Reason, Shown, Signal, Source,
@@ -16,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::faulty;
 use crate::pbx::Pbx;
-use crate::phone::{PATIENCE, Phone};
+use crate::phone::{PATIENCE, Phone, settings};
 
 /// Phones of a test: accounts 101 to 103, and the public network.
 pub(crate) struct Phones {
@@ -42,6 +43,11 @@ impl Phones {
     /// One more.
     pub(crate) async fn another(&self, user: &str, tone: f64) -> Phone {
         Phone::start(user, tone, &self.tasks, &self.stop).await
+    }
+
+    /// One that takes any number of calls.
+    pub(crate) async fn crowd(&self, user: &str) -> Crowd {
+        Crowd::start(settings(user, &self.tasks, &self.stop)).await.unwrap()
     }
 
     pub(crate) async fn pbx(&self) -> Pbx {

@@ -14,7 +14,6 @@
 
 mod answering;
 mod conformance;
-mod crowd;
 mod dialling;
 mod engine;
 mod failures;

@@ -23,6 +23,17 @@ pub(crate) struct Phone {
     line: phones::Phone,
 }
 
+/// Of a user agent on this machine.
+pub(crate) fn settings(user: &str, tasks: &TaskTracker, stop: &CancellationToken) -> Settings {
+    Settings {
+        user: user.to_owned(),
+        credentials: None,
+        address: IpAddr::from(Ipv4Addr::LOCALHOST),
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+    }
+}
+
 impl Deref for Phone {
     type Target = phones::Phone;
 
@@ -38,14 +49,7 @@ impl Phone {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
-        let settings = Settings {
-            user: user.to_owned(),
-            credentials: None,
-            address: IpAddr::from(Ipv4Addr::LOCALHOST),
-            tasks: tasks.clone(),
-            stop: stop.clone(),
-        };
-        let line = phones::Phone::start(settings, tone).await.unwrap();
+        let line = phones::Phone::start(settings(user, tasks, stop), tone).await.unwrap();
         Self { user: user.to_owned(), tone, line }
     }
 

@@ -1,11 +1,10 @@
 //! A node of the switch on either driver, and people at phones.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use mesh::net::Listener;
 use mesh::testing::eventually;
+use phones::Crowd;
 use proto::call::v1::CallRef;
 use proto::switch::v1 as pb;
 use proto::switch::v1::command_request::Command;
@@ -15,7 +14,6 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::crowd::Crowd;
 use crate::engine::harness::{Desk, Service, World};
 use crate::fixture::Phones;
 use crate::pbx::{MUSIC, Pbx, RINGBACK};
@@ -63,7 +61,7 @@ struct Sip {
     /// Dora's and Emil's.
     more: [Phone; 2],
     pbx: Pbx,
-    _frida: Arc<Crowd>,
+    _frida: Crowd,
 }
 
 impl Drop for Stage {
@@ -99,7 +97,7 @@ impl Stage {
         let more = [phones.another(DORA, 1500.0).await, phones.another(EMIL, 1700.0).await];
         let [dora, emil] = &more;
         let all = [&phones.alice, &phones.bob, dora, emil, &phones.trunk];
-        let frida = Crowd::start(FRIDA, &phones.tasks, &phones.stop).await;
+        let frida = phones.crowd(FRIDA).await;
         let pbx = Pbx::start_beside(&all, &[frida.line()]).await;
         let world = World::new(&phones);
         let mut config = config(&folder, switch::Driver::Asterisk);

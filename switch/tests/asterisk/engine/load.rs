@@ -11,7 +11,6 @@ use switch::driver::asterisk::{self, Url};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::harness::Harness;
-use crate::crowd::Crowd;
 use crate::fixture::Phones;
 use crate::needs_asterisk;
 use crate::pbx::Pbx;
@@ -23,6 +22,9 @@ const CALLS: usize = 200;
 /// Time between two: 20 a second.
 const BEAT: Duration = Duration::from_millis(50);
 
+/// How long what was asked may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Bare requests, for comparison.
 const BARE: usize = 100;
 
@@ -30,8 +32,7 @@ const BARE: usize = 100;
 async fn two_hundred_calls_come_and_go_and_none_is_lost_or_left() {
     needs_asterisk!();
     let phones = Phones::start().await;
-    let alice = Crowd::start("101", &phones.tasks, &phones.stop).await;
-    let bob = Crowd::start("102", &phones.tasks, &phones.stop).await;
+    let (alice, bob) = (phones.crowd("101").await, phones.crowd("102").await);
     let pbx = Pbx::start_with(&[alice.line(), bob.line()]).await;
     let config = asterisk::Config { url: Url::new(pbx.url()), ..asterisk::Config::default() };
     let harness = Harness::configured(phones, pbx, config).await;
@@ -44,9 +45,9 @@ async fn two_hundred_calls_come_and_go_and_none_is_lost_or_left() {
         asked.push(Instant::now());
         harness.originate_bare("101").await;
     }
-    alice.until_came(BARE).await;
+    alice.until_came(BARE, PATIENCE).await.unwrap();
     let bare = Latency::of(&asked, &alice.take_came());
-    alice.until_talks(0).await;
+    alice.until_talks(0, PATIENCE).await.unwrap();
 
     let mut calls = Vec::new();
     asked.clear();
@@ -58,8 +59,8 @@ async fn two_hundred_calls_come_and_go_and_none_is_lost_or_left() {
         calls.push(harness.originate("101", "102").await);
         answered.push(began.elapsed());
     }
-    alice.until_talks(CALLS).await;
-    bob.until_talks(CALLS).await;
+    alice.until_talks(CALLS, PATIENCE).await.unwrap();
+    bob.until_talks(CALLS, PATIENCE).await.unwrap();
     let originated = Latency::of(&asked, &alice.take_came());
     harness.until_connected(&calls).await;
     // On a busy machine the two wishes of a call come apart, and for a moment one listens to the other.
@@ -78,8 +79,8 @@ async fn two_hundred_calls_come_and_go_and_none_is_lost_or_left() {
         let terminate = TerminateCall { call, reason_code: None };
         harness.command(Command::TerminateCall(terminate)).await;
     }
-    alice.until_talks(0).await;
-    bob.until_talks(0).await;
+    alice.until_talks(0, PATIENCE).await.unwrap();
+    bob.until_talks(0, PATIENCE).await.unwrap();
     harness.until_empty().await;
     assert!(harness.is_settled().await, "nothing is left in the store");
     for call in &calls {
