@@ -14,7 +14,6 @@ use super::harness::Harness;
 use crate::fixture::Phones;
 use crate::needs_asterisk;
 use crate::pbx::Pbx;
-use crate::phone::PATIENCE;
 
 /// Calls that are up together.
 const CALLS: usize = 200;
