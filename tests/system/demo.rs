@@ -49,7 +49,7 @@ async fn a_demo_that_is_stopped_leaves_no_asterisk_behind() {
         .unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
-        if line.contains("an Asterisk of its own is up") {
+        if line.contains("Alice and Bob hear each other") {
             break;
         }
     }
