@@ -4,7 +4,6 @@
 mod adoption;
 mod faults;
 pub(crate) mod harness;
-mod load;
 mod missed;
 mod nodes;
 mod phones;

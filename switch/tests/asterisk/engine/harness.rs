@@ -6,13 +6,10 @@ mod service;
 
 use std::ops::{Deref, DerefMut};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt as _, Full};
 use switch::driver::asterisk::{self, Url};
 
 use crate::fixture::Phones;
-use crate::pbx::{PASSWORD, Pbx, USER};
+use crate::pbx::Pbx;
 
 pub(crate) use desk::Desk;
 pub(crate) use directory::account;
@@ -101,20 +98,6 @@ impl Harness {
     /// Stops the service.
     pub(crate) async fn stop(&self) {
         self.service.stop().await;
-    }
-
-    /// Has Asterisk call an endpoint, as whoever speaks its REST interface could.
-    pub(crate) async fn originate_bare(&self, endpoint: &str) {
-        let at = format!("http://127.0.0.1:{}/ari/channels", self.pbx.http_port);
-        let query = format!("endpoint=PJSIP/{endpoint}&app=nobody&timeout=30");
-        let login = STANDARD.encode(format!("{USER}:{PASSWORD}"));
-        let post = http::Request::post(format!("{at}?{query}"))
-            .header(http::header::AUTHORIZATION, format!("Basic {login}"))
-            .body(Full::default())
-            .unwrap();
-        let answer = self.send(post).await;
-        assert!(answer.status().is_success(), "{answer:?}");
-        answer.into_body().collect().await.unwrap();
     }
 
     /// Waits until Asterisk itself has no channel and no bridge left.

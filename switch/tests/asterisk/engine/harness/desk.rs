@@ -1,6 +1,6 @@
 //! Commands go in, and what the event log tells is waited for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -226,12 +226,6 @@ impl Desk {
         assert_eq!(numbers, expected, "events of {call}");
     }
 
-    /// Channels that the store knows of.
-    pub(crate) async fn channels_in_store(&self) -> BTreeSet<String> {
-        let left = mesh::sweep::left_by(self.world.ledger.as_ref(), "switch-1", 0).await.unwrap();
-        left.legs.into_iter().filter_map(|leg| leg.memo).map(|memo| memo.channel).collect()
-    }
-
     /// True when the store has no call any more.
     pub(crate) async fn is_settled(&self) -> bool {
         let left = mesh::sweep::left_by(self.world.ledger.as_ref(), "switch-1", 0).await.unwrap();
@@ -253,23 +247,6 @@ impl Desk {
             let told = self.told(call, i_account).await;
             let is_so = told.last().is_some_and(|last| last == expected);
             if is_so { Ok(()) } else { Err(format!("{told:?}")) }
-        })
-        .await;
-    }
-
-    /// Waits until both legs of each call have been told to be connected, and no leg to have ended.
-    pub(crate) async fn until_connected(&self, calls: &[String]) {
-        eventually(PATIENCE, "every call is connected", || async {
-            let mut legs: BTreeMap<String, usize> = BTreeMap::new();
-            for info in self.log().await {
-                let state = state_of(&info);
-                assert_ne!(state, "terminated", "{info:?}");
-                if state == "connected" {
-                    *legs.entry(info.call.unwrap_or_default().id).or_default() += 1;
-                }
-            }
-            let is_so = calls.iter().all(|call| legs.get(call) == Some(&2));
-            if is_so { Ok(()) } else { Err(format!("{} of {}", legs.len(), calls.len())) }
         })
         .await;
     }
