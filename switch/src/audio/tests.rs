@@ -54,7 +54,7 @@ async fn the_program_brings_valid_prompts_along() {
         assert_eq!((clips[0].name.as_str(), clips[0].is_fetched), (path, false));
         count += 1;
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 8);
     assert_eq!(why(&audio, "visa/nothing.au").await, "names no prompt");
 }
 
