@@ -131,7 +131,7 @@ struct State {
     home: Option<SocketAddr>,
     /// Oldest first.
     calls: Vec<Call>,
-    /// Requests without a final answer, by their branch.
+    /// Requests without a final answer, by their transactions.
     asked: HashMap<String, Asked>,
     /// The final answer to the last registration.
     registered: Option<u16>,
@@ -426,24 +426,19 @@ impl Agent {
 
     /// Sends a request, and again until it is answered.
     async fn ask(&self, request: Message, to: SocketAddr) -> Result<(), Error> {
-        let branch = request.branch().to_owned();
+        let key = transaction(request.branch(), request.method().unwrap_or_default());
         let bytes = request.to_bytes();
         let asked = Asked { request, to, is_heard: false };
-        self.inner.state.lock().asked.insert(branch.clone(), asked);
+        self.inner.state.lock().asked.insert(key.clone(), asked);
         self.inner.socket.send_to(&bytes, to).await?;
         let (agent, stop) = (self.clone(), self.inner.settings.stop.clone());
         self.inner.settings.tasks.spawn(async move {
             stop.run_until_cancelled(agent.repeat(bytes, to, |state: &State| {
-                state.asked.get(&branch).is_none_or(|asked| asked.is_heard)
+                state.asked.get(&key).is_none_or(|asked| asked.is_heard)
             }))
             .await;
             // Nobody answers any more.
-            agent
-                .inner
-                .state
-                .lock()
-                .asked
-                .retain(|other, asked| *other != branch || asked.is_heard);
+            agent.inner.state.lock().asked.retain(|other, asked| *other != key || asked.is_heard);
         });
         Ok(())
     }
@@ -484,6 +479,11 @@ impl Agent {
     fn tag(&self) -> String {
         format!("tag-{}-{}", self.user(), self.port())
     }
+}
+
+/// Names a transaction: a CANCEL has the branch of what it gives up (RFC 3261, section 17.1.3).
+fn transaction(branch: &str, method: &str) -> String {
+    format!("{method} {branch}")
 }
 
 #[cfg(test)]

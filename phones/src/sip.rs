@@ -30,9 +30,14 @@ impl Message {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
         let mut message = Self::new(lines.next().filter(|start| start.contains(' '))?);
+        let mut more = 0;
         for line in lines {
             if line.starts_with([' ', '\t']) {
                 // A header goes on (section 7.3.1).
+                more += 1;
+                if more > MOST_HEADERS {
+                    return None;
+                }
                 let (_, value) = message.headers.last_mut()?;
                 let whole = format!("{value} {}", one_line(line.trim()));
                 whole.trim().clone_into(value);

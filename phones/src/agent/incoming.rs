@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::time::sleep;
 
 use super::call::Call;
-use super::{Agent, Asked, Error, MOST_CALLS, Manner};
+use super::{Agent, Asked, Error, MOST_CALLS, Manner, transaction};
 use crate::digest::Challenge;
 use crate::sip::{Audio, Message, address_of};
 
@@ -194,14 +194,15 @@ impl Agent {
         let branch = answer.branch();
         let asked = {
             let mut state = self.inner.state.lock();
+            let key = transaction(branch, method);
             if code < 200 {
-                if let Some(asked) = state.asked.get_mut(branch) {
+                if let Some(asked) = state.asked.get_mut(&key) {
                     // Others are repeated until the final answer, but seldom enough as it is.
                     asked.is_heard = true;
                 }
                 None
             } else {
-                state.asked.remove(branch)
+                state.asked.remove(&key)
             }
         };
         if method == "INVITE" {
@@ -214,6 +215,11 @@ impl Agent {
                 // It was answered just then (section 15).
                 self.hang_up(id).await?;
             }
+        }
+        let is_copy = asked.is_none() && code >= 200;
+        if is_copy && !(method == "INVITE" && code < 300) {
+            // Of an answer that was taken: no answer to what was asked since.
+            return Ok(());
         }
         if let Some(asked) = asked
             && let Some((request, to)) = self.authorised(asked, &answer)
@@ -267,8 +273,8 @@ impl Agent {
         Some((ack.without("To").with("To", answer.header("To")), call.switch))
     }
 
-    /// The request once more, with what the switch asks for; `None` when it asks for nothing, or did not
-    /// believe it (RFC 3261, section 22.2).
+    /// The request once more, with what the switch asks for; `None` when it asks for nothing, did not
+    /// believe it, or the call was given up meanwhile (RFC 3261, section 22.2).
     fn authorised(&self, asked: Asked, answer: &Message) -> Option<(Message, SocketAddr)> {
         let (header, challenge) = Challenge::of(answer)?;
         let credentials = self.inner.settings.credentials.as_ref()?;
@@ -283,6 +289,9 @@ impl Agent {
         let sequence = if method == "REGISTER" { state.count } else { request.sequence().0 + 1 };
         let id = request.header("Call-ID");
         if let Some(call) = state.calls.iter_mut().find(|call| call.id == id) {
+            if call.is_given_up {
+                return None;
+            }
             call.sequence = call.sequence.max(sequence);
             call.branch.clone_from(&branch);
         }

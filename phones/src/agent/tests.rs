@@ -197,7 +197,10 @@ async fn challenging(bench: &Bench) -> SocketAddr {
                     .with("WWW-Authenticate", "Digest realm=\"asterisk\",nonce=\"n\",qop=\"auth\""),
                 false => request.answer(403, "Forbidden", "switch"),
             };
-            socket.send_to(&answer.to_bytes(), from).await.unwrap();
+            // A refusal comes twice.
+            for _ in 0..if answer.code() == Some(401) { 2 } else { 1 } {
+                socket.send_to(&answer.to_bytes(), from).await.unwrap();
+            }
         }
     };
     bench.tasks.spawn(async move {
@@ -219,6 +222,19 @@ async fn a_challenge_is_answered_and_what_is_lost_is_sent_again() {
     phone.sees("200", 1, PATIENCE).await.unwrap();
 
     assert_eq!(phone.log(), ["200 REGISTER", "200"]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_before_the_challenge_is_not_placed() {
+    let bench = Bench::new();
+    let phone = Phone::start(bench.settings("101", Some("s3cret")), 500.0).await.unwrap();
+    phone.set_switch(challenging(&bench).await);
+
+    let call = phone.dial("102", "", "101").await.unwrap();
+    phone.hang_up(&call).await.unwrap();
+
+    phone.sees("401", 1, PATIENCE).await.unwrap();
+    assert_eq!(phone.newest(), None);
 }
 
 #[tokio::test]
