@@ -105,7 +105,13 @@ impl Recordings {
     /// Takes a recording that is over from the switch, and waits for a switch that is away. One
     /// that cannot be kept the switch is to forget; one that the node has no time left for, not.
     pub(crate) async fn keep(&self, driver: &dyn Driver, recorded: Recorded) {
-        let Some(folder) = &self.config.folder else { return };
+        let Some(folder) = &self.config.folder else {
+            // An earlier process had one.
+            if let Err(error) = driver.discard(&recorded.id).await {
+                tracing::warn!(%error, "a recording was left with the switch");
+            }
+            return;
+        };
         let mut entry = Entry::of(recorded);
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let deadline = Instant::now() + PATIENCE;

@@ -74,7 +74,7 @@ impl Inner {
             return Ok(());
         }
         let path = Path::new(&["channels", &snoop.0, "record"])
-            .with("name", &recording.0)
+            .with("name", &self.stored_name(recording))
             .with("format", "wav")
             .with("ifExists", "overwrite");
         self.ari.post(&path).await?;
@@ -93,8 +93,7 @@ impl Inner {
             }
             None => return Ok(()),
         };
-        let live = Path::new(&["recordings", "live", &recording.0, "stop"]);
-        over(self.ari.post(&live).await)?;
+        over(self.ari.post(&self.live(recording, &["stop"])).await)?;
         Ok(over(self.ari.delete(&Path::new(&["channels", &snoop.0])).await)?)
     }
 
@@ -110,24 +109,44 @@ impl Inner {
         } else {
             self.finish(recording).await?;
         }
-        let stored = Path::new(&["recordings", "stored", &recording.0]);
-        let body = Path::new(&["recordings", "stored", &recording.0, "file"]);
-        let downloaded = self.ari.download(&body, file).await;
+        let downloaded = self.ari.download(&self.stored(recording, &["file"]), file).await;
         if !matches!(downloaded, Err(DriverError::Unreachable)) {
             self.forget_recording(recording);
         }
         downloaded?;
-        if let Err(error) = over(self.ari.delete(&stored).await) {
+        if let Err(error) = over(self.ari.delete(&self.stored(recording, &[])).await) {
             warn!(%error, "a recording was left with Asterisk");
         }
         Ok(())
     }
 
-    /// What Asterisk has stored, but what this process has recorded.
+    /// The name of a recording with Asterisk, which may have those of others: `~` is in no name of an
+    /// application.
+    fn stored_name(&self, recording: &RecordingId) -> String {
+        format!("{}~{}", self.app, recording.0)
+    }
+
+    /// The recording of this application that has a name.
+    fn recording_of(&self, name: &str) -> Option<RecordingId> {
+        let (app, id) = name.split_once('~')?;
+        (app == self.app).then(|| RecordingId(id.to_owned()))
+    }
+
+    fn live(&self, recording: &RecordingId, more: &[&str]) -> Path {
+        let name = self.stored_name(recording);
+        Path::new(&[&["recordings", "live", &name], more].concat())
+    }
+
+    fn stored(&self, recording: &RecordingId, more: &[&str]) -> Path {
+        let name = self.stored_name(recording);
+        Path::new(&[&["recordings", "stored", &name], more].concat())
+    }
+
+    /// What Asterisk has stored of this application, but what this process has recorded.
     pub(super) async fn left_recordings(&self) -> Result<Vec<RecordingId>, DriverError> {
         let path = Path::new(&["recordings", "stored"]);
         let stored: Vec<message::Recording> = self.ari.get(&path).await?;
-        let stored = stored.into_iter().map(|recording| RecordingId(recording.name));
+        let stored = stored.iter().filter_map(|recording| self.recording_of(&recording.name));
         // After the list, so that none is taken for a stranger that has just begun.
         let recorders = self.recorders.lock();
         Ok(stored.filter(|recording| !recorders.contains_key(recording)).collect())
@@ -135,9 +154,8 @@ impl Inner {
 
     /// Ends a recording of an earlier process, and waits until Asterisk has all of it.
     async fn finish(&self, recording: &RecordingId) -> Result<(), AriError> {
-        let live = Path::new(&["recordings", "live", &recording.0]);
-        let stop = Path::new(&["recordings", "live", &recording.0, "stop"]);
-        over(self.ari.post(&stop).await)?;
+        let live = self.live(recording, &[]);
+        over(self.ari.post(&self.live(recording, &["stop"])).await)?;
         let deadline = Instant::now() + self.ari.timeout();
         loop {
             match self.ari.get::<Live>(&live).await {
@@ -155,15 +173,14 @@ impl Inner {
 
     pub(super) async fn discard(&self, recording: &RecordingId) -> Result<(), DriverError> {
         self.forget_recording(recording);
-        let live = Path::new(&["recordings", "live", &recording.0, "stop"]);
-        over(self.ari.post(&live).await)?;
-        Ok(over(self.ari.delete(&Path::new(&["recordings", "stored", &recording.0])).await)?)
+        over(self.ari.post(&self.live(recording, &["stop"])).await)?;
+        Ok(over(self.ari.delete(&self.stored(recording, &[])).await)?)
     }
 
     /// A recording is whole. If that was nobody's wish, its party has gone, which will be told in a
     /// moment; or else somebody at the console has ended it.
     pub(super) fn recorded(self: &Arc<Self>, name: &str) {
-        let recording = RecordingId(name.to_owned());
+        let Some(recording) = self.recording_of(name) else { return };
         let is_wished = match self.recorders.lock().get(&recording) {
             Some(recorder) => {
                 recorder.is_whole.send_replace(true);
@@ -194,9 +211,12 @@ impl Inner {
         Some(Event::RecordingEnded { channel, recording })
     }
 
-    /// Nothing is recorded, or nothing more.
+    /// Nothing is recorded, or nothing more, under a name.
     pub(super) fn not_recorded(&self, name: &str) -> Option<Event> {
-        let recording = RecordingId(name.to_owned());
+        self.failed(self.recording_of(name)?)
+    }
+
+    fn failed(&self, recording: RecordingId) -> Option<Event> {
         let channel = self.forget_recording(&recording)?;
         Some(Event::RecordingFailed { channel, recording })
     }
@@ -216,18 +236,16 @@ impl Inner {
             confirmed.map(|(recording, _)| recording.clone()).collect()
         };
         for recording in under_way {
-            let live = Path::new(&["recordings", "live", &recording.0]);
-            let stored = Path::new(&["recordings", "stored", &recording.0]);
-            match self.ari.get::<Live>(&live).await {
+            match self.ari.get::<Live>(&self.live(&recording, &[])).await {
                 Err(error) if error.status() == Some(404) => {}
                 there => {
                     there?;
                     continue;
                 }
             }
-            match self.ari.get::<Live>(&stored).await {
+            match self.ari.get::<Live>(&self.stored(&recording, &[])).await {
                 Err(error) if error.status() == Some(404) => {
-                    if let Some(event) = self.not_recorded(&recording.0) {
+                    if let Some(event) = self.failed(recording) {
                         self.correct(event).await;
                     }
                 }
