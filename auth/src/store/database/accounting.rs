@@ -107,12 +107,11 @@ async fn release_expired(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     query(sql::LOCK_CUSTOMER).bind(i_customer).execute(&mut *tx).await?;
-    let expired = query(sql::EXPIRED_OF_CUSTOMER).bind(i_customer).bind(now.as_micros());
-    for row in expired.fetch_all(&mut *tx).await? {
-        let amount: i64 = row.get("amount")?;
-        hold(tx, row.get("i_account")?, i_customer, Money(-amount)).await?;
-    }
-    query(sql::RELEASE_EXPIRED).bind(i_customer).bind(now.as_micros()).execute(tx).await
+    let expired = query(sql::RELEASE_EXPIRED).bind(i_customer).bind(now.as_micros());
+    let released = expired.execute(&mut *tx).await?;
+    query(sql::HELD_OF_ACCOUNTS).bind(i_customer).execute(&mut *tx).await?;
+    query(sql::HELD_OF_CUSTOMER).bind(i_customer).execute(tx).await?;
+    Ok(released)
 }
 
 /// Takes an amount off what is left of both limits, or gives it back when it is negative.

@@ -46,11 +46,17 @@ pub(in crate::store) const EXPIRED: &str =
 /// As [`LOCK_PAYER`], of a customer.
 pub(in crate::store) const LOCK_CUSTOMER: &str =
     "UPDATE customers SET balance = balance WHERE i_customer = $1";
-pub(in crate::store) const EXPIRED_OF_CUSTOMER: &str = "
-    SELECT i_account, CAST(SUM(amount) AS BIGINT) AS amount FROM reservations
-    WHERE i_customer = $1 AND expires_at < $2 GROUP BY i_account";
 pub(in crate::store) const RELEASE_EXPIRED: &str =
     "DELETE FROM reservations WHERE i_customer = $1 AND expires_at < $2";
+/// The sums anew, of what is left.
+pub(in crate::store) const HELD_OF_ACCOUNTS: &str = "
+    UPDATE accounts SET held = COALESCE((
+        SELECT SUM(r.amount) FROM reservations r WHERE r.i_account = accounts.i_account), 0)
+    WHERE i_customer = $1";
+pub(in crate::store) const HELD_OF_CUSTOMER: &str = "
+    UPDATE customers SET held = COALESCE((
+        SELECT SUM(r.amount) FROM reservations r WHERE r.i_customer = customers.i_customer), 0)
+    WHERE i_customer = $1";
 
 pub(in crate::store) const IS_ACCOUNTED: &str =
     "SELECT i_xdr FROM xdrs WHERE tag = $1 AND i_account = $2 AND service = $3";
