@@ -86,10 +86,12 @@ async fn play(args: Demo, stop: CancellationToken) -> anyhow::Result<()> {
     let scenarios = args.scenario.map_or_else(|| ALL.to_vec(), |one| vec![one]);
     let up = ephemeral(asterisk.as_ref());
     let outcome = Box::pin(play_on(up, sip, &scenarios, &timeline, clients, stop)).await;
-    if let Some(asterisk) = asterisk {
-        asterisk.end().await?;
-    }
+    let ended = match asterisk {
+        Some(asterisk) => asterisk.end().await,
+        None => Ok(()),
+    };
     outcome?;
+    ended?;
     timeline.note("all scenarios played; `cordboard up` starts the same system for your own tries");
     Ok(())
 }

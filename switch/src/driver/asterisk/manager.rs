@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use http::header::SET_COOKIE;
+use mesh::fault::chain;
 use tracing::{debug, warn};
 
 use super::Inner;
@@ -132,7 +133,7 @@ impl Inner {
             let Some(manager) = &switch.manager else { return };
             match switch.log_in(manager).await {
                 Ok(session) => switch.log_out(session),
-                Err(error) => warn!(%error, "no phone can be made to answer"),
+                Err(error) => warn!(error = chain(&error), "no phone can be made to answer"),
             }
         });
     }
@@ -163,7 +164,7 @@ impl Inner {
         let Some(switch) = self.own.upgrade() else { return };
         self.tasks.spawn(async move {
             if let Err(error) = switch.ask(&session, &[("action", "logoff")]).await {
-                debug!(%error, "the manager's session was not ended");
+                debug!(error = chain(&error), "the manager's session was not ended");
             }
         });
     }
