@@ -47,7 +47,7 @@ impl Drop for Begun<'_> {
     }
 }
 
-/// A recording as Asterisk describes it; that it does is all.
+/// A recording or a channel as Asterisk describes it; that it does is all.
 #[derive(serde::Deserialize)]
 struct Live {}
 
@@ -192,11 +192,21 @@ impl Inner {
             let switch = Arc::clone(self);
             self.tasks.spawn(async move {
                 tokio::time::sleep(HANG_UP).await;
-                if let Some(event) = switch.ended_by_itself(recording) {
+                if switch.has_party(&recording).await
+                    && let Some(event) = switch.ended_by_itself(recording)
+                {
                     switch.tell(event).await;
                 }
             });
         }
+    }
+
+    /// Whether Asterisk still has the party of a recording: its end may be told late.
+    async fn has_party(&self, recording: &RecordingId) -> bool {
+        let party = self.recorders.lock().get(recording).map(|it| it.channel.0.clone());
+        let Some(party) = party else { return false };
+        let there = self.ari.get::<Live>(&Path::new(&["channels", &party])).await;
+        !there.is_err_and(|error| error.status() == Some(404))
     }
 
     /// The end of a recording that nobody wished, unless its party has gone; once.
