@@ -1,6 +1,7 @@
 //! The configuration that `cordboard admin asterisk-config` writes, on a real Asterisk.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -61,6 +62,21 @@ pub(crate) fn write_config(folder: &Path, more: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Waits until the Cordboard with this admin port hears its Asterisk.
+pub(crate) async fn until_heard(admin: SocketAddr) {
+    eventually(PATIENCE, "the switch is ready", || async {
+        match system_tests::http::send(admin, Method::GET, "/readyz", None).await {
+            Ok((StatusCode::OK, report))
+                if report["components"]["switch.asterisk"]["state"] == "ready" =>
+            {
+                Ok(())
+            }
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
 /// Starts Asterisk on what was written, in folders of its own.
 pub(crate) fn start(asterisk: &Installation, folder: &Path) -> Running {
     asterisk.furnish(folder, "test").unwrap();
@@ -100,19 +116,7 @@ async fn an_asterisk_with_the_written_configuration_serves_cordboard() {
     let up = Process::start(&args).await;
     assert_eq!(up.ready.get("sim"), None);
 
-    eventually(PATIENCE, "the switch is ready", || async {
-        let asked =
-            system_tests::http::send(up.address("admin"), Method::GET, "/readyz", None).await;
-        match asked {
-            Ok((StatusCode::OK, report))
-                if report["components"]["switch.asterisk"]["state"] == "ready" =>
-            {
-                Ok(())
-            }
-            other => Err(format!("{other:?}; {}", asterisk.said())),
-        }
-    })
-    .await;
+    until_heard(up.address("admin")).await;
 
     let said = asterisk.said();
     assert!(!said.contains("ERROR"), "{said}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{Method, StatusCode};
+use http::Method;
 use mesh::testing::{eventually, ports};
 use phones::Crowd;
 use phones::agent::Settings;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::asterisk_config::{installation, start, write_config};
+use crate::asterisk_config::{installation, start, until_heard, write_config};
 
 /// Calls that are up together.
 const CALLS: usize = 200;
@@ -96,23 +96,8 @@ impl Stage {
             _folder: folder,
             _stop: stop.drop_guard(),
         };
-        stage.until_ready().await;
+        until_heard(stage.up.address("admin")).await;
         Some(stage)
-    }
-
-    async fn until_ready(&self) {
-        let admin = self.up.address("admin");
-        eventually(PATIENCE, "the switch is ready", || async {
-            match web::send(admin, Method::GET, "/readyz", None).await {
-                Ok((StatusCode::OK, report))
-                    if report["components"]["switch.asterisk"]["state"] == "ready" =>
-                {
-                    Ok(())
-                }
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await;
     }
 
     /// Asks Asterisk itself.

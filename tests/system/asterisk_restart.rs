@@ -3,16 +3,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-use http::{Method, StatusCode};
-use mesh::testing::{eventually, ports};
+use mesh::testing::ports;
 use serde_json::{Value, json};
 use system_tests::{Client, Mesh};
 
-use crate::asterisk_config::{installation, start, write_config};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::asterisk_config::{installation, start, until_heard, write_config};
 
 /// Has Asterisk itself be the phones of 101 and 102, which answer: they are called over SIP at a
 /// context of its own.
@@ -32,21 +28,6 @@ fn add_phones(folder: &Path, sip: &str) {
     let mut extensions = fs::read_to_string(&file).unwrap();
     extensions.push_str("\n[phones]\nexten => _X.,1,Answer()\n same => n,Wait(600)\n");
     fs::write(file, extensions).unwrap();
-}
-
-async fn until_asterisk_is_heard(mesh: &Mesh) {
-    let admin = mesh.service("switch").address("admin");
-    eventually(PATIENCE, "the switch is ready", || async {
-        match system_tests::http::send(admin, Method::GET, "/readyz", None).await {
-            Ok((StatusCode::OK, report))
-                if report["components"]["switch.asterisk"]["state"] == "ready" =>
-            {
-                Ok(())
-            }
-            other => Err(format!("{other:?}")),
-        }
-    })
-    .await;
 }
 
 fn is(state: &'static str, count: usize) -> impl Fn(&[Value]) -> bool {
@@ -72,7 +53,7 @@ async fn a_call_goes_on_over_the_death_of_the_switch_s_process() {
         &format!("switch.asterisk.password_file={}", password.display()),
     ])
     .await;
-    until_asterisk_is_heard(&mesh).await;
+    until_heard(mesh.service("switch").address("admin")).await;
     let mut board = Client::subscribed(mesh.public(), "easymobile").await;
     let originate = json!({"account_id": "101", "destination": "102"});
     let call = board.must("CallControl/originate_call", originate).await["call"]["id"].clone();
@@ -80,7 +61,7 @@ async fn a_call_goes_on_over_the_death_of_the_switch_s_process() {
 
     mesh.kill("switch");
     mesh.start_service("switch").await;
-    until_asterisk_is_heard(&mesh).await;
+    until_heard(mesh.service("switch").address("admin")).await;
 
     let info = board.must("CallControl/get_call_info", json!({"call": {"id": call}})).await;
     assert!(info.to_string().contains("connected"), "{info}");

@@ -65,14 +65,20 @@ fn kept(harness: &Harness) -> Vec<(String, u64)> {
     kept.collect()
 }
 
-#[tokio::test]
-async fn what_was_recorded_when_the_process_died_is_kept() {
-    needs_asterisk!();
-    let mut harness = Harness::start().await;
+/// Alice and Bob talk, and are recorded; gives their call.
+async fn recorded() -> (Harness, String) {
+    let harness = Harness::start().await;
     let call = harness.originate("101", "102").await;
     harness.until(&call, BOB, &["trying", "ringing", "connected"]).await;
     let whole = Some(CallRef { id: call.clone(), tag: None });
     harness.command(Command::StartRecording(StartRecording { call: whole })).await;
+    (harness, call)
+}
+
+#[tokio::test]
+async fn what_was_recorded_when_the_process_died_is_kept() {
+    needs_asterisk!();
+    let (mut harness, _) = recorded().await;
     let (alice, bob) = (harness.phones.alice.clone(), harness.phones.bob.clone());
     for _ in 0..7 {
         alice.until_heard(&[(bob.tone, true)]).await;
@@ -105,11 +111,7 @@ async fn what_was_recorded_when_the_process_died_is_kept() {
 #[tokio::test]
 async fn what_was_recorded_of_a_call_that_ends_with_the_process_is_kept() {
     needs_asterisk!();
-    let mut harness = Harness::start().await;
-    let call = harness.originate("101", "102").await;
-    harness.until(&call, BOB, &["trying", "ringing", "connected"]).await;
-    let whole = Some(CallRef { id: call.clone(), tag: None });
-    harness.command(Command::StartRecording(StartRecording { call: whole })).await;
+    let (mut harness, call) = recorded().await;
     let alice = harness.phones.alice.clone();
     alice.hears(harness.phones.bob.tone).await;
     // Being transferred, it does not go on.
